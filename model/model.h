@@ -1,0 +1,150 @@
+/* An MCSD model that learns while it infers.
+ *
+ * Source: "MCSD: An Efficient Language Model with Diverse Fusion" (Yang, Li, Li; arXiv 2406.12230);
+ * docs/model.md gives the equations, in trace form, and every deviation.
+ *
+ * One body (embedding, layers of partitions, gains) is shared by several *senses*. A sense is one
+ * stream: it has its own traces (recurrent state), its own encoder and its own head, so that
+ * interleaved streams do not blur each other. Every step predicts, is scored by what really came,
+ * and every `chunk` steps of a sense one update is made (hybrid rule: exact inside the chunk, traces
+ * across its edge). The activations of a chunk are kept per sense.
+ *
+ * Memory: everything is taken from one arena at creation; nothing allocates later. Not thread-safe:
+ * one owner. Deterministic: equal inputs give equal bits, whatever the vector width of the CPU.
+ * Hostile input (NaN, infinities, a wrong width) is refused with an error and counted; parameters
+ * stay finite. */
+#ifndef CHIRR_MODEL_MODEL_H
+#define CHIRR_MODEL_MODEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/error.h"
+#include "base/random.h"
+
+#define CHIRR_MODEL_SENSES_MAX 8
+#define CHIRR_MODEL_PARTITIONS_MAX 64
+#define CHIRR_MODEL_VECTOR_WIDTH_MAX 64
+#define CHIRR_MODEL_NAME_BYTES_MAX 32
+
+enum chirr_sense_kind {
+    CHIRR_SENSE_BYTES,   /* next byte: softmax over 256 */
+    CHIRR_SENSE_VECTOR,  /* next vector: Gaussian per component, inputs normalised as they run */
+    CHIRR_SENSE_OUTCOME, /* features of a task -> Gaussian of a target, Bernoulli of success */
+};
+
+struct chirr_model_sense {
+    char name[CHIRR_MODEL_NAME_BYTES_MAX]; /* seeds the encoder and the head */
+    enum chirr_sense_kind kind;
+    uint32_t width; /* components of a vector or features of an outcome; 0 for bytes */
+};
+
+/* The shape of the body and the genesis seed are the *lineage*: agents that agree in them can
+ * exchange deltas. What follows `genesis_seed` is private to an agent. */
+struct chirr_model_config {
+    uint32_t width;         /* D, 16…1024, a multiple of 8 */
+    uint32_t layers;        /* 1…16 */
+    uint32_t section_width; /* E, channels of each section; a multiple of rates · partitions */
+    uint32_t mlp_width;     /* F, hidden units of the gated MLP; a multiple of partitions */
+    uint32_t rates;         /* K, slopes and decays per layer, 1…16 */
+    uint32_t partitions;    /* P, 1…64 */
+    uint64_t genesis_seed;
+
+    uint64_t hosted; /* bit p: partition p is hosted (computed, learned, exchanged) */
+    uint32_t chunk;  /* steps per update, 1…256 */
+    float learning_rate;
+    uint32_t warmup_updates;
+    uint32_t origins_max; /* peers whose changes can be held at once, 0…1024 */
+    uint32_t sense_count;
+    struct chirr_model_sense senses[CHIRR_MODEL_SENSES_MAX];
+};
+
+/* D=64, 2 layers, E=224, F=32, K=4, P=8, every partition hosted, chunk 32, one sense "text". */
+struct chirr_model_config chirr_model_config_default(void);
+CHIRR_NODISCARD enum chirr_err chirr_model_config_validate(const struct chirr_model_config *config,
+                                                           struct chirr_error *error);
+
+/* Fingerprint of body shape and genesis parameters. */
+uint64_t chirr_model_lineage(const struct chirr_model_config *config);
+
+/* Bytes of arena that `chirr_model_create` takes; parameters hosted (body, encoders, heads). */
+size_t chirr_model_bytes(const struct chirr_model_config *config);
+size_t chirr_model_parameter_count(const struct chirr_model_config *config);
+
+struct chirr_model;
+
+/* NULL when the arena is too small. `config` must be valid. */
+struct chirr_model *chirr_model_create(struct chirr_arena *arena,
+                                       const struct chirr_model_config *config);
+
+/* What one step of a sense did. */
+struct chirr_model_step {
+    float bits;     /* -log2 p(what came), per byte or (as a density) per component */
+    float surprise; /* bits less their own slow running mean */
+    bool updated;   /* this step closed a chunk and the weights changed */
+};
+
+/* Predict, be scored by what came, learn. `sense` is an index into config.senses.
+ * CHIRR_ERR_INVALID: not a sense of this kind. CHIRR_ERR_NOTFINITE: nothing was learned. */
+CHIRR_NODISCARD enum chirr_err chirr_model_step_byte(struct chirr_model *model, uint32_t sense,
+                                                     uint8_t byte, struct chirr_model_step *step);
+CHIRR_NODISCARD enum chirr_err chirr_model_step_vector(struct chirr_model *model, uint32_t sense,
+                                                       const float *values /* [width] */,
+                                                       struct chirr_model_step *step);
+
+/* What became of a task: the target is learned only when `success`. */
+struct chirr_model_outcome {
+    float target; /* any unit; the agent uses the natural logarithm of seconds */
+    bool success;
+};
+
+/* Learns an outcome. Outcomes are few, so recent ones (a bounded ring) are rehearsed with it. */
+CHIRR_NODISCARD enum chirr_err chirr_model_step_outcome(struct chirr_model *model, uint32_t sense,
+                                                        const float *features /* [width] */,
+                                                        const struct chirr_model_outcome *outcome,
+                                                        struct chirr_model_step *step);
+
+struct chirr_model_forecast {
+    float mean;      /* of the target */
+    float deviation; /* standard deviation of the target, > 0; large while little is known */
+    float success;   /* probability, 0…1 */
+};
+
+/* What-if on `count` candidates from the present state of an outcome sense; changes nothing. */
+CHIRR_NODISCARD enum chirr_err chirr_model_peek(struct chirr_model *model, uint32_t sense,
+                                                const float *features /* [count, width] */,
+                                                size_t count,
+                                                struct chirr_model_forecast *forecasts /* [count] */);
+
+/* Mean bits per byte over `text`, read from an empty state with frozen weights (the slow average
+ * where `averaged`); changes nothing that a step sees. `bytes` >= 2, else CHIRR_ERR_RANGE. */
+CHIRR_NODISCARD enum chirr_err chirr_model_evaluate(struct chirr_model *model, uint32_t sense,
+                                                    const uint8_t *text, size_t bytes,
+                                                    bool averaged, double *bits_per_byte);
+
+/* Samples `bytes` bytes that continue a byte sense; its stream is left where it was. */
+CHIRR_NODISCARD enum chirr_err chirr_model_generate(struct chirr_model *model, uint32_t sense,
+                                                    float temperature, struct chirr_random *random,
+                                                    uint8_t *text /* [bytes] */, size_t bytes);
+
+/* While frozen, steps predict and move the state but learn nothing. */
+void chirr_model_freeze(struct chirr_model *model, bool frozen);
+
+struct chirr_model_statistics {
+    uint64_t steps;
+    uint64_t updates;
+    uint64_t steps_refused;   /* hostile input */
+    uint64_t updates_refused; /* a gradient or a weight would not have been finite */
+    double own_norm;          /* ‖own cumulative change of the shared body‖ */
+    double foreign_norm;      /* ‖Σ g · change_of(origin)‖ */
+};
+
+void chirr_model_statistics(const struct chirr_model *model, struct chirr_model_statistics *out);
+const struct chirr_model_config *chirr_model_configuration(const struct chirr_model *model);
+
+/* Digest of every parameter and state, for replay tests. */
+uint64_t chirr_model_state_hash(const struct chirr_model *model);
+
+#endif
