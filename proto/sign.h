@@ -1,0 +1,40 @@
+/* Ed25519 signatures (RFC 8032, libsodium) and the key pair that an agent is.
+ *
+ * One seed makes the whole identity: the Ed25519 pair that signs, the agent's id (a digest of the
+ * public key), and the Curve25519 pair that CURVE sockets use (libsodium's birational map), so that
+ * trusting an agent means knowing 32 bytes. */
+#ifndef CHIRR_PROTO_SIGN_H
+#define CHIRR_PROTO_SIGN_H
+
+#include "proto/message.h"
+
+struct chirr_identity {
+    chirr_agent_id id;
+    uint8_t public_key[CHIRR_KEY_BYTES]; /* Ed25519 */
+    uint8_t secret_key[64];              /* Ed25519: seed and public key */
+    uint8_t curve_public[CHIRR_KEY_BYTES];
+    uint8_t curve_secret[CHIRR_KEY_BYTES];
+};
+
+/* Deterministic from a 32-byte seed. CHIRR_ERR_STATE: libsodium could not be initialised. */
+CHIRR_NODISCARD enum chirr_err chirr_identity_from_seed(struct chirr_identity *identity,
+                                                        const uint8_t seed[CHIRR_KEY_BYTES]);
+void chirr_identity_wipe(struct chirr_identity *identity);
+
+/* The Curve25519 key of a peer. CHIRR_ERR_INVALID: not a point that libsodium accepts. */
+CHIRR_NODISCARD enum chirr_err chirr_curve_key_of(const uint8_t public_key[CHIRR_KEY_BYTES],
+                                                  uint8_t curve_public[CHIRR_KEY_BYTES]);
+
+/* Keys as people handle them: 64 lower-case hexadecimal digits. */
+#define CHIRR_KEY_TEXT_BYTES (2 * CHIRR_KEY_BYTES + 1)
+void chirr_key_format(const uint8_t key[CHIRR_KEY_BYTES], char text[CHIRR_KEY_TEXT_BYTES]);
+CHIRR_NODISCARD enum chirr_err chirr_key_parse(const char *text, uint8_t key[CHIRR_KEY_BYTES]);
+
+/* Signs a record that the identity authored (over chirr_codec_encode_statement). */
+CHIRR_NODISCARD enum chirr_err chirr_record_sign(struct chirr_record *record,
+                                                 const struct chirr_identity *identity);
+/* CHIRR_ERR_SIGNATURE unless `public_key` signed exactly this record and is its author's. */
+CHIRR_NODISCARD enum chirr_err chirr_record_verify(const struct chirr_record *record,
+                                                   const uint8_t public_key[CHIRR_KEY_BYTES]);
+
+#endif
