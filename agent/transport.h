@@ -18,10 +18,11 @@
 #include "proto/frame.h"
 
 struct chirr_transport_config {
-    char publish_bind[CHIRR_ENDPOINT_BYTES_MAX]; /* "tcp://127.0.0.1:7701"; port "*" takes a free one */
+    char publish_bind[CHIRR_ENDPOINT_BYTES_MAX]; /* "tcp://127.0.0.1:7701"; port "*" takes a free
+                                                    one */
     char unicast_bind[CHIRR_ENDPOINT_BYTES_MAX];
     bool curve;
-    uint32_t peers_max;         /* 1…400: each costs a DEALER */
+    uint32_t peers_max;          /* 1…400: each costs a DEALER */
     uint32_t queue_messages_max; /* high-water mark of every socket */
     uint32_t heartbeat_ms;       /* ZMTP heartbeats; 0: none */
     uint32_t reconnect_ms;
@@ -30,15 +31,15 @@ struct chirr_transport_config {
 struct chirr_transport_config chirr_transport_config_default(void);
 
 enum chirr_transport_drop {
-    CHIRR_DROP_SEND_FULL,      /* a queue towards a peer was full */
-    CHIRR_DROP_PUBLISH_FULL,   /* a subscriber's queue was full */
-    CHIRR_DROP_UNKNOWN_PEER,   /* nobody connected under that id */
+    CHIRR_DROP_SEND_FULL,    /* a queue towards a peer was full */
+    CHIRR_DROP_PUBLISH_FULL, /* a subscriber's queue was full */
+    CHIRR_DROP_UNKNOWN_PEER, /* nobody connected under that id */
     CHIRR_DROP_OVERSIZED,
     CHIRR_DROP_UNAUTHENTICATED, /* no user on the connection */
     CHIRR_DROP_IMPOSTOR,        /* the envelope's sender is not the connection's key */
     CHIRR_DROP_MALFORMED,       /* noise, wrong version, wrong digest, codec refusal */
     CHIRR_DROP_SIGNATURE,
-    CHIRR_DROP_UNTRUSTED,       /* ZAP refused a key: connections, not messages */
+    CHIRR_DROP_UNTRUSTED, /* ZAP refused a key: connections, not messages */
     CHIRR_DROP_COUNT,
 };
 const char *chirr_transport_drop_name(enum chirr_transport_drop reason); /* "send_full" */

@@ -40,7 +40,7 @@ enum chirr_err {
 #define CHIRR_ERR_ENUM(name, text) CHIRR_ERR_##name,
     CHIRR_ERR_MAP(CHIRR_ERR_ENUM)
 #undef CHIRR_ERR_ENUM
-    CHIRR_ERR_COUNT,
+        CHIRR_ERR_COUNT,
     CHIRR_OK = CHIRR_ERR_OK,
 };
 

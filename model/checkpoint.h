@@ -1,8 +1,8 @@
 /* Checkpoints: a model's parameters, optimizer, own and foreign change, and senses' state on disk.
  *
- * The file is {magic, format version, lineage, sections, digest}; it is written to a temporary name,
- * synced and renamed, and the one before is kept as `PATH.previous`. `kill -9` at any instant leaves
- * at least one whole checkpoint. A truncated file or a flipped byte anywhere is detected. */
+ * The file is {magic, format version, lineage, sections, digest}; it is written to a temporary
+ * name, synced and renamed, and the one before is kept as `PATH.previous`. `kill -9` at any instant
+ * leaves at least one whole checkpoint. A truncated file or a flipped byte anywhere is detected. */
 #ifndef CHIRR_MODEL_CHECKPOINT_H
 #define CHIRR_MODEL_CHECKPOINT_H
 

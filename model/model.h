@@ -6,8 +6,8 @@
  * One body (embedding, layers of partitions, gains) is shared by several *senses*. A sense is one
  * stream: it has its own traces (recurrent state), its own encoder and its own head, so that
  * interleaved streams do not blur each other. Every step predicts, is scored by what really came,
- * and every `chunk` steps of a sense one update is made (hybrid rule: exact inside the chunk, traces
- * across its edge). The activations of a chunk are kept per sense.
+ * and every `chunk` steps of a sense one update is made (hybrid rule: exact inside the chunk,
+ * traces across its edge). The activations of a chunk are kept per sense.
  *
  * Memory: everything is taken from one arena at creation; nothing allocates later. Not thread-safe:
  * one owner. Deterministic: equal inputs give equal bits, whatever the vector width of the CPU.
@@ -113,10 +113,10 @@ struct chirr_model_forecast {
 };
 
 /* What-if on `count` candidates from the present state of an outcome sense; changes nothing. */
-CHIRR_NODISCARD enum chirr_err chirr_model_peek(struct chirr_model *model, uint32_t sense,
-                                                const float *features /* [count, width] */,
-                                                size_t count,
-                                                struct chirr_model_forecast *forecasts /* [count] */);
+CHIRR_NODISCARD enum chirr_err
+chirr_model_peek(struct chirr_model *model, uint32_t sense,
+                 const float *features /* [count, width] */, size_t count,
+                 struct chirr_model_forecast *forecasts /* [count] */);
 
 /* Mean bits per byte over `text`, read from an empty state with frozen weights (the slow average
  * where `averaged`); changes nothing that a step sees. `bytes` >= 2, else CHIRR_ERR_RANGE. */

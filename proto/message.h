@@ -64,9 +64,9 @@ struct chirr_card {
     char unicast_endpoint[CHIRR_ENDPOINT_BYTES_MAX]; /* where its ROUTER can be reached */
     uint64_t lineage;                                /* 0: no model */
     uint64_t hosted;                                 /* bit p: hosts partition p */
-    uint32_t cpu_permille;                           /* share of one CPU that jobs get, 1…64,000 */
-    uint32_t slots;                                  /* jobs at once, 0…256 */
-    struct chirr_tags provides;                      /* capabilities */
+    uint32_t cpu_permille;      /* share of one CPU that jobs get, 1…64,000 */
+    uint32_t slots;             /* jobs at once, 0…256 */
+    struct chirr_tags provides; /* capabilities */
 };
 
 struct chirr_claim {

@@ -16,7 +16,7 @@ Test(error, every_code_has_a_text_of_its_own)
 Test(error, a_code_outside_the_enum_is_unknown)
 {
     cr_assert_str_eq(chirr_err_text((enum chirr_err)CHIRR_ERR_COUNT), "unknown error");
-    cr_assert_str_eq(chirr_err_text((enum chirr_err)-1), "unknown error");
+    cr_assert_str_eq(chirr_err_text((enum chirr_err) - 1), "unknown error");
 }
 
 Test(error, set_returns_the_code_and_terminates_a_long_text)

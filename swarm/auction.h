@@ -1,0 +1,88 @@
+/* Who does what: a bundle auction whose winners everybody derives.
+ *
+ * Source: Choi, Brunet, How, "Consensus-Based Decentralized Auctions for Robust Task Allocation",
+ * IEEE T-RO 2009: bundle construction (section IV-A), conflict resolution (IV-B). Deviation: no
+ * winner tables travel. An agent's claims (its bundle: task, epoch, bid) are a register; the winner
+ * of (task, epoch) is the greatest bid among the claims of live members, ties to the smaller id, so
+ * equal records give equal winners. Bids are non-increasing along a bundle; who is outbid at one
+ * task releases it and all after it. A task starts only after its claims have stood unchanged for
+ * the settle window and a slot is free.
+ *
+ * A bid is minus the expected time until the task would be done here (what is running and what
+ * stands before it in the bundle included), in microseconds, plus a premium for priority: predicted
+ * by the agent's own model. A bid changes only when it moves by more than the hysteresis.
+ *
+ * A machine of the usual verbs over borrowed records, members and leases. Outputs PRICE, START,
+ * STOP and OUTCOME; statements it wants made (claims, RUNNING, DONE, re-auction) come out of
+ * `chirr_auction_statement`, for the node to state. */
+#ifndef CHIRR_SWARM_AUCTION_H
+#define CHIRR_SWARM_AUCTION_H
+
+#include "swarm/lease.h"
+#include "swarm/membership.h"
+#include "swarm/records.h"
+
+enum chirr_auction_policy {
+    CHIRR_AUCTION_BUNDLE,
+    CHIRR_AUCTION_RANDOM, /* to compare with: bids are random numbers */
+};
+
+struct chirr_auction_config {
+    chirr_agent_id self;
+    uint64_t seed;
+    enum chirr_auction_policy policy;
+    uint32_t bundle_max; /* L, 1…CHIRR_CLAIMS_MAX */
+    uint32_t slots;      /* runs at once; 0: never bids */
+    uint32_t settle_ms;
+    uint32_t hysteresis_permille; /* of the bid */
+    uint32_t price_refresh_ms;    /* a price older than this is asked for again */
+    uint32_t tasks_max;           /* as the record store's */
+    struct chirr_tags provides;
+};
+struct chirr_auction_config chirr_auction_config_default(void);
+CHIRR_NODISCARD enum chirr_err chirr_auction_config_validate(const struct chirr_auction_config *,
+                                                             struct chirr_error *error);
+
+struct chirr_auction;
+
+size_t chirr_auction_bytes(const struct chirr_auction_config *config);
+struct chirr_auction *chirr_auction_create(struct chirr_arena *arena,
+                                           const struct chirr_auction_config *config,
+                                           const struct chirr_record_store *records,
+                                           const struct chirr_membership *membership,
+                                           struct chirr_leases *leases, chirr_time_us now);
+
+/* A task or claims record changed, or a member did. */
+void chirr_auction_notice(struct chirr_auction *auction, const struct chirr_record *record,
+                          chirr_time_us now);
+void chirr_auction_member(struct chirr_auction *auction, chirr_agent_id agent, chirr_time_us now);
+
+/* The learner's answer to PRICE: expected duration here and its standard deviation.
+ * An answer to what is no longer asked is ignored. */
+struct chirr_price {
+    chirr_task_id task;
+    uint64_t duration_us;
+    uint64_t deviation_us;
+    uint32_t success_permille;
+};
+void chirr_auction_price(struct chirr_auction *auction, const struct chirr_price *price,
+                         chirr_time_us now);
+
+/* The executor's answer to START: what became of the run of (task, epoch).
+ * CHIRR_ERR_NOTFOUND: not running here. */
+CHIRR_NODISCARD enum chirr_err chirr_auction_ended(struct chirr_auction *auction,
+                                                   chirr_task_id task, uint32_t epoch,
+                                                   const struct chirr_task_result *result,
+                                                   chirr_time_us now);
+
+void chirr_auction_tick(struct chirr_auction *auction, chirr_time_us now);
+chirr_time_us chirr_auction_deadline(const struct chirr_auction *auction);
+bool chirr_auction_poll(struct chirr_auction *auction, struct chirr_output *output);
+/* A statement to make as self; false when there is none. The node states it before it polls. */
+bool chirr_auction_statement(struct chirr_auction *auction, struct chirr_record *record);
+
+/* The derived winner of a task in its present epoch; 0 when nobody claims it. */
+chirr_agent_id chirr_auction_winner(const struct chirr_auction *auction, chirr_task_id task);
+uint32_t chirr_auction_running_count(const struct chirr_auction *auction);
+
+#endif

@@ -1,0 +1,82 @@
+/* The replicated state: registers and tasks, joined.
+ *
+ * Both kinds are join-semilattices, so loss, repeats and reordering of records do no harm:
+ *   register (author, kind): the greatest stamp wins. Two contents under one stamp are
+ *     equivocation: the first is kept, the author is marked and nothing more of it is accepted.
+ *   task (id): DONE dominates (among DONE the smallest (epoch, owner) is canonical); else
+ * CANCELLED; else the greatest (epoch, phase). What remains equal goes to the smaller owner, then
+ * the smaller author, then the greater stamp. Who may say what is checked by `chirr_records_join`:
+ * OPEN of epoch 0 and CANCELLED only the submitter; RUNNING, RELEASED and DONE only the owner; OPEN
+ * of a later epoch anybody.
+ *
+ * The store is passive: no time, no output. Scuttlebutt (van Renesse et al. 2008, section 3) needs
+ * `covered`: per author the stamp up to which everything is known; a record pushed eagerly does not
+ * raise it unless it is the next one. Not thread-safe. */
+#ifndef CHIRR_SWARM_RECORDS_H
+#define CHIRR_SWARM_RECORDS_H
+
+#include "base/arena.h"
+#include "proto/message.h"
+
+struct chirr_records_config {
+    uint32_t agents_max; /* authors, 1…CHIRR_DIGEST_ENTRIES_MAX */
+    uint32_t tasks_max;  /* the oldest ended task is forgotten when full; else CHIRR_ERR_FULL */
+};
+struct chirr_records_config chirr_records_config_default(void); /* 256, 1,024 */
+
+struct chirr_record_store;
+
+size_t chirr_records_bytes(const struct chirr_records_config *config);
+struct chirr_record_store *chirr_records_create(struct chirr_arena *arena,
+                                                const struct chirr_records_config *config);
+
+enum chirr_join {
+    CHIRR_JOIN_CHANGED,   /* the state is greater now */
+    CHIRR_JOIN_KNOWN,     /* the very same statement */
+    CHIRR_JOIN_DOMINATED, /* something greater was here already */
+};
+
+/* CHIRR_ERR_UNTRUSTED (may not say that), CHIRR_ERR_EQUIVOCATION, CHIRR_ERR_FULL,
+ * or a validation error; the state is unchanged then. */
+CHIRR_NODISCARD enum chirr_err chirr_records_join(struct chirr_record_store *store,
+                                                  const struct chirr_record *record,
+                                                  enum chirr_join *join);
+
+/* < 0 when `a` loses, 0 when equal, > 0 when it wins: the total order of statements on one task. */
+int chirr_task_compare(const struct chirr_record *a, const struct chirr_record *b);
+
+/* Borrowed until the next join; NULL when unknown. */
+const struct chirr_record *chirr_records_card(const struct chirr_record_store *store,
+                                              chirr_agent_id author);
+const struct chirr_record *chirr_records_claims(const struct chirr_record_store *store,
+                                                chirr_agent_id author);
+const struct chirr_record *chirr_records_task(const struct chirr_record_store *store,
+                                              chirr_task_id id);
+
+/* Iteration in a fixed order (authors ascending; tasks by id): index 0…count-1. */
+uint32_t chirr_records_author_count(const struct chirr_record_store *store);
+chirr_agent_id chirr_records_author_at(const struct chirr_record_store *store, uint32_t index);
+uint32_t chirr_records_task_count(const struct chirr_record_store *store);
+const struct chirr_record *chirr_records_task_at(const struct chirr_record_store *store,
+                                                 uint32_t index);
+
+/* Scuttlebutt's view. `_covered` writes at most `capacity` entries, ascending by author.
+ * `_cover` raises one author's mark (never lowers it). */
+uint32_t chirr_records_covered(const struct chirr_record_store *store,
+                               struct chirr_digest_entry *entries, uint32_t capacity);
+void chirr_records_cover(struct chirr_record_store *store, struct chirr_digest_entry entry);
+
+/* The records of `author` newer than `after`, oldest first, copied; at most `capacity`. */
+uint32_t chirr_records_since(const struct chirr_record_store *store, chirr_agent_id author,
+                             struct chirr_stamp after, struct chirr_record *records,
+                             uint32_t capacity);
+
+struct chirr_records_counters {
+    uint64_t joined, known, dominated, refused, equivocations, forgotten;
+};
+const struct chirr_records_counters *chirr_records_count(const struct chirr_record_store *store);
+
+/* Digest of every record: equal on two agents exactly when their states are. */
+uint64_t chirr_records_state_hash(const struct chirr_record_store *store);
+
+#endif
