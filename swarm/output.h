@@ -21,6 +21,7 @@ enum chirr_output_kind {
     CHIRR_OUTPUT_OUTCOME,    /* let the learner learn from `task`, which is DONE */
     CHIRR_OUTPUT_APPLY,      /* hand `delta` to the learner */
     CHIRR_OUTPUT_WEIGH,      /* set the learner's g of `weight.origin` */
+    CHIRR_OUTPUT_EXTRACT,    /* let the learner extract a delta; answered by _delta() */
     CHIRR_OUTPUT_MEMBER,     /* news for people: `member` changed its status */
     CHIRR_OUTPUT_COUNT,
 };
