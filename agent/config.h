@@ -1,0 +1,104 @@
+/* Configuration of one agent and of a fleet, as plain data and from YAML.
+ *
+ * `chirr agent AGENT.yaml` reads one agent; `chirr up FLEET.yaml` a fleet, whose agents inherit
+ * what the fleet's top level and their device profile say. A mistake names file, line, key and what
+ * was expected; an unknown key is a mistake. docs/configuration.md lists every key. */
+#ifndef CHIRR_AGENT_CONFIG_H
+#define CHIRR_AGENT_CONFIG_H
+
+#include "agent/learner.h"
+#include "agent/node.h"
+#include "agent/transport.h"
+
+#define CHIRR_PATH_BYTES_MAX 512
+#define CHIRR_SOURCE_BYTES_MAX 1024
+#define CHIRR_CONFIG_SENSES_MAX (CHIRR_MODEL_SENSES_MAX - 1) /* the outcome sense takes one */
+#define CHIRR_FLEET_AGENTS_MAX 64
+#define CHIRR_FLEET_DEVICES_MAX 16
+#define CHIRR_WORKLOAD_KINDS_MAX 16
+
+/* Where a sense reads from. */
+enum chirr_source_kind {
+    CHIRR_SOURCE_FILE,  /* file:GLOB[ GLOB…]: the files one after another, for ever, at `rate` */
+    CHIRR_SOURCE_STDIN, /* stdin: */
+    CHIRR_SOURCE_EXEC,  /* exec:COMMAND: what it prints */
+    CHIRR_SOURCE_PROC,  /* proc: load, memory, disk and network rates of this machine, a vector */
+};
+
+struct chirr_sense_config {
+    char name[CHIRR_MODEL_NAME_BYTES_MAX];
+    enum chirr_source_kind source;
+    char from[CHIRR_SOURCE_BYTES_MAX]; /* globs or command, without the scheme */
+    uint32_t rate_bytes_per_s;         /* byte senses; 0: as fast as it learns */
+    uint32_t interval_ms;              /* vector senses */
+    uint64_t skip_bytes_per_mille; /* of every file, the last so many ‰ are kept unseen: held out */
+};
+
+struct chirr_agent_config {
+    char name[CHIRR_NAME_BYTES_MAX];
+    char swarm[CHIRR_NAME_BYTES_MAX];
+    char device[CHIRR_NAME_BYTES_MAX];
+    char state_dir[CHIRR_PATH_BYTES_MAX];   /* identity, store, checkpoints, runs */
+    char runtime_dir[CHIRR_PATH_BYTES_MAX]; /* control socket NAME.sock */
+    char keyring[CHIRR_PATH_BYTES_MAX];     /* file of trusted keys */
+    enum chirr_log_level log_level;
+    uint32_t cpu_permille; /* share of one CPU for each job and for learning, 10…1,000 */
+    uint32_t slots;
+    struct chirr_tags provides;
+    bool model; /* false: takes part without learning */
+    uint32_t checkpoint_interval_ms;
+    uint32_t output_bytes_max; /* of a job, kept in its run directory */
+    struct chirr_transport_config transport;
+    char publish_advertise[CHIRR_ENDPOINT_BYTES_MAX]; /* "": as bound */
+    char unicast_advertise[CHIRR_ENDPOINT_BYTES_MAX];
+    struct chirr_learner_config learner;
+    struct chirr_node_config node; /* card, incarnation, seed are filled in when it starts */
+    uint32_t sense_count;
+    struct chirr_sense_config senses[CHIRR_CONFIG_SENSES_MAX]; /* in the order of learner.model */
+};
+
+struct chirr_agent_config chirr_agent_config_default(void);
+CHIRR_NODISCARD enum chirr_err chirr_agent_config_load(const char *path,
+                                                       struct chirr_agent_config *config,
+                                                       struct chirr_error *error);
+
+/* What the jobs of a kind work on. */
+enum chirr_workload_input {
+    CHIRR_INPUT_NONE,
+    CHIRR_INPUT_BINARY, /* random bytes */
+    CHIRR_INPUT_LINES,  /* random words, a line each */
+    CHIRR_INPUT_SOURCE, /* a C source file */
+};
+
+struct chirr_workload_kind {
+    char kind[CHIRR_NAME_BYTES_MAX];
+    char command[CHIRR_COMMAND_BYTES_MAX]; /* run by /bin/sh -c; {input} is the generated file */
+    enum chirr_workload_input input;
+    uint64_t size_bytes_min, size_bytes_max;
+};
+
+struct chirr_workload {
+    uint32_t job_count;
+    uint32_t over_ms; /* jobs arrive evenly, with jitter, in this time */
+    uint64_t seed;
+    uint32_t time_limit_ms;
+    uint32_t kind_count;
+    struct chirr_workload_kind kinds[CHIRR_WORKLOAD_KINDS_MAX];
+};
+
+struct chirr_fleet_config {
+    char swarm[CHIRR_NAME_BYTES_MAX];
+    char state_dir[CHIRR_PATH_BYTES_MAX];
+    uint64_t seed;
+    bool restart; /* an agent that dies is started again */
+    struct chirr_workload workload;
+    uint32_t agent_count;
+    struct chirr_agent_config agents[CHIRR_FLEET_AGENTS_MAX];
+};
+
+/* Large: take it from the heap. */
+CHIRR_NODISCARD enum chirr_err chirr_fleet_config_load(const char *path,
+                                                       struct chirr_fleet_config *config,
+                                                       struct chirr_error *error);
+
+#endif
