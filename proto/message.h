@@ -63,7 +63,7 @@ struct chirr_card {
     char publish_endpoint[CHIRR_ENDPOINT_BYTES_MAX]; /* where its XPUB can be reached */
     char unicast_endpoint[CHIRR_ENDPOINT_BYTES_MAX]; /* where its ROUTER can be reached */
     uint64_t lineage;                                /* 0: no model */
-    uint64_t hosted;                                 /* bit p: hosts partition p */
+    uint64_t hosted;                                 /* bit p: hosts partition p; 0: no model */
     uint32_t cpu_permille;      /* share of one CPU that jobs get, 1…64,000 */
     uint32_t slots;             /* jobs at once, 0…256 */
     struct chirr_tags provides; /* capabilities */
@@ -110,7 +110,7 @@ enum chirr_task_end {
 
 struct chirr_task_result {
     enum chirr_task_end end;
-    int32_t code; /* exit code, signal or errno */
+    int32_t code; /* exit code 0…255, signal or errno; never negative */
     uint64_t duration_us;
     uint64_t predicted_us; /* what the owner's model had predicted when it bid; 0: nothing */
     uint64_t output_total_bytes;
@@ -125,9 +125,9 @@ struct chirr_task {
     struct chirr_task_spec spec;
     uint32_t epoch; /* counts auctions; the fencing token */
     enum chirr_task_phase phase;
-    chirr_agent_id owner;       /* 0 while OPEN or CANCELLED */
-    uint64_t owner_incarnation; /* 0 likewise */
-    struct chirr_task_result result;
+    chirr_agent_id owner;            /* 0 while OPEN or CANCELLED */
+    uint64_t owner_incarnation;      /* 0 likewise */
+    struct chirr_task_result result; /* all zero but in DONE, where `end` is not NONE */
 };
 
 struct chirr_record {
@@ -156,8 +156,12 @@ const char *chirr_task_argument(const struct chirr_task_spec *spec, uint32_t ind
 const char *chirr_task_phase_name(enum chirr_task_phase phase); /* "open", "running", … */
 const char *chirr_task_end_name(enum chirr_task_end end);       /* "exited", "timeout", … */
 
-/* Every range and consistency rule above; used by the codec and before a local submit. */
+/* Every range and consistency rule above; used by the codec and before a local submit.
+ * CHIRR_ERR_FULL: a text or list is longer than its limit. CHIRR_ERR_RANGE: a number, a zero id or
+ * an enum is outside its range. CHIRR_ERR_MALFORMED: the parts contradict each other, or a text
+ * holds anything but printable ASCII. */
 CHIRR_NODISCARD enum chirr_err chirr_task_spec_validate(const struct chirr_task_spec *spec);
+/* A card's key must be its author's; a task's id must be the digest of what it asks. */
 CHIRR_NODISCARD enum chirr_err chirr_record_validate(const struct chirr_record *record);
 
 /* ---- Messages ------------------------------------------------------------------------------ */
@@ -194,7 +198,7 @@ struct chirr_member_updates {
 /* PING, PING_REQUEST and ACK; news ride along (SWIM, section 4.1). */
 struct chirr_probe {
     uint32_t sequence;
-    chirr_agent_id target;
+    chirr_agent_id target; /* in a PING the receiver itself; never 0 */
     struct chirr_member_updates news;
 };
 
@@ -205,7 +209,8 @@ struct chirr_heartbeat {
     float bits;             /* bits per byte now, for people; 0: no model; finite, 0…64 */
 };
 
-/* One author's news known to the sender up to and with `stamp`. */
+/* One author's news known to the sender up to and with `stamp`; version 0: nothing yet of that
+ * incarnation. An author of whom nothing is known has no entry. */
 struct chirr_digest_entry {
     chirr_agent_id author;
     struct chirr_stamp stamp;
@@ -216,7 +221,7 @@ struct chirr_records {
     const struct chirr_record *records; /* borrowed */
     /* In repair: "after these records you know each author up to here"; 0 entries in a push. */
     uint32_t covered_count;
-    const struct chirr_digest_entry *covered; /* borrowed */
+    const struct chirr_digest_entry *covered; /* borrowed; ascending by author */
 };
 
 struct chirr_digest_message {
@@ -245,6 +250,10 @@ struct chirr_message {
         struct chirr_delta_message delta;
     };
 };
+
+/* As chirr_record_validate, for a whole message, the records in it included. What crosses a wire
+ * was checked by the codec; the simulator, which copies messages, may check with this. */
+CHIRR_NODISCARD enum chirr_err chirr_message_validate(const struct chirr_message *message);
 
 const char *chirr_message_kind_name(enum chirr_message_kind kind); /* "ping", "delta", … */
 
