@@ -1,7 +1,10 @@
 /* Leases: who runs a task keeps it as long as its heartbeat advances.
  *
  * Measured on the local monotonic clock since the owner's (incarnation, sequence) last advanced
- * here, so no two clocks are compared. Pure table; the auction asks it. */
+ * here, so no two clocks are compared. Pure table; the auction asks it. Not thread-safe.
+ *
+ * `incarnation` is the one that the owner's process started with, in heartbeats as in tasks: a
+ * refutation raises membership's and must not raise this one, or a mere rumour would end leases. */
 #ifndef CHIRR_SWARM_LEASE_H
 #define CHIRR_SWARM_LEASE_H
 
@@ -17,18 +20,22 @@ struct chirr_lease_config {
 struct chirr_leases;
 
 size_t chirr_lease_bytes(const struct chirr_lease_config *config);
+
+/* NULL when the arena is too small. */
 struct chirr_leases *chirr_lease_create(struct chirr_arena *arena,
                                         const struct chirr_lease_config *config);
 
 /* An owner's heartbeat came; counts only when (incarnation, sequence) advanced.
- * CHIRR_ERR_STALE: it did not. CHIRR_ERR_FULL: owners_max. */
+ * CHIRR_ERR_STALE: it did not. CHIRR_ERR_FULL: owners_max, and none of them has expired (else the
+ * one that expired longest ago makes room). */
 CHIRR_NODISCARD enum chirr_err chirr_lease_renew(struct chirr_leases *leases, chirr_agent_id owner,
                                                  uint64_t incarnation, uint64_t sequence,
                                                  chirr_time_us now);
 
-/* When what `owner` holds as `incarnation` expires. An owner never heard gets one lease from the
- * first question on; a greater incarnation heard since means that the old one's runs are gone: at
- * once. */
+/* When what `owner` holds as `incarnation` expires; expired when not later than `now`. An owner
+ * never heard (as this incarnation) gets one lease from the first question on; a greater
+ * incarnation heard since means that the old one's runs are gone: at once. With no room to remember
+ * the question, the answer is one lease from `now`: ask again. */
 chirr_time_us chirr_lease_expiry(struct chirr_leases *leases, chirr_agent_id owner,
                                  uint64_t incarnation, chirr_time_us now);
 

@@ -1,0 +1,403 @@
+/* Origins in an unordered table (few, and looked up once a delta), their stamps beside it. */
+#include "swarm/ledger.h"
+
+#include <string.h>
+
+#include "base/random.h"
+#include "base/ring.h"
+
+/* Deltas accepted and not polled yet; drivers poll after every input, so one is usual. */
+#define APPLIES_MAX 8
+#define PARTITIONS_MAX 64
+/* How often in a `stale_after_ms` fading weights are recomputed. */
+#define FADE_STEPS 16
+
+struct origin {
+    chirr_agent_id id;
+    chirr_time_us heard_us; /* its last accepted delta */
+    uint32_t g_permille;
+    bool tell; /* g_permille has to go out */
+    bool quarantined;
+};
+
+struct apply {
+    struct chirr_delta_message delta; /* payload points into the next field once handed out */
+    uint8_t payload[CHIRR_DELTA_PAYLOAD_BYTES_MAX];
+};
+
+struct chirr_ledger {
+    struct chirr_ledger_config config;
+    struct chirr_random random;
+    struct chirr_ledger_counters counters;
+    uint32_t hosted_count;
+    uint32_t count;
+    struct origin *origins;      /* [origins_max] */
+    struct chirr_stamp *stamps;  /* [origins_max][hosted_count] */
+    struct chirr_ring applies;   /* of struct apply */
+    struct chirr_ring forgotten; /* of chirr_agent_id: g = 0 has to go out */
+    struct apply handed;         /* what the last APPLY borrows */
+    chirr_time_us fade_us;       /* when a weight next changes by itself */
+    uint32_t tokens;
+    chirr_time_us token_us; /* when the last token came */
+};
+
+struct chirr_ledger_config chirr_ledger_config_default(void)
+{
+    return (struct chirr_ledger_config){
+        .origins_max = 64,
+        .token_interval_ms = 1000,
+        .tokens_max = 8,
+        .step_permille = 500,
+        .stale_after_ms = 600000,
+    };
+}
+
+enum chirr_err chirr_ledger_config_validate(const struct chirr_ledger_config *config,
+                                            struct chirr_error *error)
+{
+    if (config->token_interval_ms == 0) {
+        return chirr_error_set(error, CHIRR_ERR_RANGE, "token_interval_ms must be at least 1");
+    }
+    if (config->tokens_max == 0 || config->tokens_max > 1000000) {
+        return chirr_error_set(error, CHIRR_ERR_RANGE, "tokens_max is %u, must be 1…1,000,000",
+                               config->tokens_max);
+    }
+    if (config->step_permille > 1000) {
+        return chirr_error_set(error, CHIRR_ERR_RANGE, "step_permille is %u, must be 0…1,000",
+                               config->step_permille);
+    }
+    if (config->stale_after_ms == 0) {
+        return chirr_error_set(error, CHIRR_ERR_RANGE, "stale_after_ms must be at least 1");
+    }
+    return CHIRR_OK;
+}
+
+uint32_t chirr_ledger_weight_permille(const struct chirr_ledger_config *config,
+                                      uint32_t origin_count, chirr_time_us silence_us)
+{
+    CHIRR_ASSERT(origin_count > 0);
+    uint64_t silence_ms = silence_us > 0 ? (uint64_t)(silence_us / CHIRR_US_PER_MS) : 0;
+    if (silence_ms <= config->stale_after_ms) {
+        return config->step_permille / origin_count;
+    }
+    uint64_t faded = (uint64_t)config->step_permille * config->stale_after_ms / silence_ms;
+    return (uint32_t)(faded / origin_count);
+}
+
+static uint32_t hosted_count(const struct chirr_ledger_config *config)
+{
+    return (uint32_t)__builtin_popcountll(config->hosted);
+}
+
+size_t chirr_ledger_bytes(const struct chirr_ledger_config *config)
+{
+    return chirr_arena_round(sizeof(struct chirr_ledger)) +
+           chirr_arena_round(config->origins_max * sizeof(struct origin)) +
+           chirr_arena_round((size_t)config->origins_max * hosted_count(config) *
+                             sizeof(struct chirr_stamp)) +
+           chirr_ring_bytes(APPLIES_MAX, sizeof(struct apply)) +
+           chirr_ring_bytes(config->origins_max, sizeof(chirr_agent_id));
+}
+
+struct chirr_ledger *chirr_ledger_create(struct chirr_arena *arena,
+                                         const struct chirr_ledger_config *config,
+                                         chirr_time_us now)
+{
+    CHIRR_ASSERT(chirr_ledger_config_validate(config, NULL) == CHIRR_OK);
+    struct chirr_ledger *ledger = chirr_arena_take(arena, 1, sizeof *ledger);
+    if (ledger == NULL) {
+        return NULL;
+    }
+    ledger->config = *config;
+    ledger->hosted_count = hosted_count(config);
+    ledger->origins = chirr_arena_take(arena, config->origins_max, sizeof *ledger->origins);
+    ledger->stamps = chirr_arena_take(arena, (size_t)config->origins_max * ledger->hosted_count,
+                                      sizeof *ledger->stamps);
+    if (ledger->origins == NULL || ledger->stamps == NULL ||
+        chirr_ring_init(&ledger->applies, arena, APPLIES_MAX, sizeof(struct apply)) != CHIRR_OK ||
+        chirr_ring_init(&ledger->forgotten, arena, config->origins_max, sizeof(chirr_agent_id)) !=
+            CHIRR_OK) {
+        return NULL;
+    }
+    ledger->fade_us = CHIRR_TIME_NEVER;
+    chirr_random_init(&ledger->random, config->seed, config->self);
+    /* The first token comes anywhere in the first interval: agents that start together do not
+     * publish in step. */
+    uint64_t interval_us = (uint64_t)chirr_time_from_ms(config->token_interval_ms);
+    ledger->token_us = now - (chirr_time_us)chirr_random_below(&ledger->random, interval_us);
+    return ledger;
+}
+
+/* ---- Origins ------------------------------------------------------------------------------ */
+
+static struct origin *find(const struct chirr_ledger *ledger, chirr_agent_id id)
+{
+    for (uint32_t i = 0; i < ledger->count; i++) {
+        if (ledger->origins[i].id == id) {
+            return &ledger->origins[i];
+        }
+    }
+    return NULL;
+}
+
+/* The newest stamp held of one hosted partition of an origin. */
+static struct chirr_stamp *stamp_of(struct chirr_ledger *ledger, const struct origin *origin,
+                                    uint32_t partition)
+{
+    uint64_t below = (UINT64_C(1) << partition) - 1;
+    size_t rank = (size_t)__builtin_popcountll(ledger->config.hosted & below);
+    size_t row = (size_t)(origin - ledger->origins);
+    return &ledger->stamps[row * ledger->hosted_count + rank];
+}
+
+/* The origin heard longest ago that is not in quarantine; of equals the smaller id. */
+static struct origin *stalest(struct chirr_ledger *ledger)
+{
+    struct origin *oldest = NULL;
+    for (uint32_t i = 0; i < ledger->count; i++) {
+        struct origin *origin = &ledger->origins[i];
+        if (origin->quarantined) {
+            continue;
+        }
+        if (oldest == NULL || origin->heard_us < oldest->heard_us ||
+            (origin->heard_us == oldest->heard_us && origin->id < oldest->id)) {
+            oldest = origin;
+        }
+    }
+    return oldest;
+}
+
+/* Gives `id` an empty place: a free one, or the one of `victim` (NULL: none may go), whose weight
+ * goes to 0. NULL when there is none, or when too many forgotten origins wait to be polled. */
+static struct origin *settle(struct chirr_ledger *ledger, chirr_agent_id id, struct origin *victim,
+                             chirr_time_us now)
+{
+    struct origin *place = victim;
+    if (ledger->count < ledger->config.origins_max) {
+        place = &ledger->origins[ledger->count++];
+    } else if (place == NULL || !chirr_ring_push(&ledger->forgotten, &place->id)) {
+        return NULL;
+    } else {
+        ledger->counters.evicted++;
+    }
+    *place = (struct origin){.id = id, .heard_us = now};
+    size_t row = (size_t)(place - ledger->origins);
+    for (uint32_t i = 0; i < ledger->hosted_count; i++) {
+        ledger->stamps[row * ledger->hosted_count + i] = (struct chirr_stamp){0};
+    }
+    return place;
+}
+
+static struct origin *settle_newcomer(struct chirr_ledger *ledger, chirr_agent_id id,
+                                      chirr_time_us now)
+{
+    struct origin *victim = stalest(ledger);
+    chirr_time_us stale_after_us = chirr_time_from_ms(ledger->config.stale_after_ms);
+    if (victim != NULL && now - victim->heard_us <= stale_after_us) {
+        victim = NULL;
+    }
+    return settle(ledger, id, victim, now);
+}
+
+/* Recomputes every weight, and when one will next change by itself. */
+static void reweigh(struct chirr_ledger *ledger, chirr_time_us now)
+{
+    uint32_t sharing = 0;
+    for (uint32_t i = 0; i < ledger->count; i++) {
+        sharing += ledger->origins[i].quarantined ? 0 : 1;
+    }
+    chirr_time_us stale_after_us = chirr_time_from_ms(ledger->config.stale_after_ms);
+    chirr_time_us step_us = stale_after_us / FADE_STEPS;
+    ledger->fade_us = CHIRR_TIME_NEVER;
+    for (uint32_t i = 0; i < ledger->count; i++) {
+        struct origin *origin = &ledger->origins[i];
+        chirr_time_us silence_us = now - origin->heard_us;
+        uint32_t g = origin->quarantined
+                         ? 0
+                         : chirr_ledger_weight_permille(&ledger->config, sharing, silence_us);
+        origin->tell = origin->tell || g != origin->g_permille;
+        origin->g_permille = g;
+        if (g > 0) {
+            chirr_time_us begins_us = origin->heard_us + stale_after_us;
+            chirr_time_us next_us = now < begins_us ? begins_us : now;
+            ledger->fade_us = chirr_time_min(ledger->fade_us, next_us + step_us);
+        }
+    }
+}
+
+void chirr_ledger_quarantine(struct chirr_ledger *ledger, chirr_agent_id id)
+{
+    struct origin *origin = find(ledger, id);
+    if (origin == NULL) {
+        origin = settle(ledger, id, stalest(ledger), 0);
+    }
+    if (origin == NULL) {
+        ledger->counters.quarantine_full++;
+        return;
+    }
+    origin->quarantined = true;
+    origin->tell = origin->tell || origin->g_permille != 0;
+    origin->g_permille = 0;
+    ledger->fade_us = INT64_MIN; /* the shares of the others grow with the next tick */
+}
+
+/* ---- The verbs ---------------------------------------------------------------------------- */
+
+/* What can be refused without knowing the origin. */
+static enum chirr_err admit(struct chirr_ledger *ledger, chirr_agent_id from,
+                            const struct chirr_delta_message *delta)
+{
+    if (delta->origin != from) {
+        ledger->counters.not_origin++;
+        return CHIRR_ERR_UNTRUSTED;
+    }
+    if (ledger->config.lineage == 0 || delta->lineage != ledger->config.lineage) {
+        ledger->counters.other_lineage++;
+        return CHIRR_ERR_LINEAGE;
+    }
+    if (delta->partition >= PARTITIONS_MAX ||
+        (ledger->config.hosted >> delta->partition & 1) == 0) {
+        ledger->counters.not_hosted++;
+        return CHIRR_ERR_INVALID;
+    }
+    if (delta->origin == ledger->config.self) {
+        ledger->counters.stale++;
+        return CHIRR_ERR_STALE;
+    }
+    return CHIRR_OK;
+}
+
+static void queue_apply(struct chirr_ledger *ledger, const struct chirr_delta_message *delta)
+{
+    struct apply apply = {.delta = *delta};
+    apply.delta.payload = NULL;
+    memcpy(apply.payload, delta->payload, delta->payload_bytes);
+    bool pushed = chirr_ring_push(&ledger->applies, &apply);
+    CHIRR_ASSERT(pushed);
+}
+
+enum chirr_err chirr_ledger_receive(struct chirr_ledger *ledger, chirr_agent_id from,
+                                    const struct chirr_message *message, chirr_time_us now)
+{
+    const struct chirr_delta_message *delta = &message->delta;
+    if (message->kind != CHIRR_MESSAGE_DELTA ||
+        delta->payload_bytes > CHIRR_DELTA_PAYLOAD_BYTES_MAX) {
+        return CHIRR_ERR_INVALID;
+    }
+    enum chirr_err err = admit(ledger, from, delta);
+    if (err != CHIRR_OK) {
+        return err;
+    }
+    struct origin *origin = find(ledger, delta->origin);
+    if (origin != NULL && origin->quarantined) {
+        ledger->counters.quarantined++;
+        return CHIRR_ERR_UNTRUSTED;
+    }
+    if (origin != NULL &&
+        chirr_stamp_compare(delta->stamp, *stamp_of(ledger, origin, delta->partition)) <= 0) {
+        ledger->counters.stale++;
+        return CHIRR_ERR_STALE;
+    }
+    bool room = ledger->applies.count < APPLIES_MAX;
+    if (room && origin == NULL) {
+        origin = settle_newcomer(ledger, delta->origin, now);
+    }
+    if (!room || origin == NULL) {
+        ledger->counters.refused_full++;
+        return CHIRR_ERR_FULL;
+    }
+    *stamp_of(ledger, origin, delta->partition) = delta->stamp;
+    origin->heard_us = now;
+    origin->tell = true;
+    queue_apply(ledger, delta);
+    ledger->counters.applied++;
+    reweigh(ledger, now);
+    return CHIRR_OK;
+}
+
+void chirr_ledger_tick(struct chirr_ledger *ledger, chirr_time_us now)
+{
+    if (now >= ledger->fade_us) {
+        reweigh(ledger, now);
+    }
+}
+
+chirr_time_us chirr_ledger_deadline(const struct chirr_ledger *ledger)
+{
+    return ledger->fade_us;
+}
+
+static void output_weight(struct chirr_output *output, chirr_agent_id origin, uint32_t g_permille)
+{
+    *output = (struct chirr_output){.kind = CHIRR_OUTPUT_WEIGH,
+                                    .weight = {.origin = origin, .g_permille = g_permille}};
+}
+
+/* Forgotten origins first: their places may be needed for what follows. Then changes, then the
+ * weights, which a learner can set only once it holds something of the origin. */
+bool chirr_ledger_poll(struct chirr_ledger *ledger, struct chirr_output *output)
+{
+    chirr_agent_id forgotten;
+    if (chirr_ring_pop(&ledger->forgotten, &forgotten)) {
+        output_weight(output, forgotten, 0);
+        return true;
+    }
+    while (chirr_ring_pop(&ledger->applies, &ledger->handed)) {
+        const struct origin *origin = find(ledger, ledger->handed.delta.origin);
+        if (origin == NULL || origin->quarantined) {
+            continue;
+        }
+        ledger->handed.delta.payload = ledger->handed.payload;
+        *output = (struct chirr_output){.kind = CHIRR_OUTPUT_APPLY, .delta = &ledger->handed.delta};
+        return true;
+    }
+    for (uint32_t i = 0; i < ledger->count; i++) {
+        struct origin *origin = &ledger->origins[i];
+        if (origin->tell) {
+            origin->tell = false;
+            output_weight(output, origin->id, origin->g_permille);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ---- The token account ---------------------------------------------------------------------- */
+
+static void collect_tokens(struct chirr_ledger *ledger, chirr_time_us now)
+{
+    chirr_time_us interval_us = chirr_time_from_ms(ledger->config.token_interval_ms);
+    chirr_time_us came = (now - ledger->token_us) / interval_us;
+    if (came <= 0) {
+        return;
+    }
+    ledger->token_us += came * interval_us;
+    uint32_t room = ledger->config.tokens_max - ledger->tokens;
+    ledger->tokens += came < room ? (uint32_t)came : room;
+}
+
+bool chirr_ledger_spend(struct chirr_ledger *ledger, uint32_t drift_permille, chirr_time_us now)
+{
+    collect_tokens(ledger, now);
+    uint64_t drift = drift_permille < 1000 ? drift_permille : 1000;
+    uint64_t chance = ledger->tokens * drift;
+    if (chance == 0) {
+        return false;
+    }
+    uint64_t certain = (uint64_t)ledger->config.tokens_max * 1000;
+    if (chirr_random_below(&ledger->random, certain) >= chance) {
+        return false;
+    }
+    ledger->tokens--;
+    return true;
+}
+
+const struct chirr_ledger_counters *chirr_ledger_count(const struct chirr_ledger *ledger)
+{
+    return &ledger->counters;
+}
+
+uint32_t chirr_ledger_origin_count(const struct chirr_ledger *ledger)
+{
+    return ledger->count;
+}
