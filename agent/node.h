@@ -79,7 +79,9 @@ void chirr_node_leave(struct chirr_node *node, chirr_time_us now);
 
 /* The learner's answers. */
 void chirr_node_price(struct chirr_node *node, const struct chirr_price *price, chirr_time_us now);
-/* Stamps and publishes what the learner extracted. `payload` is copied. */
+/* Stamps and publishes what the learner extracted. `payload` is copied. CHIRR_ERR_BUSY: the one
+ * before has not been polled yet; CHIRR_ERR_INVALID: empty, too large, or of a partition that is
+ * not hosted. */
 CHIRR_NODISCARD enum chirr_err chirr_node_delta(struct chirr_node *node, uint32_t partition,
                                                 const uint8_t *payload, size_t payload_bytes,
                                                 chirr_time_us now);

@@ -1,0 +1,90 @@
+/* The node's configuration: defaults, checks, and what each part gets of it. */
+#include "agent/node_parts.h"
+
+#include <string.h>
+
+#include "base/random.h"
+
+struct chirr_node_config chirr_node_config_default(void)
+{
+    struct chirr_node_config config;
+    memset(&config, 0, sizeof config);
+    config.agents_max = 256;
+    config.tasks_max = 1024;
+    config.heartbeat_interval_ms = 1000;
+    config.seed_interval_ms = 2000;
+    config.membership = chirr_membership_config_default();
+    config.dissemination = chirr_dissemination_config_default();
+    config.lease.lease_ms = 5000;
+    config.auction = chirr_auction_config_default();
+    config.ledger = chirr_ledger_config_default();
+    return config;
+}
+
+enum chirr_err chirr_node_config_validate(const struct chirr_node_config *config,
+                                          struct chirr_error *error)
+{
+    if (config->incarnation == 0) {
+        return chirr_error_set(error, CHIRR_ERR_RANGE, "node: incarnation must be at least 1");
+    }
+    if (config->agents_max < 2 || config->agents_max > CHIRR_DIGEST_ENTRIES_MAX) {
+        return chirr_error_set(error, CHIRR_ERR_RANGE, "node: agents_max must be 2…%d, got %u",
+                               CHIRR_DIGEST_ENTRIES_MAX, config->agents_max);
+    }
+    if (config->tasks_max < 1 || config->tasks_max > 65536) {
+        return chirr_error_set(error, CHIRR_ERR_RANGE, "node: tasks_max must be 1…65536, got %u",
+                               config->tasks_max);
+    }
+    if (config->heartbeat_interval_ms == 0 || config->seed_interval_ms == 0) {
+        return chirr_error_set(error, CHIRR_ERR_RANGE, "node: intervals must be at least 1 ms");
+    }
+    if (config->lease.lease_ms < 2 * config->heartbeat_interval_ms) {
+        return chirr_error_set(error, CHIRR_ERR_RANGE,
+                               "node: a lease (%u ms) must outlast two heartbeats (of %u ms)",
+                               config->lease.lease_ms, config->heartbeat_interval_ms);
+    }
+    if (config->seed_count > CHIRR_NODE_SEEDS_MAX) {
+        return chirr_error_set(error, CHIRR_ERR_RANGE, "node: at most %d seeds, got %u",
+                               CHIRR_NODE_SEEDS_MAX, config->seed_count);
+    }
+    return CHIRR_OK;
+}
+
+static uint64_t derive_seed(const struct chirr_node_config *config, enum chirr_node_stream stream)
+{
+    struct chirr_random random;
+    chirr_random_init(&random, config->seed, stream);
+    return chirr_random_u64(&random);
+}
+
+struct chirr_node_parts chirr_node_parts_of(const struct chirr_node_config *config)
+{
+    chirr_agent_id self = chirr_agent_id_of(config->card.public_key);
+    struct chirr_node_parts parts = {
+        .records = {.agents_max = config->agents_max, .tasks_max = config->tasks_max},
+        .membership = config->membership,
+        .overlay = {.self = self, .neighbours_max = config->agents_max},
+        .dissemination = config->dissemination,
+        .lease = config->lease,
+        .auction = config->auction,
+        .ledger = config->ledger,
+    };
+    parts.membership.self = self;
+    parts.membership.incarnation = config->incarnation;
+    parts.membership.seed = derive_seed(config, CHIRR_NODE_STREAM_MEMBERSHIP);
+    parts.membership.members_max = config->agents_max;
+    parts.dissemination.self = self;
+    parts.dissemination.seed = derive_seed(config, CHIRR_NODE_STREAM_DISSEMINATION);
+    parts.lease.owners_max = config->agents_max;
+    parts.auction.self = self;
+    parts.auction.seed = derive_seed(config, CHIRR_NODE_STREAM_AUCTION);
+    parts.auction.slots = config->card.slots;
+    parts.auction.tasks_max = config->tasks_max;
+    parts.auction.provides = config->card.provides;
+    parts.ledger.self = self;
+    parts.ledger.seed = derive_seed(config, CHIRR_NODE_STREAM_LEDGER);
+    parts.ledger.lineage = config->card.lineage;
+    parts.ledger.hosted = config->card.hosted;
+    parts.ledger.origins_max = config->agents_max;
+    return parts;
+}
