@@ -1,0 +1,418 @@
+/* The learner: the model, its control, and the figures that people and node read. */
+#include "agent/learner.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/digest.h"
+
+/* Forecasts are kept within what a clock and a time limit can express. */
+#define DURATION_US_MIN 1000.0
+#define DURATION_US_MAX (86400.0 * 1e6)
+#define DEVIATION_LOG_MAX 2.0f
+
+/* Surprise shown to people is smoothed over about so many bytes. */
+#define SURPRISE_WINDOW 256
+
+struct running_mean {
+    uint64_t count;
+    double first; /* over the first window; valid once count >= CHIRR_LEARNER_WINDOW */
+    double now;
+};
+
+struct chirr_learner {
+    struct chirr_learner_config config;
+    uint32_t outcome_sense;
+    struct chirr_model *model;
+    struct chirr_model *control; /* learns alone; NULL without */
+    struct chirr_model *genesis; /* learns nothing; NULL without control */
+    float load;                  /* of this machine, last sensed; NaN: unknown */
+    struct running_mean bits;
+    struct running_mean bits_alone;
+    struct running_mean vector_bits;
+    double surprise;
+    uint64_t outcomes;
+    uint64_t refused;
+    uint64_t deltas_applied;
+    uint64_t deltas_refused;
+};
+
+struct chirr_learner_config chirr_learner_config_default(void)
+{
+    struct chirr_learner_config config;
+    memset(&config, 0, sizeof config);
+    config.model = chirr_model_config_default();
+    config.load_sense = CHIRR_LEARNER_NO_SENSE;
+    return config;
+}
+
+struct chirr_model_config chirr_learner_model_config(const struct chirr_learner_config *config)
+{
+    struct chirr_model_config model = config->model;
+    CHIRR_ASSERT(model.sense_count < CHIRR_MODEL_SENSES_MAX);
+    model.senses[model.sense_count++] = (struct chirr_model_sense){
+        .name = "outcome",
+        .kind = CHIRR_SENSE_OUTCOME,
+        .width = CHIRR_LEARNER_FEATURES,
+    };
+    return model;
+}
+
+/* What learns alone meets no peers. */
+static struct chirr_model_config control_config(const struct chirr_learner_config *config)
+{
+    struct chirr_model_config model = chirr_learner_model_config(config);
+    model.origins_max = 0;
+    return model;
+}
+
+enum chirr_err chirr_learner_config_validate(const struct chirr_learner_config *config,
+                                             struct chirr_error *error)
+{
+    if (config->model.sense_count >= CHIRR_MODEL_SENSES_MAX) {
+        return chirr_error_set(error, CHIRR_ERR_RANGE, "at most %d senses, got %u",
+                               CHIRR_MODEL_SENSES_MAX - 1, config->model.sense_count);
+    }
+    if (config->load_sense != CHIRR_LEARNER_NO_SENSE &&
+        (config->load_sense >= config->model.sense_count ||
+         config->model.senses[config->load_sense].kind != CHIRR_SENSE_VECTOR)) {
+        return chirr_error_set(error, CHIRR_ERR_INVALID,
+                               "load_sense %u is not a vector sense of this model",
+                               config->load_sense);
+    }
+    struct chirr_model_config model = chirr_learner_model_config(config);
+    return chirr_model_config_validate(&model, error);
+}
+
+size_t chirr_learner_bytes(const struct chirr_learner_config *config)
+{
+    struct chirr_model_config model = chirr_learner_model_config(config);
+    size_t bytes = chirr_arena_round(sizeof(struct chirr_learner)) + chirr_model_bytes(&model);
+    if (config->control) {
+        model = control_config(config);
+        bytes += 2 * chirr_model_bytes(&model);
+    }
+    return bytes;
+}
+
+struct chirr_learner *chirr_learner_create(struct chirr_arena *arena,
+                                           const struct chirr_learner_config *config)
+{
+    struct chirr_learner *learner = chirr_arena_take(arena, 1, sizeof *learner);
+    if (learner == NULL) {
+        return NULL;
+    }
+    learner->config = *config;
+    learner->outcome_sense = config->model.sense_count;
+    learner->load = NAN;
+    struct chirr_model_config model = chirr_learner_model_config(config);
+    learner->model = chirr_model_create(arena, &model);
+    if (learner->model == NULL) {
+        return NULL;
+    }
+    if (config->control) {
+        model = control_config(config);
+        learner->control = chirr_model_create(arena, &model);
+        learner->genesis = chirr_model_create(arena, &model);
+        if (learner->control == NULL || learner->genesis == NULL) {
+            return NULL;
+        }
+    }
+    return learner;
+}
+
+/* ---- Sensing ------------------------------------------------------------------------------- */
+
+/* The plain mean while the first window fills, then exponential over about one window. */
+static void mean_add(struct running_mean *mean, double value)
+{
+    mean->count++;
+    double count = mean->count < CHIRR_LEARNER_WINDOW ? (double)mean->count : CHIRR_LEARNER_WINDOW;
+    mean->now += (value - mean->now) / count;
+    if (mean->count == CHIRR_LEARNER_WINDOW) {
+        mean->first = mean->now;
+    }
+}
+
+static enum chirr_err sense_bytes(struct chirr_learner *learner,
+                                  const struct chirr_learner_request *request)
+{
+    for (uint32_t i = 0; i < request->count; i++) {
+        struct chirr_model_step step;
+        enum chirr_err err =
+            chirr_model_step_byte(learner->model, request->sense, request->bytes[i], &step);
+        if (err != CHIRR_OK) {
+            return err;
+        }
+        mean_add(&learner->bits, step.bits);
+        learner->surprise += (step.surprise - learner->surprise) / SURPRISE_WINDOW;
+        if (learner->control != NULL) {
+            err = chirr_model_step_byte(learner->control, request->sense, request->bytes[i], &step);
+            if (err != CHIRR_OK) {
+                return err;
+            }
+            mean_add(&learner->bits_alone, step.bits);
+        }
+    }
+    return CHIRR_OK;
+}
+
+static enum chirr_err sense_vector(struct chirr_learner *learner,
+                                   const struct chirr_learner_request *request)
+{
+    if (request->sense >= learner->config.model.sense_count ||
+        request->count != learner->config.model.senses[request->sense].width) {
+        return CHIRR_ERR_INVALID;
+    }
+    struct chirr_model_step step;
+    enum chirr_err err =
+        chirr_model_step_vector(learner->model, request->sense, request->values, &step);
+    if (err != CHIRR_OK) {
+        return err;
+    }
+    mean_add(&learner->vector_bits, step.bits);
+    if (request->sense == learner->config.load_sense) {
+        learner->load = request->values[0];
+    }
+    return learner->control == NULL
+               ? CHIRR_OK
+               : chirr_model_step_vector(learner->control, request->sense, request->values, &step);
+}
+
+/* ---- Tasks --------------------------------------------------------------------------------- */
+
+static void task_features(const struct chirr_learner *learner,
+                          const struct chirr_learner_task *task,
+                          float features[CHIRR_LEARNER_FEATURES])
+{
+    /* A kind is eight signs of its digest: nearly orthogonal for different names, and no table of
+     * kinds has to be agreed on. */
+    uint64_t digest = chirr_digest(task->kind, strnlen(task->kind, sizeof task->kind));
+    for (int i = 0; i < 8; i++) {
+        features[i] = digest >> i & 1 ? 1.0f : -1.0f;
+    }
+    features[8] = task->size_bytes == 0 ? NAN : (float)log((double)task->size_bytes);
+    features[9] = (float)log((double)task->cpu_permille / 1000.0);
+    features[10] = (float)task->running_count;
+    features[11] = task->here ? learner->load : NAN;
+}
+
+static double clamp(double value, double low, double high)
+{
+    return value < low ? low : value > high ? high : value;
+}
+
+static enum chirr_err price(struct chirr_learner *learner,
+                            const struct chirr_learner_request *request,
+                            struct chirr_learner_reply *reply)
+{
+    float features[CHIRR_LEARNER_FEATURES];
+    struct chirr_model_forecast forecast;
+    task_features(learner, &request->task, features);
+    enum chirr_err err =
+        chirr_model_peek(learner->model, learner->outcome_sense, features, 1, &forecast);
+    if (err != CHIRR_OK) {
+        return err;
+    }
+    /* The model forecasts the logarithm of seconds; its median is exp(mean). */
+    double duration = clamp(exp((double)forecast.mean) * 1e6, DURATION_US_MIN, DURATION_US_MAX);
+    double deviation = clamp(forecast.deviation, 0.0, DEVIATION_LOG_MAX);
+    reply->kind = CHIRR_LEARNER_REPLY_PRICE;
+    reply->price = (struct chirr_price){
+        .task = request->task.id,
+        .duration_us = (uint64_t)duration,
+        .deviation_us = (uint64_t)(duration * deviation),
+        .success_permille = (uint32_t)(clamp(forecast.success, 0.0, 1.0) * 1000.0),
+    };
+    return CHIRR_OK;
+}
+
+static enum chirr_err outcome(struct chirr_learner *learner,
+                              const struct chirr_learner_request *request)
+{
+    const struct chirr_learner_task *task = &request->task;
+    if (task->end == CHIRR_TASK_END_NONE || task->end == CHIRR_TASK_END_NOT_STARTED) {
+        return CHIRR_ERR_INVALID; /* says nothing about what the work costs */
+    }
+    float features[CHIRR_LEARNER_FEATURES];
+    task_features(learner, task, features);
+    struct chirr_model_outcome result = {
+        .success = task->end == CHIRR_TASK_END_EXITED && task->code == 0,
+        .target =
+            (float)log(clamp((double)task->duration_us, DURATION_US_MIN, DURATION_US_MAX) / 1e6),
+    };
+    struct chirr_model_step step;
+    enum chirr_err err =
+        chirr_model_step_outcome(learner->model, learner->outcome_sense, features, &result, &step);
+    if (err == CHIRR_OK) {
+        learner->outcomes++;
+    }
+    return err;
+}
+
+/* ---- Knowledge ----------------------------------------------------------------------------- */
+
+static enum chirr_err apply(struct chirr_learner *learner,
+                            const struct chirr_learner_request *request)
+{
+    const struct chirr_delta_message *delta = &request->delta;
+    struct chirr_delta_source source = {
+        .origin = delta->origin,
+        .incarnation = delta->stamp.incarnation,
+        .version = delta->stamp.version,
+        .partition = delta->partition,
+    };
+    enum chirr_err err =
+        chirr_delta_apply(learner->model, &source, delta->payload, delta->payload_bytes);
+    if (err == CHIRR_OK) {
+        learner->deltas_applied++;
+    } else {
+        learner->deltas_refused++;
+    }
+    return err;
+}
+
+static enum chirr_err weigh(struct chirr_learner *learner,
+                            const struct chirr_learner_request *request)
+{
+    return chirr_delta_weigh(learner->model, request->weight.origin,
+                             (float)request->weight.g_permille / 1000.0f);
+}
+
+/* The hosted partition with the most to tell goes first. */
+static enum chirr_err extract(struct chirr_learner *learner, struct chirr_learner_reply *reply)
+{
+    uint32_t best = 0;
+    double most = 0;
+    for (uint32_t p = 0; p < learner->config.model.partitions; p++) {
+        double drift = chirr_delta_drift(learner->model, p);
+        if (drift > most) {
+            most = drift;
+            best = p;
+        }
+    }
+    if (most == 0) {
+        return CHIRR_OK;
+    }
+    size_t bytes = 0;
+    enum chirr_err err = chirr_delta_extract(learner->model, best, reply->delta.payload,
+                                             sizeof reply->delta.payload, &bytes);
+    if (err == CHIRR_OK && bytes > 0) {
+        reply->kind = CHIRR_LEARNER_REPLY_DELTA;
+        reply->delta.partition = best;
+        reply->delta.bytes = (uint32_t)bytes;
+    }
+    return err;
+}
+
+static double drift_permille(const struct chirr_learner *learner, double own_norm)
+{
+    double squares = 0;
+    for (uint32_t p = 0; p < learner->config.model.partitions; p++) {
+        double drift = chirr_delta_drift(learner->model, p);
+        squares += drift * drift;
+    }
+    return own_norm > 0 ? clamp(1000.0 * sqrt(squares) / own_norm, 0.0, 1000.0) : 0.0;
+}
+
+/* ---- Evaluation and dispatch --------------------------------------------------------------- */
+
+static enum chirr_err evaluate_one(struct chirr_model *model,
+                                   const struct chirr_learner_request *request, double *bits)
+{
+    *bits = NAN;
+    return model == NULL ? CHIRR_OK
+                         : chirr_model_evaluate(model, request->sense, request->bytes,
+                                                request->count, true, bits);
+}
+
+static enum chirr_err evaluate(struct chirr_learner *learner,
+                               const struct chirr_learner_request *request,
+                               struct chirr_learner_reply *reply)
+{
+    struct chirr_learner_evaluation *out = &reply->evaluation;
+    reply->kind = CHIRR_LEARNER_REPLY_EVALUATION;
+    out->tag = request->tag;
+    enum chirr_err err = evaluate_one(learner->genesis, request, &out->bits_genesis);
+    if (err == CHIRR_OK) {
+        err = evaluate_one(learner->control, request, &out->bits_alone);
+    }
+    return err == CHIRR_OK ? evaluate_one(learner->model, request, &out->bits_swarm) : err;
+}
+
+static enum chirr_err dispatch(struct chirr_learner *learner,
+                               const struct chirr_learner_request *request,
+                               struct chirr_learner_reply *reply)
+{
+    switch (request->kind) {
+    case CHIRR_LEARNER_BYTES:
+        return sense_bytes(learner, request);
+    case CHIRR_LEARNER_VECTOR:
+        return sense_vector(learner, request);
+    case CHIRR_LEARNER_PRICE:
+        return price(learner, request, reply);
+    case CHIRR_LEARNER_OUTCOME:
+        return outcome(learner, request);
+    case CHIRR_LEARNER_APPLY:
+        return apply(learner, request);
+    case CHIRR_LEARNER_WEIGH:
+        return weigh(learner, request);
+    case CHIRR_LEARNER_EXTRACT:
+        return extract(learner, reply);
+    case CHIRR_LEARNER_EVALUATE:
+        return evaluate(learner, request, reply);
+    }
+    return CHIRR_ERR_INVALID;
+}
+
+enum chirr_err chirr_learner_handle(struct chirr_learner *learner,
+                                    const struct chirr_learner_request *request,
+                                    struct chirr_learner_reply *reply)
+{
+    reply->kind = CHIRR_LEARNER_REPLY_NONE;
+    enum chirr_err err = dispatch(learner, request, reply);
+    if (err != CHIRR_OK) {
+        learner->refused++;
+    }
+    return err;
+}
+
+void chirr_learner_status(const struct chirr_learner *learner, struct chirr_learner_status *out)
+{
+    const struct running_mean *bits = &learner->bits;
+    memset(out, 0, sizeof *out);
+    chirr_model_statistics(learner->model, &out->model);
+    out->bytes_learned = bits->count;
+    out->vectors_learned = learner->vector_bits.count;
+    out->outcomes_learned = learner->outcomes;
+    out->refused = learner->refused;
+    out->bits_start = bits->count >= CHIRR_LEARNER_WINDOW ? bits->first : NAN;
+    out->bits_now = bits->count > 0 ? bits->now : NAN;
+    out->bits_alone = learner->bits_alone.count > 0 ? learner->bits_alone.now : NAN;
+    out->vector_bits_now = learner->vector_bits.count > 0 ? learner->vector_bits.now : NAN;
+    out->surprise = learner->surprise;
+    out->drift_permille = drift_permille(learner, out->model.own_norm);
+    out->deltas_applied = learner->deltas_applied;
+    out->deltas_refused = learner->deltas_refused;
+}
+
+struct chirr_model *chirr_learner_model(struct chirr_learner *learner)
+{
+    return learner->model;
+}
+
+struct chirr_model *chirr_learner_control(struct chirr_learner *learner)
+{
+    return learner->control;
+}
+
+uint64_t chirr_learner_state_hash(const struct chirr_learner *learner)
+{
+    struct chirr_digest_state digest;
+    chirr_digest_begin(&digest);
+    chirr_digest_add_u64(&digest, chirr_model_state_hash(learner->model));
+    if (learner->control != NULL) {
+        chirr_digest_add_u64(&digest, chirr_model_state_hash(learner->control));
+    }
+    return chirr_digest_end(&digest);
+}
