@@ -29,6 +29,11 @@ CHIRR_NODISCARD enum chirr_err chirr_agent_turn(struct chirr_agent *agent, int t
 chirr_agent_id chirr_agent_identity(const struct chirr_agent *agent);
 /* Looking in, from the thread that runs the loop. */
 const struct chirr_node *chirr_agent_node(const struct chirr_agent *agent);
+/* Hands `count` bytes to the `feed:` sense of that name. CHIRR_ERR_FULL: the learner is behind,
+ * hand them over again later; CHIRR_ERR_NOTFOUND: no such sense; CHIRR_ERR_RANGE: more than 4,096.
+ */
+CHIRR_NODISCARD enum chirr_err chirr_agent_feed(struct chirr_agent *agent, const char *sense,
+                                                const uint8_t *bytes, size_t count);
 /* Submits as this agent; durable when it returns. */
 CHIRR_NODISCARD enum chirr_err chirr_agent_submit(struct chirr_agent *agent,
                                                   const struct chirr_task_spec *spec,

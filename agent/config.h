@@ -23,6 +23,7 @@ enum chirr_source_kind {
     CHIRR_SOURCE_STDIN, /* stdin: */
     CHIRR_SOURCE_EXEC,  /* exec:COMMAND: what it prints */
     CHIRR_SOURCE_PROC,  /* proc: load, memory, disk and network rates of this machine, a vector */
+    CHIRR_SOURCE_FEED,  /* feed: bytes that an embedding program hands over (agent/agent.h) */
 };
 
 struct chirr_sense_config {
