@@ -27,13 +27,15 @@ struct chirr_envelope {
     size_t payload_bytes;
 };
 
-/* Encodes, signs when `sign`, frames. CHIRR_ERR_FULL: `capacity` is too small. */
+/* Encodes, signs when `sign`, frames. CHIRR_ERR_FULL: `capacity` (or CHIRR_FRAME_BYTES_MAX) is too
+ * small. Otherwise what chirr_message_validate refuses. */
 CHIRR_NODISCARD enum chirr_err chirr_frame_seal(const struct chirr_message *message,
                                                 const struct chirr_identity *identity, bool sign,
                                                 uint8_t *out, size_t capacity, size_t *bytes);
 
-/* Checks magic, version (CHIRR_ERR_VERSION), length (CHIRR_ERR_MALFORMED), digest
- * (CHIRR_ERR_CHECKSUM) and the envelope; decodes nothing further. */
+/* Checks magic (CHIRR_ERR_MALFORMED), version (CHIRR_ERR_VERSION), length (CHIRR_ERR_MALFORMED),
+ * digest (CHIRR_ERR_CHECKSUM) and the envelope (CHIRR_ERR_MALFORMED), in that order; decodes
+ * nothing further. */
 CHIRR_NODISCARD enum chirr_err chirr_frame_open(const uint8_t *frame, size_t bytes,
                                                 struct chirr_envelope *envelope);
 

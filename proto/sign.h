@@ -2,7 +2,7 @@
  *
  * One seed makes the whole identity: the Ed25519 pair that signs, the agent's id (a digest of the
  * public key), and the Curve25519 pair that CURVE sockets use (libsodium's birational map), so that
- * trusting an agent means knowing 32 bytes. */
+ * trusting an agent means knowing 32 bytes. Thread-safe: no state. */
 #ifndef CHIRR_PROTO_SIGN_H
 #define CHIRR_PROTO_SIGN_H
 
@@ -28,9 +28,24 @@ CHIRR_NODISCARD enum chirr_err chirr_curve_key_of(const uint8_t public_key[CHIRR
 /* Keys as people handle them: 64 lower-case hexadecimal digits. */
 #define CHIRR_KEY_TEXT_BYTES (2 * CHIRR_KEY_BYTES + 1)
 void chirr_key_format(const uint8_t key[CHIRR_KEY_BYTES], char text[CHIRR_KEY_TEXT_BYTES]);
+/* CHIRR_ERR_MALFORMED: anything but exactly that. */
 CHIRR_NODISCARD enum chirr_err chirr_key_parse(const char *text, uint8_t key[CHIRR_KEY_BYTES]);
 
-/* Signs a record that the identity authored (over chirr_codec_encode_statement). */
+/* Ed25519ph (RFC 8032, section 5.1: the prehashed variant, which signs pieces without joining them)
+ * over a domain, a head and a body. The domain keeps a signature for one purpose from being passed
+ * off as one for another. */
+struct chirr_span {
+    const void *data;
+    size_t bytes;
+};
+void chirr_sign(const struct chirr_identity *identity, const char *domain, struct chirr_span head,
+                struct chirr_span body, uint8_t signature[CHIRR_SIGNATURE_BYTES]);
+bool chirr_signature_holds(const uint8_t public_key[CHIRR_KEY_BYTES], const char *domain,
+                           struct chirr_span head, struct chirr_span body,
+                           const uint8_t signature[CHIRR_SIGNATURE_BYTES]);
+
+/* Signs a record that the identity authored (over chirr_codec_encode_statement).
+ * CHIRR_ERR_INVALID: it is somebody else's. Otherwise what chirr_record_validate refuses. */
 CHIRR_NODISCARD enum chirr_err chirr_record_sign(struct chirr_record *record,
                                                  const struct chirr_identity *identity);
 /* CHIRR_ERR_SIGNATURE unless `public_key` signed exactly this record and is its author's. */
