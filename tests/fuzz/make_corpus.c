@@ -1,0 +1,75 @@
+/* Writes the seed corpus of fuzz_wire: one short input of each kind, at each entrance.
+ *      make_corpus DIRECTORY */
+#include <stdio.h>
+#include <string.h>
+
+#include "proto/frame.h"
+#include "tests/support/generate.h"
+
+#define INPUT_BYTES_MAX 1500
+
+static struct chirr_random random_stream;
+static struct chirr_identity identity;
+static struct chirr_arena arena;
+static uint8_t out[CHIRR_FRAME_BYTES_MAX];
+
+static void write_input(const char *directory, char entrance, const char *name, size_t bytes)
+{
+    char path[512];
+    snprintf(path, sizeof path, "%s/%c-%s", directory, entrance, name);
+    for (char *at = path + strlen(directory); *at != '\0'; at++) {
+        *at = *at == ' ' ? '-' : *at;
+    }
+    FILE *file = fopen(path, "wb");
+    CHIRR_ASSERT(file != NULL);
+    fputc(entrance, file);
+    fwrite(out, 1, bytes, file);
+    fclose(file);
+}
+
+static void write_message(const char *directory, enum chirr_message_kind kind)
+{
+    struct chirr_message message;
+    size_t bytes;
+    const char *name = chirr_message_kind_name(kind);
+    do {
+        generate_message(&random_stream, &arena, &identity, kind, &message);
+    } while (chirr_codec_message_bytes(&message) > INPUT_BYTES_MAX);
+    CHIRR_ASSERT(chirr_codec_encode_message(&message, out, sizeof out, &bytes) == CHIRR_OK);
+    write_input(directory, 'm', name, bytes);
+    CHIRR_ASSERT(chirr_frame_seal(&message, &identity, false, out, sizeof out, &bytes) == CHIRR_OK);
+    write_input(directory, 'f', name, bytes);
+    CHIRR_ASSERT(chirr_frame_seal(&message, &identity, true, out, sizeof out, &bytes) == CHIRR_OK);
+    write_input(directory, 'e', name, bytes);
+}
+
+static void write_record(const char *directory, enum chirr_record_kind kind)
+{
+    static const char *const names[] = {"card", "claims", "task"};
+    struct chirr_record record;
+    size_t bytes;
+    do {
+        generate_record(&random_stream, &identity, kind, &record);
+        CHIRR_ASSERT(chirr_codec_encode_record(&record, out, sizeof out, &bytes) == CHIRR_OK);
+    } while (bytes > INPUT_BYTES_MAX);
+    write_input(directory, 'r', names[kind - CHIRR_RECORD_CARD], bytes);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc != 2) {
+        fprintf(stderr, "usage: make_corpus DIRECTORY\n");
+        return 2;
+    }
+    chirr_random_init(&random_stream, 1, 0);
+    identity = generate_identity(&random_stream);
+    CHIRR_ASSERT(chirr_arena_init(&arena, GENERATE_ARENA_BYTES) == CHIRR_OK);
+    for (int kind = CHIRR_MESSAGE_PING; kind <= CHIRR_MESSAGE_DELTA; kind++) {
+        write_message(argv[1], kind);
+    }
+    for (int kind = CHIRR_RECORD_CARD; kind <= CHIRR_RECORD_TASK; kind++) {
+        write_record(argv[1], kind);
+    }
+    chirr_arena_finish(&arena);
+    return 0;
+}
