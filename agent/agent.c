@@ -1,0 +1,462 @@
+/* The agent's process: everything is opened here, and the event loop turns.
+ *
+ * One turn: wait for sockets, mailbox, jobs and the earliest deadline; take in a bounded number of
+ * inputs of each kind; after every input carry out what the node wants; tick what is due. */
+#include "agent/agent.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "agent/clock.h"
+#include "agent/process.h"
+
+/* Inputs of one kind in one turn, so that none starves the others. */
+#define MESSAGES_TURN 128
+#define REPORTS_TURN 64
+#define REQUESTS_TURN 16
+#define WAIT_MS_MAX 1000
+
+#define POLL_ITEMS_MAX (CHIRR_TRANSPORT_POLL_ITEMS + 3 + CHIRR_EXECUTOR_FDS_MAX)
+
+/* ---- Opening ------------------------------------------------------------------------------- */
+
+static enum chirr_err open_identity(struct chirr_agent *agent, struct chirr_error *error)
+{
+    char path[CHIRR_PATH_BYTES_MAX + 16];
+    snprintf(path, sizeof path, "%s/identity", agent->config.state_dir);
+    if (mkdir(agent->config.state_dir, 0700) != 0 && errno != EEXIST) {
+        return chirr_error_set(error, CHIRR_ERR_IO, "%s: %s", agent->config.state_dir,
+                               strerror(errno));
+    }
+    enum chirr_err err = access(path, F_OK) == 0
+                             ? chirr_identity_load_file(path, &agent->identity, error)
+                             : chirr_identity_create_file(path, &agent->identity, error);
+    if (err != CHIRR_OK) {
+        return err;
+    }
+    agent->keyring = chirr_keyring_create();
+    if (agent->keyring == NULL) {
+        return chirr_error_set(error, CHIRR_ERR_NOMEM, "no memory for a keyring");
+    }
+    err = chirr_keyring_add(agent->keyring, agent->identity.public_key, agent->config.name);
+    if (err == CHIRR_OK && agent->config.keyring[0] != '\0') {
+        err = chirr_keyring_load(agent->keyring, agent->config.keyring, error);
+    }
+    return err;
+}
+
+static enum chirr_err open_store(struct chirr_agent *agent, struct chirr_error *error)
+{
+    char path[CHIRR_PATH_BYTES_MAX + 16];
+    snprintf(path, sizeof path, "%s/store.sqlite", agent->config.state_dir);
+    struct chirr_store_config config = chirr_store_config_default();
+    config.path = path;
+    agent->store = chirr_store_create(&config, error);
+    if (agent->store == NULL) {
+        return error->code;
+    }
+    /* The wall clock only guards against a store that was lost; the store itself counts. */
+    uint64_t floor = (uint64_t)time(NULL);
+    return chirr_store_next_incarnation(agent->store, floor, &agent->config.node.incarnation,
+                                        error);
+}
+
+static enum chirr_err open_sockets(struct chirr_agent *agent, struct chirr_error *error)
+{
+    const struct chirr_agent_config *config = &agent->config;
+    agent->control = chirr_control_create(config->runtime_dir, config->name, error);
+    if (agent->control == NULL) {
+        return error->code;
+    }
+    agent->transport = chirr_transport_create(&config->transport, &agent->identity, agent->keyring,
+                                              agent->log, error);
+    return agent->transport == NULL ? error->code : CHIRR_OK;
+}
+
+static enum chirr_err open_executor(struct chirr_agent *agent, struct chirr_error *error)
+{
+    struct chirr_executor_config config = chirr_executor_config_default();
+    memcpy(config.state_dir, agent->config.state_dir, sizeof config.state_dir);
+    config.slots_max = agent->config.slots == 0 ? 1 : agent->config.slots;
+    config.cpu_permille = agent->config.cpu_permille;
+    config.output_bytes_max = agent->config.output_bytes_max;
+    agent->executor = chirr_executor_create(&config, error);
+    return agent->executor == NULL ? error->code : CHIRR_OK;
+}
+
+static enum chirr_err open_learner(struct chirr_agent *agent, struct chirr_error *error)
+{
+    if (!agent->config.model) {
+        return CHIRR_OK;
+    }
+    agent->learner = chirr_learner_thread_create(&agent->config, agent->log, error);
+    if (agent->learner == NULL) {
+        return error->code;
+    }
+    struct chirr_model_config model = chirr_learner_model_config(&agent->config.learner);
+    agent->lineage = chirr_model_lineage(&model);
+    return CHIRR_OK;
+}
+
+static enum chirr_err subscribe(struct chirr_agent *agent, struct chirr_error *error)
+{
+    char topic[64];
+    enum chirr_err err = chirr_transport_subscribe(agent->transport, "e/");
+    if (err == CHIRR_OK) {
+        err = chirr_transport_subscribe(agent->transport, "h/");
+    }
+    for (uint32_t p = 0; agent->learner != NULL && p < CHIRR_MODEL_PARTITIONS_MAX; p++) {
+        if ((agent->config.node.card.hosted >> p & 1) != 0 && err == CHIRR_OK) {
+            snprintf(topic, sizeof topic, "k/%016llx/%u/", (unsigned long long)agent->lineage, p);
+            err = chirr_transport_subscribe(agent->transport, topic);
+        }
+    }
+    return err == CHIRR_OK
+               ? err
+               : chirr_error_set(error, err, "cannot subscribe: %s", chirr_err_text(err));
+}
+
+/* Who this agent is, for the others: known only now that its sockets are bound. */
+static void write_card(struct chirr_agent *agent)
+{
+    struct chirr_card *card = &agent->config.node.card;
+    memset(card, 0, sizeof *card);
+    memcpy(card->public_key, agent->identity.public_key, sizeof card->public_key);
+    memcpy(card->name, agent->config.name, sizeof card->name);
+    memcpy(card->device, agent->config.device, sizeof card->device);
+    chirr_transport_endpoints(agent->transport, card->publish_endpoint, card->unicast_endpoint);
+    if (agent->config.publish_advertise[0] != '\0') {
+        memcpy(card->publish_endpoint, agent->config.publish_advertise,
+               sizeof card->publish_endpoint);
+    }
+    if (agent->config.unicast_advertise[0] != '\0') {
+        memcpy(card->unicast_endpoint, agent->config.unicast_advertise,
+               sizeof card->unicast_endpoint);
+    }
+    card->lineage = agent->lineage;
+    card->hosted = agent->learner == NULL ? 0 : agent->config.learner.model.hosted;
+    card->cpu_permille = agent->config.cpu_permille;
+    card->slots = agent->config.slots;
+    card->provides = agent->config.provides;
+}
+
+static enum chirr_err restore_records(struct chirr_agent *agent, struct chirr_error *error)
+{
+    struct chirr_store_cursor cursor = {0};
+    struct chirr_record record;
+    enum chirr_err err;
+    while ((err = chirr_store_next_record(agent->store, &cursor, &record, error)) == CHIRR_OK) {
+        if (chirr_node_restore(agent->node, &record) != CHIRR_OK) {
+            chirr_log_warning(agent->log, "a stored record of %016llx was refused",
+                              (unsigned long long)record.author);
+        }
+    }
+    return err == CHIRR_ERR_NOTFOUND ? CHIRR_OK : err;
+}
+
+static enum chirr_err open_node(struct chirr_agent *agent, struct chirr_error *error)
+{
+    struct chirr_node_config *config = &agent->config.node;
+    write_card(agent);
+    if (getrandom(&config->seed, sizeof config->seed, 0) != sizeof config->seed) {
+        return chirr_error_set(error, CHIRR_ERR_IO, "no random numbers: %s", strerror(errno));
+    }
+    enum chirr_err err = chirr_node_config_validate(config, error);
+    if (err != CHIRR_OK) {
+        return err;
+    }
+    err = chirr_arena_init(&agent->arena, chirr_node_bytes(config));
+    if (err != CHIRR_OK) {
+        return chirr_error_set(error, err, "no memory for a node of %zu bytes",
+                               chirr_node_bytes(config));
+    }
+    agent->node = chirr_node_create(&agent->arena, config, chirr_clock_now());
+    if (agent->node == NULL) {
+        return chirr_error_set(error, CHIRR_ERR_NOMEM, "the node does not fit its arena");
+    }
+    return restore_records(agent, error);
+}
+
+static enum chirr_err open_all(struct chirr_agent *agent, struct chirr_error *error)
+{
+    enum chirr_err err = open_identity(agent, error);
+    if (err == CHIRR_OK) {
+        err = open_store(agent, error);
+    }
+    if (err == CHIRR_OK) {
+        err = open_sockets(agent, error);
+    }
+    if (err == CHIRR_OK) {
+        err = open_executor(agent, error); /* forks a guard: before there are threads of ours */
+    }
+    if (err == CHIRR_OK) {
+        err = open_learner(agent, error);
+    }
+    if (err == CHIRR_OK) {
+        err = open_node(agent, error);
+    }
+    return err == CHIRR_OK ? subscribe(agent, error) : err;
+}
+
+struct chirr_agent *chirr_agent_create(const struct chirr_agent_config *config,
+                                       const struct chirr_log *log, struct chirr_error *error)
+{
+    struct chirr_error why = {0};
+    struct chirr_agent *agent = calloc(1, sizeof *agent);
+    if (agent == NULL) {
+        (void)chirr_error_set(error, CHIRR_ERR_NOMEM, "no memory for an agent");
+        return NULL;
+    }
+    agent->config = *config;
+    agent->log = log;
+    agent->predicted_s_last = NAN;
+    agent->real_s_last = NAN;
+    agent->started_at = chirr_clock_now();
+    agent->connect_limit.interval_us = 60 * CHIRR_US_PER_S;
+    agent->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    enum chirr_err err = agent->stop_fd < 0
+                             ? chirr_error_set(&why, CHIRR_ERR_IO, "eventfd: %s", strerror(errno))
+                             : open_all(agent, &why);
+    if (err != CHIRR_OK) {
+        (void)chirr_error_set(error, err, "%s", why.text);
+        chirr_agent_destroy(agent);
+        return NULL;
+    }
+    chirr_process_drain(agent, agent->started_at);
+    return agent;
+}
+
+void chirr_agent_destroy(struct chirr_agent *agent)
+{
+    if (agent == NULL) {
+        return;
+    }
+    chirr_executor_destroy(agent->executor);
+    chirr_learner_thread_destroy(agent->learner);
+    chirr_control_destroy(agent->control);
+    chirr_transport_destroy(agent->transport);
+    chirr_store_destroy(agent->store);
+    chirr_keyring_destroy(agent->keyring);
+    chirr_arena_finish(&agent->arena);
+    chirr_identity_wipe(&agent->identity);
+    if (agent->stop_fd >= 0) {
+        close(agent->stop_fd);
+    }
+    free(agent);
+}
+
+/* ---- The loop ------------------------------------------------------------------------------ */
+
+static chirr_time_us next_deadline(const struct chirr_agent *agent)
+{
+    chirr_time_us at = agent->leaving ? agent->leave_at : CHIRR_TIME_NEVER;
+    at = chirr_time_min(at, chirr_node_deadline(agent->node));
+    at = chirr_time_min(at, chirr_executor_deadline(agent->executor));
+    return chirr_time_min(at, chirr_process_waiters_deadline(agent));
+}
+
+static int collect_items(struct chirr_agent *agent, zmq_pollitem_t *items)
+{
+    int fds[CHIRR_EXECUTOR_FDS_MAX];
+    int count = chirr_transport_poll_items(agent->transport, items);
+    count += chirr_control_poll_items(agent->control, items + count);
+    items[count++] = (zmq_pollitem_t){.fd = agent->stop_fd, .events = ZMQ_POLLIN};
+    if (agent->learner != NULL) {
+        items[count++] =
+            (zmq_pollitem_t){.fd = chirr_learner_thread_fd(agent->learner), .events = ZMQ_POLLIN};
+    }
+    size_t fd_count = chirr_executor_fds(agent->executor, fds, CHIRR_EXECUTOR_FDS_MAX);
+    for (size_t i = 0; i < fd_count; i++) {
+        items[count++] = (zmq_pollitem_t){.fd = fds[i], .events = ZMQ_POLLIN};
+    }
+    return count;
+}
+
+/* True when more is waiting than one turn takes. */
+static bool take_messages(struct chirr_agent *agent, chirr_time_us now)
+{
+    chirr_agent_id from;
+    struct chirr_message message;
+    for (int i = 0; i < MESSAGES_TURN; i++) {
+        if (!chirr_transport_receive(agent->transport, now, &from, &message)) {
+            return false;
+        }
+        /* What the node refuses is counted there. */
+        if (chirr_node_receive(agent->node, from, &message, now) == CHIRR_OK) {
+            chirr_process_drain(agent, now);
+        }
+    }
+    return true;
+}
+
+static void take_report(struct chirr_agent *agent, const struct chirr_learner_report *report,
+                        chirr_time_us now)
+{
+    if (report->kind == CHIRR_LEARNER_REPORT_STATUS) {
+        agent->status = *report;
+        struct chirr_learner_news news = chirr_bridge_news(&report->status.status);
+        chirr_node_news(agent->node, &news);
+    } else if (report->kind == CHIRR_LEARNER_REPORT_FAILURE ||
+               report->reply.kind == CHIRR_LEARNER_REPLY_EVALUATION) {
+        chirr_process_answer_evaluation(agent, report);
+    } else if (chirr_bridge_reply(agent->node, &report->reply, now) != CHIRR_OK) {
+        agent->counters.replies_dropped++;
+    }
+    chirr_process_drain(agent, now);
+}
+
+static bool take_reports(struct chirr_agent *agent, chirr_time_us now)
+{
+    struct chirr_learner_report report;
+    for (int i = 0; agent->learner != NULL && i < REPORTS_TURN; i++) {
+        if (!chirr_learner_thread_take(agent->learner, &report)) {
+            return false;
+        }
+        take_report(agent, &report, now);
+    }
+    return agent->learner != NULL;
+}
+
+static bool take_requests(struct chirr_agent *agent, chirr_time_us now)
+{
+    struct chirr_control_client client;
+    json_t *request;
+    for (int i = 0; i < REQUESTS_TURN; i++) {
+        if (!chirr_control_receive(agent->control, &client, &request)) {
+            return false;
+        }
+        chirr_process_request(agent, &client, request, now);
+        json_decref(request);
+    }
+    return true;
+}
+
+static void take_stop(struct chirr_agent *agent, chirr_time_us now)
+{
+    uint64_t count;
+    if (read(agent->stop_fd, &count, sizeof count) == sizeof count) {
+        chirr_process_leave(agent, now);
+    }
+}
+
+/* What came in, what ended, what is due. True when there is more of it at once. */
+static bool work(struct chirr_agent *agent, chirr_time_us now)
+{
+    struct chirr_executor_ended ended;
+    bool more = take_messages(agent, now);
+    more = take_reports(agent, now) || more;
+    while (chirr_executor_poll(agent->executor, now, &ended)) {
+        chirr_process_ended(agent, &ended, now);
+    }
+    more = take_requests(agent, now) || more;
+    take_stop(agent, now);
+    chirr_node_tick(agent->node, now);
+    chirr_process_drain(agent, now);
+    chirr_process_answer_waiters(agent, now);
+    if (agent->leaving && now >= agent->leave_at) {
+        agent->stopped = true;
+    }
+    return more;
+}
+
+enum chirr_err chirr_agent_turn(struct chirr_agent *agent, int timeout_ms,
+                                struct chirr_error *error)
+{
+    zmq_pollitem_t items[POLL_ITEMS_MAX];
+    if (agent->stopped) {
+        return CHIRR_ERR_CANCELLED;
+    }
+    chirr_time_us deadline = next_deadline(agent);
+    int count = collect_items(agent, items);
+    int wait_ms = chirr_clock_wait_ms(chirr_clock_now(), deadline, timeout_ms);
+    if (zmq_poll(items, count, wait_ms) < 0 && errno != EINTR) {
+        return chirr_error_set(error, CHIRR_ERR_IO, "zmq_poll: %s", zmq_strerror(errno));
+    }
+    chirr_time_us now = chirr_clock_now();
+    if (now > deadline && now - deadline > agent->counters.lag_us_max) {
+        agent->counters.lag_us_max = now - deadline;
+    }
+    chirr_time_us began = now;
+    while (work(agent, now) && !agent->stopped && now - began < 10 * CHIRR_US_PER_MS) {
+        now = chirr_clock_now();
+    }
+    agent->counters.turns++;
+    chirr_time_us spent = chirr_clock_now() - began;
+    if (spent > agent->counters.turn_us_max) {
+        agent->counters.turn_us_max = spent;
+    }
+    return agent->failure == CHIRR_OK
+               ? CHIRR_OK
+               : chirr_error_set(error, agent->failure, "the store failed: %.400s",
+                                 agent->failure_why.text);
+}
+
+enum chirr_err chirr_agent_run(struct chirr_agent *agent, struct chirr_error *error)
+{
+    enum chirr_err err;
+    do {
+        err = chirr_agent_turn(agent, WAIT_MS_MAX, error);
+    } while (err == CHIRR_OK);
+    return err == CHIRR_ERR_CANCELLED ? CHIRR_OK : err;
+}
+
+void chirr_agent_stop(struct chirr_agent *agent)
+{
+    uint64_t one = 1;
+    /* Only a counter that is full could refuse, and then the stop is already there. */
+    ssize_t written = write(agent->stop_fd, &one, sizeof one);
+    (void)written;
+}
+
+/* ---- For programs that embed --------------------------------------------------------------- */
+
+chirr_agent_id chirr_agent_identity(const struct chirr_agent *agent)
+{
+    return agent->identity.id;
+}
+
+const struct chirr_node *chirr_agent_node(const struct chirr_agent *agent)
+{
+    return agent->node;
+}
+
+enum chirr_err chirr_agent_feed(struct chirr_agent *agent, const char *sense, const uint8_t *bytes,
+                                size_t count)
+{
+    if (count == 0 || count > 4096) {
+        return CHIRR_ERR_RANGE;
+    }
+    for (uint32_t i = 0; agent->learner != NULL && i < agent->config.sense_count; i++) {
+        const struct chirr_sense_config *config = &agent->config.senses[i];
+        if (config->source == CHIRR_SOURCE_FEED && strcmp(config->name, sense) == 0) {
+            struct chirr_learner_request request = {
+                .kind = CHIRR_LEARNER_BYTES,
+                .sense = i,
+                .count = (uint32_t)count,
+                .bytes = bytes,
+            };
+            return chirr_learner_thread_post(agent->learner, &request) ? CHIRR_OK : CHIRR_ERR_FULL;
+        }
+    }
+    return CHIRR_ERR_NOTFOUND;
+}
+
+enum chirr_err chirr_agent_submit(struct chirr_agent *agent, const struct chirr_task_spec *spec,
+                                  chirr_task_id *id)
+{
+    chirr_time_us now = chirr_clock_now();
+    enum chirr_err err = chirr_node_submit(agent->node, spec, now, id);
+    if (err != CHIRR_OK) {
+        return err;
+    }
+    chirr_process_drain(agent, now);
+    return agent->failure; /* not durable: not accepted */
+}

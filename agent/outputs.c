@@ -1,0 +1,267 @@
+/* Carrying out what the node wants, in order, durable things first. */
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "agent/process.h"
+
+/* An agent without a model still bids: it takes every task for one second of a whole CPU, give or
+ * take as much. */
+#define GUESS_DURATION_US (UINT64_C(1000) * CHIRR_US_PER_S)
+
+static void fail(struct chirr_agent *agent, enum chirr_err err, const struct chirr_error *why)
+{
+    agent->counters.store_failures++;
+    if (agent->failure == CHIRR_OK) {
+        agent->failure = err;
+        agent->failure_why = *why;
+    }
+}
+
+/* What was collected becomes durable; after a failure nothing is told to anybody any more. */
+static void commit(struct chirr_agent *agent)
+{
+    struct chirr_error why;
+    if (!agent->batch_open) {
+        return;
+    }
+    agent->batch_open = false;
+    enum chirr_err err = chirr_store_commit(agent->store, &why);
+    if (err != CHIRR_OK) {
+        fail(agent, err, &why);
+    }
+}
+
+static void persist(struct chirr_agent *agent, const struct chirr_record *record)
+{
+    struct chirr_error why;
+    struct chirr_record stored = *record;
+    enum chirr_err err = CHIRR_OK;
+    if (!agent->batch_open) {
+        err = chirr_store_begin(agent->store, &why);
+        agent->batch_open = err == CHIRR_OK;
+    }
+    /* Own statements are signed when they leave; what comes back from the disk must be signed too.
+     */
+    if (err == CHIRR_OK && stored.author == agent->identity.id) {
+        err = chirr_record_sign(&stored, &agent->identity);
+    }
+    if (err == CHIRR_OK) {
+        err = chirr_store_save_record(agent->store, &stored, &why);
+    }
+    if (err == CHIRR_OK && record->task.phase == CHIRR_TASK_DONE) {
+        err = chirr_store_save_outcome(agent->store, &record->task, &why);
+    }
+    if (err == CHIRR_ERR_FULL) {
+        agent->counters.store_failures++; /* bounded on purpose: the swarm still has it */
+    } else if (err != CHIRR_OK) {
+        fail(agent, err, &why);
+    }
+}
+
+static const char *topic_name(const struct chirr_output *output, char text[64])
+{
+    switch (output->topic) {
+    case CHIRR_TOPIC_EAGER:
+        return "e/";
+    case CHIRR_TOPIC_HEARTBEAT:
+        return "h/";
+    case CHIRR_TOPIC_KNOWLEDGE:
+        snprintf(text, 64, "k/%016" PRIx64 "/%" PRIu32 "/", output->message->delta.lineage,
+                 output->message->delta.partition);
+        return text;
+    }
+    return "e/";
+}
+
+/* Records that this agent authored leave signed; everybody else's carry their author's signature.
+ */
+static void publish_or_send(struct chirr_agent *agent, const struct chirr_output *output)
+{
+    const struct chirr_message *message = output->message;
+    struct chirr_record signed_records[CHIRR_RECORDS_MAX];
+    struct chirr_message copy;
+    if (message->kind == CHIRR_MESSAGE_RECORDS) {
+        CHIRR_ASSERT(message->records.count <= CHIRR_RECORDS_MAX);
+        memcpy(signed_records, message->records.records,
+               message->records.count * sizeof signed_records[0]);
+        for (uint32_t i = 0; i < message->records.count; i++) {
+            if (signed_records[i].author == agent->identity.id &&
+                chirr_record_sign(&signed_records[i], &agent->identity) != CHIRR_OK) {
+                return;
+            }
+        }
+        copy = *message;
+        copy.records.records = signed_records;
+        message = &copy;
+    }
+    if (output->kind == CHIRR_OUTPUT_SEND) {
+        chirr_transport_send(agent->transport, output->to, message);
+        return;
+    }
+    char topic[64];
+    agent->counters.deltas_out += message->kind == CHIRR_MESSAGE_DELTA;
+    chirr_transport_publish(agent->transport, topic_name(output, topic), message);
+}
+
+static void connect_to(struct chirr_agent *agent, const struct chirr_output *output,
+                       chirr_time_us now)
+{
+    struct chirr_peer_address address;
+    memcpy(address.public_key, output->card->public_key, sizeof address.public_key);
+    memcpy(address.publish_endpoint, output->card->publish_endpoint,
+           sizeof address.publish_endpoint);
+    memcpy(address.unicast_endpoint, output->card->unicast_endpoint,
+           sizeof address.unicast_endpoint);
+    enum chirr_err err = chirr_transport_connect(agent->transport, &address);
+    uint64_t held_back;
+    if (err != CHIRR_OK) {
+        agent->counters.connects_refused++;
+        if (chirr_log_limit_pass(&agent->connect_limit, now, &held_back)) {
+            chirr_log_warning(
+                agent->log, "does not connect to %016" PRIx64 ": %s (and %" PRIu64 " more before)",
+                output->to, chirr_err_text(err), held_back);
+        }
+    }
+}
+
+static void ask_learner(struct chirr_agent *agent, const struct chirr_output *output,
+                        chirr_time_us now)
+{
+    struct chirr_learner_request request;
+    if (!chirr_bridge_request(agent->node, output, &request)) {
+        return;
+    }
+    if (agent->learner == NULL) {
+        if (output->kind == CHIRR_OUTPUT_PRICE) {
+            struct chirr_price guess = {
+                .task = request.task.id,
+                .duration_us = GUESS_DURATION_US / agent->config.cpu_permille,
+                .deviation_us = GUESS_DURATION_US / agent->config.cpu_permille,
+                .success_permille = 500,
+            };
+            chirr_node_price(agent->node, &guess, now);
+        }
+        return;
+    }
+    if (!chirr_learner_thread_post(agent->learner, &request)) {
+        if (output->kind == CHIRR_OUTPUT_PRICE) {
+            agent->counters.prices_unanswered++; /* asked again when the auction wants it */
+        } else {
+            agent->counters.knowledge_unposted++;
+        }
+    }
+}
+
+static void start(struct chirr_agent *agent, const struct chirr_task *task, chirr_time_us now)
+{
+    enum chirr_err err =
+        chirr_executor_start(agent->executor, task->id, task->epoch, &task->spec, now);
+    if (err == CHIRR_OK) {
+        chirr_log_info(agent->log, "starts %s task %016" PRIx64, task->spec.kind, task->id);
+        return;
+    }
+    agent->counters.starts_refused++;
+    struct chirr_executor_ended ended = {
+        .task = task->id,
+        .epoch = task->epoch,
+        .result = {.end = CHIRR_TASK_END_NOT_STARTED, .code = (int32_t)err},
+    };
+    chirr_process_ended(agent, &ended, now);
+}
+
+static void stop(struct chirr_agent *agent, const struct chirr_task *task, chirr_time_us now)
+{
+    /* CHIRR_ERR_NOTFOUND: it has just ended by itself. */
+    if (chirr_executor_stop(agent->executor, task->id, task->epoch, now) == CHIRR_OK) {
+        chirr_log_info(agent->log, "stops %s task %016" PRIx64, task->spec.kind, task->id);
+    }
+}
+
+static void tell_member(struct chirr_agent *agent, const struct chirr_member_update *member)
+{
+    static const char *const said[] = {
+        [CHIRR_MEMBER_ALIVE] = "is alive",
+        [CHIRR_MEMBER_SUSPECT] = "is suspected",
+        [CHIRR_MEMBER_DEAD] = "is dead",
+        [CHIRR_MEMBER_LEFT] = "has left",
+    };
+    const struct chirr_record *card =
+        chirr_records_card(chirr_node_records(agent->node), member->agent);
+    chirr_log_info(agent->log, "%s (%016" PRIx64 ") %s", card == NULL ? "?" : card->card.name,
+                   member->agent, said[member->status]);
+}
+
+static void carry_out(struct chirr_agent *agent, const struct chirr_output *output,
+                      chirr_time_us now)
+{
+    switch (output->kind) {
+    case CHIRR_OUTPUT_SEND:
+    case CHIRR_OUTPUT_PUBLISH:
+        publish_or_send(agent, output);
+        break;
+    case CHIRR_OUTPUT_CONNECT:
+        connect_to(agent, output, now);
+        break;
+    case CHIRR_OUTPUT_DISCONNECT:
+        chirr_transport_disconnect(agent->transport, output->to);
+        break;
+    case CHIRR_OUTPUT_PERSIST:
+        persist(agent, output->record);
+        break;
+    case CHIRR_OUTPUT_PRICE:
+    case CHIRR_OUTPUT_OUTCOME:
+    case CHIRR_OUTPUT_APPLY:
+    case CHIRR_OUTPUT_WEIGH:
+    case CHIRR_OUTPUT_EXTRACT:
+        ask_learner(agent, output, now);
+        break;
+    case CHIRR_OUTPUT_START:
+        start(agent, output->task, now);
+        break;
+    case CHIRR_OUTPUT_STOP:
+        stop(agent, output->task, now);
+        break;
+    case CHIRR_OUTPUT_MEMBER:
+        tell_member(agent, &output->member);
+        break;
+    case CHIRR_OUTPUT_COUNT:
+        break;
+    }
+}
+
+void chirr_process_drain(struct chirr_agent *agent, chirr_time_us now)
+{
+    struct chirr_output output;
+    while (agent->failure == CHIRR_OK && chirr_node_poll(agent->node, &output)) {
+        if (output.kind != CHIRR_OUTPUT_PERSIST) {
+            commit(agent);
+        }
+        if (agent->failure == CHIRR_OK) {
+            carry_out(agent, &output, now);
+        }
+    }
+    commit(agent);
+}
+
+void chirr_process_ended(struct chirr_agent *agent, const struct chirr_executor_ended *ended,
+                         chirr_time_us now)
+{
+    /* CHIRR_ERR_NOTFOUND: the run was lost to another agent or cancelled meanwhile. */
+    if (chirr_node_ended(agent->node, ended->task, ended->epoch, &ended->result, now) != CHIRR_OK) {
+        return;
+    }
+    chirr_log_info(agent->log, "task %016" PRIx64 " %s %d after %.3f s", ended->task,
+                   chirr_task_end_name(ended->result.end), ended->result.code,
+                   (double)ended->result.duration_us / 1e6);
+    chirr_process_drain(agent, now);
+    const struct chirr_record *record =
+        chirr_records_task(chirr_node_records(agent->node), ended->task);
+    if (record != NULL && record->task.phase == CHIRR_TASK_DONE) {
+        agent->real_s_last = (double)record->task.result.duration_us / 1e6;
+        agent->predicted_s_last = record->task.result.predicted_us == 0
+                                      ? NAN
+                                      : (double)record->task.result.predicted_us / 1e6;
+    }
+}

@@ -1,0 +1,105 @@
+/* Inside the agent's process: what agent.c, outputs.c, requests.c and status.c share.
+ *
+ *   agent.c     opens and closes everything; the event loop
+ *   outputs.c   carries out what the node wants
+ *   requests.c  answers the control socket
+ *   status.c    the figures of `chirr ps --json`
+ *
+ * All of it runs on the event loop's thread. */
+#ifndef CHIRR_AGENT_PROCESS_H
+#define CHIRR_AGENT_PROCESS_H
+
+#include <stdatomic.h>
+
+#include "agent/agent.h"
+#include "agent/bridge.h"
+#include "agent/control.h"
+#include "agent/executor.h"
+#include "agent/learner_thread.h"
+#include "agent/store.h"
+
+#define CHIRR_WAITERS_MAX CHIRR_CONTROL_WAITING_MAX
+
+/* A client whose answer comes later: when a task has ended, or an evaluation is done. */
+struct chirr_waiter {
+    enum {
+        CHIRR_WAITER_FREE,
+        CHIRR_WAITER_TASK,
+        CHIRR_WAITER_EVALUATION,
+    } kind;
+    struct chirr_control_client client;
+    uint64_t key; /* task id or evaluation tag */
+    chirr_time_us until;
+    uint32_t bytes; /* of the text evaluated */
+};
+
+struct chirr_process_counters {
+    uint64_t deltas_out;
+    uint64_t prices_unanswered;  /* the learner's mailbox was full */
+    uint64_t knowledge_unposted; /* deltas, weights, outcomes: likewise */
+    uint64_t replies_dropped;    /* the node refused the learner's answer */
+    uint64_t connects_refused;   /* untrusted, or too many peers */
+    uint64_t starts_refused;     /* the executor had no slot */
+    uint64_t requests, requests_failed, waiters_refused;
+    uint64_t store_failures;
+    uint64_t turns;
+    chirr_time_us lag_us_max;  /* longest that the loop was late for its deadline */
+    chirr_time_us turn_us_max; /* longest time spent in one turn, waiting excluded */
+};
+
+struct chirr_agent {
+    struct chirr_agent_config config;
+    const struct chirr_log *log;
+    struct chirr_identity identity;
+    struct chirr_keyring *keyring;
+    struct chirr_store *store;
+    struct chirr_transport *transport;
+    struct chirr_control *control;
+    struct chirr_executor *executor;
+    struct chirr_learner_thread *learner; /* NULL: no model */
+    struct chirr_arena arena;
+    struct chirr_node *node;
+
+    int stop_fd; /* eventfd, written by chirr_agent_stop */
+    bool leaving;
+    chirr_time_us leave_at; /* when the farewell has had time to go out */
+    bool stopped;
+
+    chirr_time_us started_at;
+    bool batch_open;        /* records wait for the store's commit */
+    enum chirr_err failure; /* of the store: the agent cannot keep its promises any longer */
+    struct chirr_error failure_why;
+
+    struct chirr_learner_report status; /* the last STATUS */
+    uint64_t lineage;
+    double predicted_s_last, real_s_last; /* of the last task done here; NaN: none */
+    uint64_t evaluation_tag;
+    struct chirr_waiter waiters[CHIRR_WAITERS_MAX];
+    struct chirr_log_limit connect_limit;
+    struct chirr_process_counters counters;
+};
+
+/* outputs.c: drains the node. Durable first: whatever follows a PERSIST waits for the commit. */
+void chirr_process_drain(struct chirr_agent *agent, chirr_time_us now);
+/* A run has ended: the node is told, and people's figures kept. */
+void chirr_process_ended(struct chirr_agent *agent, const struct chirr_executor_ended *ended,
+                         chirr_time_us now);
+
+/* requests.c */
+void chirr_process_request(struct chirr_agent *agent, const struct chirr_control_client *client,
+                           const json_t *request, chirr_time_us now);
+/* Answers whoever waits for what has happened or not come in time. */
+void chirr_process_answer_waiters(struct chirr_agent *agent, chirr_time_us now);
+void chirr_process_answer_evaluation(struct chirr_agent *agent,
+                                     const struct chirr_learner_report *report);
+chirr_time_us chirr_process_waiters_deadline(const struct chirr_agent *agent);
+/* Starts to say goodbye; the loop ends when it has. */
+void chirr_process_leave(struct chirr_agent *agent, chirr_time_us now);
+
+/* status.c: new references. */
+json_t *chirr_process_status(struct chirr_agent *agent, chirr_time_us now);
+json_t *chirr_process_task(const struct chirr_agent *agent, const struct chirr_task *task);
+/* 16 hexadecimal digits. */
+json_t *chirr_process_id(uint64_t id);
+
+#endif

@@ -1,0 +1,383 @@
+/* The verbs of the control socket. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/process.h"
+
+#define EVALUATE_TIMEOUT_US (120 * CHIRR_US_PER_S)
+#define WAIT_MS_DEFAULT 600000
+#define TIME_LIMIT_MS_DEFAULT 60000
+/* After leaving, the farewell is given so long to reach the wire. */
+#define FAREWELL_US (300 * CHIRR_US_PER_MS)
+
+static json_t *success(void)
+{
+    return json_pack("{s:b}", "ok", 1);
+}
+
+static json_t *task_reply(const struct chirr_agent *agent, const struct chirr_record *record)
+{
+    return json_pack("{s:b, s:o}", "ok", 1, "task", chirr_process_task(agent, &record->task));
+}
+
+static bool has_ended(const struct chirr_task *task)
+{
+    return task->phase == CHIRR_TASK_DONE || task->phase == CHIRR_TASK_CANCELLED;
+}
+
+/* ---- Waiters ------------------------------------------------------------------------------- */
+
+static bool add_waiter(struct chirr_agent *agent, const struct chirr_waiter *waiter)
+{
+    for (size_t i = 0; i < CHIRR_WAITERS_MAX; i++) {
+        if (agent->waiters[i].kind == CHIRR_WAITER_FREE) {
+            agent->waiters[i] = *waiter;
+            return true;
+        }
+    }
+    agent->counters.waiters_refused++;
+    return false;
+}
+
+static void answer(struct chirr_agent *agent, struct chirr_waiter *waiter, json_t *reply)
+{
+    chirr_control_reply(agent->control, &waiter->client, reply);
+    waiter->kind = CHIRR_WAITER_FREE;
+}
+
+void chirr_process_answer_waiters(struct chirr_agent *agent, chirr_time_us now)
+{
+    for (size_t i = 0; i < CHIRR_WAITERS_MAX; i++) {
+        struct chirr_waiter *waiter = &agent->waiters[i];
+        if (waiter->kind == CHIRR_WAITER_FREE) {
+            continue;
+        }
+        if (waiter->kind == CHIRR_WAITER_TASK) {
+            const struct chirr_record *record =
+                chirr_records_task(chirr_node_records(agent->node), waiter->key);
+            if (record != NULL && has_ended(&record->task)) {
+                answer(agent, waiter, task_reply(agent, record));
+                continue;
+            }
+        }
+        if (now >= waiter->until) {
+            answer(agent, waiter, chirr_control_failure(CHIRR_ERR_TIMEOUT, "not done in time"));
+        }
+    }
+}
+
+chirr_time_us chirr_process_waiters_deadline(const struct chirr_agent *agent)
+{
+    chirr_time_us at = CHIRR_TIME_NEVER;
+    for (size_t i = 0; i < CHIRR_WAITERS_MAX; i++) {
+        if (agent->waiters[i].kind != CHIRR_WAITER_FREE) {
+            at = chirr_time_min(at, agent->waiters[i].until);
+        }
+    }
+    return at;
+}
+
+static json_t *bits(double value)
+{
+    return value == value ? json_real(value) : json_null();
+}
+
+static json_t *evaluation_reply(const struct chirr_waiter *waiter,
+                                const struct chirr_learner_report *report)
+{
+    if (report->kind == CHIRR_LEARNER_REPORT_FAILURE) {
+        return chirr_control_failure(report->failure.code, report->failure.text);
+    }
+    const struct chirr_learner_evaluation *evaluation = &report->reply.evaluation;
+    return json_pack("{s:b, s:o, s:o, s:o, s:i}", "ok", 1, "bits_genesis",
+                     bits(evaluation->bits_genesis), "bits_swarm", bits(evaluation->bits_swarm),
+                     "bits_alone", bits(evaluation->bits_alone), "bytes_max", (int)waiter->bytes);
+}
+
+void chirr_process_answer_evaluation(struct chirr_agent *agent,
+                                     const struct chirr_learner_report *report)
+{
+    uint64_t tag = report->kind == CHIRR_LEARNER_REPORT_FAILURE ? report->failure.tag
+                                                                : report->reply.evaluation.tag;
+    for (size_t i = 0; i < CHIRR_WAITERS_MAX; i++) {
+        struct chirr_waiter *waiter = &agent->waiters[i];
+        if (waiter->kind == CHIRR_WAITER_EVALUATION && waiter->key == tag) {
+            answer(agent, waiter, evaluation_reply(waiter, report));
+        }
+    }
+}
+
+/* ---- Verbs --------------------------------------------------------------------------------- */
+
+/* A verb answers at once, or returns NULL when its client waits. */
+typedef json_t *(*verb)(struct chirr_agent *, const struct chirr_control_client *, const json_t *,
+                        chirr_time_us);
+
+static json_t *do_status(struct chirr_agent *agent, const struct chirr_control_client *client,
+                         const json_t *request, chirr_time_us now)
+{
+    return chirr_process_status(agent, now);
+}
+
+/* Copies a text of the request; false when it is missing, no text, or too long. */
+static bool take_text(const json_t *value, char *out, size_t capacity)
+{
+    const char *text = json_string_value(value);
+    if (text == NULL || strlen(text) >= capacity || strlen(text) != json_string_length(value)) {
+        return false;
+    }
+    strcpy(out, text);
+    return true;
+}
+
+static bool take_u64(const json_t *object, const char *key, uint64_t fallback, uint64_t max,
+                     uint64_t *out)
+{
+    const json_t *value = json_object_get(object, key);
+    *out = fallback;
+    if (value == NULL) {
+        return true;
+    }
+    if (!json_is_integer(value) || json_integer_value(value) < 0 ||
+        (uint64_t)json_integer_value(value) > max) {
+        return false;
+    }
+    *out = (uint64_t)json_integer_value(value);
+    return true;
+}
+
+static bool take_command(const json_t *value, struct chirr_task_spec *spec)
+{
+    size_t count = json_array_size(value);
+    for (size_t i = 0; i < count; i++) {
+        const json_t *argument = json_array_get(value, i);
+        if (!take_text(argument, spec->command + spec->command_bytes,
+                       sizeof spec->command - spec->command_bytes)) {
+            return false;
+        }
+        spec->command_bytes += (uint32_t)json_string_length(argument) + 1;
+        spec->argument_count++;
+    }
+    return count > 0;
+}
+
+static bool take_tags(const json_t *value, struct chirr_tags *tags)
+{
+    size_t count = json_array_size(value);
+    if (count > CHIRR_TAGS_MAX) {
+        return false;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (!take_text(json_array_get(value, i), tags->names[i], sizeof tags->names[i])) {
+            return false;
+        }
+        tags->count++;
+    }
+    return true;
+}
+
+/* NULL when the specification is complete; else what is wrong with it. */
+static const char *take_spec(const json_t *request, struct chirr_task_spec *spec)
+{
+    uint64_t limit = 0;
+    uint64_t priority = 0;
+    memset(spec, 0, sizeof *spec);
+    if (!take_text(json_object_get(request, "kind"), spec->kind, sizeof spec->kind)) {
+        return "kind: expected a text of at most 31 bytes";
+    }
+    if (!take_command(json_object_get(request, "command"), spec)) {
+        return "command: expected a list of at least one text, at most 768 bytes in all";
+    }
+    if (!take_u64(request, "size_bytes", 0, INT64_MAX, &spec->size_bytes)) {
+        return "size_bytes: expected a number of bytes";
+    }
+    if (!take_u64(request, "time_limit_ms", TIME_LIMIT_MS_DEFAULT, 86400000, &limit)) {
+        return "time_limit_ms: expected 1 to 86400000";
+    }
+    if (!take_u64(request, "priority", 0, 9, &priority)) {
+        return "priority: expected 0 to 9";
+    }
+    if (!take_tags(json_object_get(request, "requires"), &spec->requires)) {
+        return "requires: expected at most 4 texts of at most 15 bytes";
+    }
+    spec->time_limit_ms = (uint32_t)limit;
+    spec->priority = (uint32_t)priority;
+    return NULL;
+}
+
+static json_t *do_submit(struct chirr_agent *agent, const struct chirr_control_client *client,
+                         const json_t *request, chirr_time_us now)
+{
+    struct chirr_task_spec spec;
+    const char *wrong = take_spec(request, &spec);
+    if (wrong != NULL) {
+        return chirr_control_failure(CHIRR_ERR_RANGE, wrong);
+    }
+    if (agent->leaving) {
+        return chirr_control_failure(CHIRR_ERR_STATE, "this agent is leaving");
+    }
+    chirr_task_id id;
+    enum chirr_err err = chirr_agent_submit(agent, &spec, &id);
+    if (err != CHIRR_OK) {
+        return chirr_control_failure(err, chirr_err_text(err));
+    }
+    return json_pack("{s:b, s:o}", "ok", 1, "task", chirr_process_id(id));
+}
+
+static json_t *do_list(struct chirr_agent *agent, const struct chirr_control_client *client,
+                       const json_t *request, chirr_time_us now)
+{
+    const struct chirr_record_store *records = chirr_node_records(agent->node);
+    json_t *tasks = json_array();
+    for (uint32_t i = 0; i < chirr_records_task_count(records); i++) {
+        const struct chirr_task *task = &chirr_records_task_at(records, i)->task;
+        json_array_append_new(tasks, chirr_process_task(agent, task));
+    }
+    return json_pack("{s:b, s:o}", "ok", 1, "tasks", tasks);
+}
+
+/* The task that a request names; NULL and a failure in `reply` when there is none. */
+static const struct chirr_record *find_task(const struct chirr_agent *agent, const json_t *request,
+                                            json_t **reply)
+{
+    const char *text = json_string_value(json_object_get(request, "task"));
+    char *end = NULL;
+    uint64_t id = text == NULL ? 0 : strtoull(text, &end, 16);
+    if (text == NULL || strlen(text) != 16 || *end != '\0') {
+        *reply = chirr_control_failure(CHIRR_ERR_RANGE, "task: expected 16 hexadecimal digits");
+        return NULL;
+    }
+    const struct chirr_record *record = chirr_records_task(chirr_node_records(agent->node), id);
+    if (record == NULL) {
+        *reply = chirr_control_failure(CHIRR_ERR_NOTFOUND, "no such task is known here");
+    }
+    return record;
+}
+
+static json_t *do_show(struct chirr_agent *agent, const struct chirr_control_client *client,
+                       const json_t *request, chirr_time_us now)
+{
+    json_t *reply = NULL;
+    const struct chirr_record *record = find_task(agent, request, &reply);
+    return record == NULL ? reply : task_reply(agent, record);
+}
+
+static json_t *do_wait(struct chirr_agent *agent, const struct chirr_control_client *client,
+                       const json_t *request, chirr_time_us now)
+{
+    json_t *reply = NULL;
+    uint64_t timeout_ms;
+    if (!take_u64(request, "timeout_ms", WAIT_MS_DEFAULT, 86400000, &timeout_ms)) {
+        return chirr_control_failure(CHIRR_ERR_RANGE, "timeout_ms: expected 0 to 86400000");
+    }
+    const struct chirr_record *record = find_task(agent, request, &reply);
+    if (record == NULL) {
+        return reply;
+    }
+    if (has_ended(&record->task)) {
+        return task_reply(agent, record);
+    }
+    struct chirr_waiter waiter = {
+        .kind = CHIRR_WAITER_TASK,
+        .client = *client,
+        .key = record->task.id,
+        .until = now + chirr_time_from_ms((int64_t)timeout_ms),
+    };
+    return add_waiter(agent, &waiter)
+               ? NULL
+               : chirr_control_failure(CHIRR_ERR_FULL, "too many clients are waiting here");
+}
+
+static json_t *do_cancel(struct chirr_agent *agent, const struct chirr_control_client *client,
+                         const json_t *request, chirr_time_us now)
+{
+    json_t *reply = NULL;
+    const struct chirr_record *record = find_task(agent, request, &reply);
+    if (record == NULL) {
+        return reply;
+    }
+    enum chirr_err err = chirr_node_cancel(agent->node, record->task.id, now);
+    if (err == CHIRR_ERR_UNTRUSTED) {
+        return chirr_control_failure(err, "only the agent that submitted a task can cancel it");
+    }
+    if (err != CHIRR_OK) {
+        return chirr_control_failure(err, chirr_err_text(err));
+    }
+    chirr_process_drain(agent, now);
+    return success();
+}
+
+static json_t *do_evaluate(struct chirr_agent *agent, const struct chirr_control_client *client,
+                           const json_t *request, chirr_time_us now)
+{
+    const char *path = json_string_value(json_object_get(request, "path"));
+    uint64_t bytes_max;
+    if (path == NULL || !take_u64(request, "bytes_max", CHIRR_EVALUATE_BYTES_MAX,
+                                  CHIRR_EVALUATE_BYTES_MAX, &bytes_max)) {
+        return chirr_control_failure(CHIRR_ERR_RANGE,
+                                     "expected path, and bytes_max of at most 262144");
+    }
+    if (agent->learner == NULL) {
+        return chirr_control_failure(CHIRR_ERR_STATE, "this agent has no model");
+    }
+    struct chirr_waiter waiter = {
+        .kind = CHIRR_WAITER_EVALUATION,
+        .client = *client,
+        .key = ++agent->evaluation_tag,
+        .until = now + EVALUATE_TIMEOUT_US,
+        .bytes = (uint32_t)bytes_max,
+    };
+    enum chirr_err err =
+        chirr_learner_thread_evaluate(agent->learner, path, (uint32_t)bytes_max, waiter.key);
+    if (err != CHIRR_OK) {
+        return chirr_control_failure(err, chirr_err_text(err));
+    }
+    return add_waiter(agent, &waiter)
+               ? NULL
+               : chirr_control_failure(CHIRR_ERR_FULL, "too many clients are waiting here");
+}
+
+void chirr_process_leave(struct chirr_agent *agent, chirr_time_us now)
+{
+    if (!agent->leaving) {
+        agent->leaving = true;
+        agent->leave_at = now + FAREWELL_US;
+        chirr_node_leave(agent->node, now);
+        chirr_process_drain(agent, now);
+    }
+}
+
+static json_t *do_stop(struct chirr_agent *agent, const struct chirr_control_client *client,
+                       const json_t *request, chirr_time_us now)
+{
+    chirr_process_leave(agent, now);
+    return success();
+}
+
+void chirr_process_request(struct chirr_agent *agent, const struct chirr_control_client *client,
+                           const json_t *request, chirr_time_us now)
+{
+    static const struct {
+        const char *name;
+        verb run;
+    } verbs[] = {
+        {"status", do_status}, {"submit", do_submit}, {"list", do_list},         {"show", do_show},
+        {"wait", do_wait},     {"cancel", do_cancel}, {"evaluate", do_evaluate}, {"stop", do_stop},
+    };
+    const char *name = json_string_value(json_object_get(request, "verb"));
+    json_t *reply = chirr_control_failure(CHIRR_ERR_INVALID, "unknown verb");
+    for (size_t i = 0; name != NULL && i < sizeof verbs / sizeof verbs[0]; i++) {
+        if (strcmp(name, verbs[i].name) == 0) {
+            json_decref(reply);
+            reply = verbs[i].run(agent, client, request, now);
+            break;
+        }
+    }
+    agent->counters.requests++;
+    if (reply != NULL) {
+        agent->counters.requests_failed += json_is_false(json_object_get(reply, "ok"));
+        chirr_control_reply(agent->control, client, reply);
+    }
+}
