@@ -1,13 +1,20 @@
 /* The replicated state: registers and tasks, joined.
  *
  * Both kinds are join-semilattices, so loss, repeats and reordering of records do no harm:
- *   register (author, kind): the greatest stamp wins. Two contents under one stamp are
- *     equivocation: the first is kept, the author is marked and nothing more of it is accepted.
+ *   register (author, kind): the greatest stamp wins.
  *   task (id): DONE dominates (among DONE the smallest (epoch, owner) is canonical); else
- * CANCELLED; else the greatest (epoch, phase). What remains equal goes to the smaller owner, then
- * the smaller author, then the greater stamp. Who may say what is checked by `chirr_records_join`:
- * OPEN of epoch 0 and CANCELLED only the submitter; RUNNING, RELEASED and DONE only the owner; OPEN
- * of a later epoch anybody.
+ *     CANCELLED; else the greatest (epoch, phase). What remains equal goes to the smaller owner,
+ *     then the smaller author, then the greater stamp.
+ * Two contents under one stamp are equivocation: the first is kept, the author is marked and
+ * nothing more of it is accepted. Who may say what is checked by `chirr_records_join`: OPEN of
+ * epoch 0 and CANCELLED only the submitter; RUNNING, RELEASED and DONE only the owner; OPEN of a
+ * later epoch anybody.
+ *
+ * Tasks are bounded: when the table is full, the task that ended longest ago (in the order in which
+ * this store saw the ends) is forgotten. Its id is remembered for another `tasks_max` forgettings,
+ * and any statement about it counts as dominated meanwhile, so a late OPEN or DONE does not bring
+ * it back to be run again. States of two agents whose tables overflow may differ, but only by ended
+ * tasks that one of them forgot.
  *
  * The store is passive: no time, no output. Scuttlebutt (van Renesse et al. 2008, section 3) needs
  * `covered`: per author the stamp up to which everything is known; a record pushed eagerly does not
@@ -27,13 +34,14 @@ struct chirr_records_config chirr_records_config_default(void); /* 256, 1,024 */
 struct chirr_record_store;
 
 size_t chirr_records_bytes(const struct chirr_records_config *config);
+/* NULL when the arena is too small. */
 struct chirr_record_store *chirr_records_create(struct chirr_arena *arena,
                                                 const struct chirr_records_config *config);
 
 enum chirr_join {
     CHIRR_JOIN_CHANGED,   /* the state is greater now */
     CHIRR_JOIN_KNOWN,     /* the very same statement */
-    CHIRR_JOIN_DOMINATED, /* something greater was here already */
+    CHIRR_JOIN_DOMINATED, /* something greater was here already, or the task has been forgotten */
 };
 
 /* CHIRR_ERR_UNTRUSTED (may not say that), CHIRR_ERR_EQUIVOCATION, CHIRR_ERR_FULL,
@@ -60,11 +68,26 @@ uint32_t chirr_records_task_count(const struct chirr_record_store *store);
 const struct chirr_record *chirr_records_task_at(const struct chirr_record_store *store,
                                                  uint32_t index);
 
-/* Scuttlebutt's view. `_covered` writes at most `capacity` entries, ascending by author.
- * `_cover` raises one author's mark (never lowers it). */
+/* Two contents under one stamp were seen of this author. */
+bool chirr_records_is_quarantined(const struct chirr_record_store *store, chirr_agent_id author);
+
+/* Scuttlebutt's view. `_covered` writes at most `capacity` entries, ascending by author, only of
+ * those whose mark was ever raised.
+ * `_cover` raises one author's mark (never lowers it).
+ * `_cover_next` raises it only if `stamp` is the very next one, and on through what is held. */
 uint32_t chirr_records_covered(const struct chirr_record_store *store,
                                struct chirr_digest_entry *entries, uint32_t capacity);
 void chirr_records_cover(struct chirr_record_store *store, struct chirr_digest_entry entry);
+void chirr_records_cover_next(struct chirr_record_store *store, struct chirr_digest_entry entry);
+
+/* What is held of one author, without touching its records; zero stamps: nothing. */
+struct chirr_records_span {
+    struct chirr_stamp covered;
+    struct chirr_stamp oldest; /* of the records held */
+    struct chirr_stamp newest; /* may be beyond `covered`: pushed, with a gap before it */
+};
+struct chirr_records_span chirr_records_span(const struct chirr_record_store *store,
+                                             chirr_agent_id author);
 
 /* The records of `author` newer than `after`, oldest first, copied; at most `capacity`. */
 uint32_t chirr_records_since(const struct chirr_record_store *store, chirr_agent_id author,
@@ -76,7 +99,8 @@ struct chirr_records_counters {
 };
 const struct chirr_records_counters *chirr_records_count(const struct chirr_record_store *store);
 
-/* Digest of every record: equal on two agents exactly when their states are. */
+/* Digest of every record: equal on two agents exactly when their states are. Signatures and marks
+ * are not part of it. */
 uint64_t chirr_records_state_hash(const struct chirr_record_store *store);
 
 #endif
