@@ -36,8 +36,8 @@ void chirr_store_destroy(struct chirr_store *store);
 /* A value greater than any that this returned before, and at least `floor` (for a store that was
  * lost: seconds since 1970 times CHIRR_STORE_INCARNATION_BLOCK keep incarnations growing; 0: none).
  * CHIRR_STORE_INCARNATION_BLOCK values from it on are the caller's, so that refuting a suspicion
- * needs no write. Durable when it returns, also inside a batch that is rolled back: not to be
- * called there. */
+ * needs no write. Durable when it returns. CHIRR_ERR_STATE: inside a batch, whose fate it would
+ * share. CHIRR_ERR_RANGE: `floor` leaves no room. */
 CHIRR_NODISCARD enum chirr_err chirr_store_next_incarnation(struct chirr_store *store,
                                                             uint64_t floor, uint64_t *incarnation,
                                                             struct chirr_error *error);
@@ -67,8 +67,8 @@ struct chirr_store_cursor {
     uint32_t kind;
     uint64_t key;
 };
-/* The next record: cards, claims, tasks, each by key. CHIRR_ERR_NOTFOUND after the last. A record
- * that cannot be decoded is counted and passed over. */
+/* The next record: cards, claims, then tasks, each in a fixed order. CHIRR_ERR_NOTFOUND after the
+ * last. A record that cannot be decoded is counted and passed over. */
 CHIRR_NODISCARD enum chirr_err chirr_store_next_record(struct chirr_store *store,
                                                        struct chirr_store_cursor *cursor,
                                                        struct chirr_record *record,
