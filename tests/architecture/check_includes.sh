@@ -1,0 +1,64 @@
+#!/bin/sh
+# The folders depend on each other in one direction only (docs/concepts.md draws it). This fails on
+# an include against it, and proves on a planted one that it can fail.
+# Usage: check_includes.sh SOURCE_ROOT
+set -eu
+root=$1
+
+# FOLDER ALLOWED: what each folder may include, as an extended regular expression of folders.
+rules='base base
+proto base|proto
+model base|model
+swarm base|proto|swarm
+agent base|proto|model|swarm|agent
+sim base|proto|model|swarm|agent|sim'
+
+# What the simulator takes from agent/: the pure halves, the bridge between them, the command line.
+sim_may='agent/(node|learner|bridge|config|cli|clock|paths)\.h'
+
+# What the pure folders never include: clocks, sockets, threads.
+impure='<(zmq|time|pthread|sys/socket|sys/time|poll|sqlite3|jansson)\.h>'
+
+# Prints every offending line of the tree below $1; silent when there is none.
+offences() {
+    tree=$1
+    echo "$rules" | while read -r folder allowed; do
+        [ -d "$tree/$folder" ] || continue
+        grep -rnE --include='*.[ch]' '^ *# *include "' "$tree/$folder" |
+            grep -E '"(base|proto|model|swarm|agent|sim|tests|examples)/' |
+            grep -vE "\"($allowed)/" || true
+    done
+    if [ -d "$tree/sim" ]; then
+        grep -rnE --include='*.[ch]' 'include "agent/' "$tree/sim" | grep -vE "\"$sim_may\"" || true
+        grep -rnE --include='*.[ch]' "include $impure" "$tree/sim" |
+            grep -vE '/sim/cli_[a-z_]*\.c:' || true
+    fi
+    for folder in base proto model swarm; do
+        [ -d "$tree/$folder" ] || continue
+        grep -rnE --include='*.[ch]' "include $impure" "$tree/$folder" || true
+    done
+    for file in node node_parts learner bridge; do
+        [ -f "$tree/agent/$file.c" ] || continue
+        grep -HnE "include $impure" "$tree/agent/$file.c" "$tree/agent/$file.h" || true
+    done
+}
+
+planted=$(mktemp -d)
+trap 'rm -rf "$planted"' EXIT
+mkdir -p "$planted/swarm" "$planted/sim" "$planted/base"
+echo '#include "model/model.h"' >"$planted/swarm/a.c"
+echo '#include "agent/transport.h"' >"$planted/sim/b.c"
+echo '#include <time.h>' >"$planted/base/c.h"
+if [ "$(offences "$planted" | wc -l)" -ne 3 ]; then
+    echo "the check does not find what was planted:" >&2
+    offences "$planted" >&2
+    exit 1
+fi
+
+found=$(offences "$root")
+if [ -n "$found" ]; then
+    echo "Includes against the direction of the design:" >&2
+    echo "$found" >&2
+    exit 1
+fi
+echo "every include follows the design"
