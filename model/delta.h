@@ -7,6 +7,9 @@
  * absolute cumulative values (int8 with one scale a block), and one block in turn that refreshes
  * what was lost. What was merged from others is never published as own.
  *
+ * Exchange units are the partitions 0…P−1 and the trunk, index P: gains, byte embedding and byte
+ * head. Encoders and heads of other senses are private.
+ *
  * Layout: u8 format, u16 block count, then per block {gap to the previous index: LEB128,
  * scale: f32, 64 × int8}. All little-endian. */
 #ifndef CHIRR_MODEL_DELTA_H
@@ -15,13 +18,14 @@
 #include "model/model.h"
 
 #define CHIRR_DELTA_BLOCK 64
-#define CHIRR_DELTA_BYTES_MAX 1100
+#define CHIRR_DELTA_BYTES_MAX 1100 /* longer ones are malformed */
 
-/* The number of blocks of a partition. */
-uint32_t chirr_delta_block_count(const struct chirr_model_config *config);
+/* The number of blocks of a partition, or of the trunk (index `config->partitions`). */
+uint32_t chirr_delta_block_count(const struct chirr_model_config *config, uint32_t partition);
 
 /* Writes the most changed blocks of own change that fit into `capacity` and marks them published.
- * `*bytes` is 0 when nothing changed. CHIRR_ERR_INVALID: the partition is not hosted. */
+ * `*bytes` is 0 when nothing changed. CHIRR_ERR_INVALID: the partition is not hosted.
+ * CHIRR_ERR_RANGE: not one block fits. */
 CHIRR_NODISCARD enum chirr_err chirr_delta_extract(struct chirr_model *model, uint32_t partition,
                                                    uint8_t *out, size_t capacity, size_t *bytes);
 
@@ -38,13 +42,13 @@ struct chirr_delta_source {
 /* Replaces what the delta's blocks hold of that origin, where it is newer. The origin starts with
  * g = 0 until chirr_delta_weigh. CHIRR_ERR_MALFORMED: nothing was changed. CHIRR_ERR_NOTFINITE
  * likewise. CHIRR_ERR_STALE: nothing was newer. CHIRR_ERR_FULL: no room for another origin.
- * CHIRR_ERR_INVALID: the partition is not hosted. */
+ * CHIRR_ERR_INVALID: the partition is not hosted, or the origin is 0. */
 CHIRR_NODISCARD enum chirr_err chirr_delta_apply(struct chirr_model *model,
                                                  const struct chirr_delta_source *source,
                                                  const uint8_t *delta, size_t bytes);
 
 /* Sets g of an origin, 0…1; 0 takes its influence out, to the last bit up to rounding.
- * CHIRR_ERR_NOTFOUND: nothing is held of that origin. */
+ * CHIRR_ERR_NOTFOUND: nothing is held of that origin. CHIRR_ERR_RANGE: g is not in 0…1. */
 CHIRR_NODISCARD enum chirr_err chirr_delta_weigh(struct chirr_model *model, uint64_t origin,
                                                  float g);
 

@@ -28,6 +28,9 @@
 #define CHIRR_MODEL_PARTITIONS_MAX 64
 #define CHIRR_MODEL_VECTOR_WIDTH_MAX 64
 #define CHIRR_MODEL_NAME_BYTES_MAX 32
+#define CHIRR_MODEL_CHUNK_MAX 256
+#define CHIRR_MODEL_RATES_MAX 16
+#define CHIRR_MODEL_VECTOR_CHUNK 8
 
 enum chirr_sense_kind {
     CHIRR_SENSE_BYTES,   /* next byte: softmax over 256 */
@@ -39,6 +42,8 @@ struct chirr_model_sense {
     char name[CHIRR_MODEL_NAME_BYTES_MAX]; /* seeds the encoder and the head */
     enum chirr_sense_kind kind;
     uint32_t width; /* components of a vector or features of an outcome; 0 for bytes */
+    uint32_t chunk; /* steps per update of this sense, 0: `chunk` of the model for bytes, at most
+                       CHIRR_MODEL_VECTOR_CHUNK for vectors, which come slowly */
 };
 
 /* The shape of the body and the genesis seed are the *lineage*: agents that agree in them can

@@ -1,0 +1,399 @@
+/* Own change out, foreign change in. The layout of a delta is drawn in delta.h. */
+#include "model/delta.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/wire.h"
+#include "model/internal.h"
+#include "model/elementary.h"
+
+_Static_assert(CHIRR_DELTA_BLOCK == CHIRR_LAYOUT_BLOCK, "registers are delta blocks");
+
+#define FORMAT_INT8 1
+#define HEADER_BYTES 3
+#define GAP_BYTES_MAX 3 /* LEB128 of up to 2^21 − 1 */
+#define VALUE_MAX 127
+/* No honest change is greater: learning bounds |own| to 4 (learn.c). */
+#define CHANGE_MAX 4.0f
+
+/* A unit's blocks among the shared ones. */
+struct unit_blocks {
+    uint32_t unit;
+    size_t first;
+    size_t count;
+};
+
+static bool find_unit(const struct chirr_model *model, uint32_t partition, struct unit_blocks *out)
+{
+    const struct chirr_layout *l = &model->body.layout;
+    if (partition > model->config.partitions || l->unit_of[partition] < 0) {
+        return false;
+    }
+    out->unit = (uint32_t)l->unit_of[partition];
+    size_t stride = out->unit < l->hosted_count ? l->partition_stride : l->trunk_stride;
+    out->first = chirr_layout_unit(l, out->unit) / CHIRR_DELTA_BLOCK;
+    out->count = stride / CHIRR_DELTA_BLOCK;
+    return true;
+}
+
+uint32_t chirr_delta_block_count(const struct chirr_model_config *config, uint32_t partition)
+{
+    struct chirr_layout layout;
+    chirr_layout_init(&layout, config);
+    size_t stride = partition < config->partitions ? layout.partition_stride : layout.trunk_stride;
+    return (uint32_t)(stride / CHIRR_DELTA_BLOCK);
+}
+
+/* Squared norm of what was not published of a block. */
+static double unpublished(const struct chirr_model *model, size_t block)
+{
+    const chirr_real *own = model->own + block * CHIRR_DELTA_BLOCK;
+    const int8_t *published = model->registers.published + block * CHIRR_DELTA_BLOCK;
+    chirr_real scale = (chirr_real)model->registers.published_scales[block];
+    chirr_real rest[CHIRR_DELTA_BLOCK];
+    for (size_t i = 0; i < CHIRR_DELTA_BLOCK; i++) {
+        rest[i] = own[i] - scale * (chirr_real)published[i];
+    }
+    return model->body.kernels->sum_squares(CHIRR_DELTA_BLOCK, rest);
+}
+
+double chirr_delta_drift(const struct chirr_model *model, uint32_t partition)
+{
+    struct unit_blocks blocks;
+    if (!find_unit(model, partition, &blocks)) {
+        return 0;
+    }
+    double squares = 0;
+    for (size_t b = 0; b < blocks.count; b++) {
+        squares += unpublished(model, blocks.first + b);
+    }
+    return sqrt(squares);
+}
+
+static void quantise(const chirr_real *values, int8_t *out, float *scale)
+{
+    float greatest = 0;
+    for (size_t i = 0; i < CHIRR_DELTA_BLOCK; i++) {
+        float size = (float)(values[i] < 0 ? -values[i] : values[i]);
+        greatest = size > greatest ? size : greatest;
+    }
+    *scale = greatest / VALUE_MAX;
+    float inverse = greatest > 0 ? VALUE_MAX / greatest : 0;
+    for (size_t i = 0; i < CHIRR_DELTA_BLOCK; i++) {
+        float steps = (float)values[i] * inverse;
+        int rounded = (int)(steps + (steps < 0 ? -0.5f : 0.5f));
+        rounded = rounded < VALUE_MAX ? rounded : VALUE_MAX;
+        out[i] = (int8_t)(rounded > -VALUE_MAX ? rounded : -VALUE_MAX);
+    }
+}
+
+#define CHOSEN_MAX 64
+
+struct choice {
+    size_t block; /* of the unit */
+    double change;
+};
+
+/* The blocks that changed most, at most `most`, by falling change; returns how many. */
+static size_t choose_blocks(const struct chirr_model *model, const struct unit_blocks *blocks,
+                            struct choice *chosen, size_t most)
+{
+    size_t count = 0;
+    for (size_t b = 0; b < blocks->count; b++) {
+        double change = unpublished(model, blocks->first + b);
+        if (change <= 0 || (count == most && change <= chosen[count - 1].change)) {
+            continue;
+        }
+        size_t at = count < most ? count++ : count - 1;
+        for (; at > 0 && chosen[at - 1].change < change; at--) {
+            chosen[at] = chosen[at - 1];
+        }
+        chosen[at] = (struct choice){b, change};
+    }
+    return count;
+}
+
+static void sort_by_block(struct choice *chosen, size_t count)
+{
+    for (size_t i = 1; i < count; i++) {
+        struct choice moved = chosen[i];
+        size_t at = i;
+        for (; at > 0 && chosen[at - 1].block > moved.block; at--) {
+            chosen[at] = chosen[at - 1];
+        }
+        chosen[at] = moved;
+    }
+}
+
+/* Appends one block in turn, unless it is among the chosen. */
+static size_t add_refresh(struct chirr_model *model, const struct unit_blocks *blocks,
+                          struct choice *chosen, size_t count)
+{
+    uint32_t *turn = &model->registers.refresh[blocks->unit];
+    size_t block = *turn;
+    *turn = (*turn + 1) % (uint32_t)blocks->count;
+    for (size_t i = 0; i < count; i++) {
+        if (chosen[i].block == block) {
+            return count;
+        }
+    }
+    chosen[count] = (struct choice){block, 0};
+    return count + 1;
+}
+
+static size_t put_gap(uint8_t *out, size_t gap)
+{
+    size_t bytes = 0;
+    for (; gap >= 0x80; gap >>= 7) {
+        out[bytes++] = (uint8_t)(gap | 0x80);
+    }
+    out[bytes++] = (uint8_t)gap;
+    return bytes;
+}
+
+/* Writes the blocks and marks them published; returns the bytes. */
+static size_t write_blocks(struct chirr_model *model, const struct unit_blocks *blocks,
+                           const struct choice *chosen, size_t count, uint8_t *out)
+{
+    out[0] = FORMAT_INT8;
+    chirr_wire_put_u16(out + 1, (uint16_t)count);
+    size_t at = HEADER_BYTES;
+    size_t next = 0;
+    for (size_t i = 0; i < count; i++) {
+        size_t block = blocks->first + chosen[i].block;
+        int8_t *published = model->registers.published + block * CHIRR_DELTA_BLOCK;
+        float *scale = &model->registers.published_scales[block];
+        quantise(model->own + block * CHIRR_DELTA_BLOCK, published, scale);
+        at += put_gap(out + at, chosen[i].block - next);
+        next = chosen[i].block + 1;
+        chirr_wire_put_f32(out + at, *scale);
+        memcpy(out + at + sizeof(float), published, CHIRR_DELTA_BLOCK);
+        at += sizeof(float) + CHIRR_DELTA_BLOCK;
+    }
+    return at;
+}
+
+enum chirr_err chirr_delta_extract(struct chirr_model *model, uint32_t partition, uint8_t *out,
+                                   size_t capacity, size_t *bytes)
+{
+    struct unit_blocks blocks;
+    if (!find_unit(model, partition, &blocks)) {
+        return CHIRR_ERR_INVALID;
+    }
+    *bytes = 0;
+    const size_t block_bytes = GAP_BYTES_MAX + sizeof(float) + CHIRR_DELTA_BLOCK;
+    if (capacity < HEADER_BYTES + block_bytes) {
+        return CHIRR_ERR_RANGE;
+    }
+    size_t most = (capacity - HEADER_BYTES) / block_bytes;
+    most = most < CHOSEN_MAX ? most : CHOSEN_MAX;
+    struct choice chosen[CHOSEN_MAX];
+    /* the last place is the refresh's, where there is more than one */
+    size_t count = choose_blocks(model, &blocks, chosen, most > 1 ? most - 1 : 1);
+    if (count == 0) {
+        return CHIRR_OK;
+    }
+    if (most > 1) {
+        count = add_refresh(model, &blocks, chosen, count);
+    }
+    sort_by_block(chosen, count);
+    *bytes = write_blocks(model, &blocks, chosen, count, out);
+    return CHIRR_OK;
+}
+
+/* Reads a delta block by block. */
+struct reader {
+    const uint8_t *at;
+    const uint8_t *end;
+    size_t next; /* least index that the next block can have */
+};
+
+struct block_view {
+    size_t block; /* of the unit */
+    float scale;
+    const uint8_t *values; /* [CHIRR_DELTA_BLOCK] int8 */
+};
+
+/* False where the gap is cut off, overlong, or not the shortest form. */
+static bool read_gap(struct reader *reader, size_t *gap)
+{
+    *gap = 0;
+    for (int shift = 0; shift < 7 * GAP_BYTES_MAX && reader->at < reader->end; shift += 7) {
+        uint8_t byte = *reader->at++;
+        *gap |= (size_t)(byte & 0x7F) << shift;
+        if ((byte & 0x80) == 0) {
+            return byte != 0 || shift == 0;
+        }
+    }
+    return false;
+}
+
+static enum chirr_err read_block(struct reader *reader, struct block_view *view)
+{
+    size_t gap;
+    if (!read_gap(reader, &gap) ||
+        (size_t)(reader->end - reader->at) < sizeof(float) + CHIRR_DELTA_BLOCK) {
+        return CHIRR_ERR_MALFORMED;
+    }
+    view->block = reader->next + gap;
+    view->scale = chirr_wire_get_f32(reader->at);
+    view->values = reader->at + sizeof(float);
+    reader->at += sizeof(float) + CHIRR_DELTA_BLOCK;
+    reader->next = view->block + 1;
+    if (!chirr_is_finite((double)view->scale)) {
+        return CHIRR_ERR_NOTFINITE;
+    }
+    /* a hair above the bound, for the rounding of scale · 127 */
+    bool bounded = view->scale >= 0 && view->scale * VALUE_MAX <= CHANGE_MAX * 1.001f;
+    return bounded ? CHIRR_OK : CHIRR_ERR_MALFORMED;
+}
+
+/* Every coordinate is one that learning can reach: inside the unit, and not −128. */
+static bool values_are_valid(const struct block_view *view, size_t unit_size)
+{
+    for (size_t i = 0; i < CHIRR_DELTA_BLOCK; i++) {
+        bool padding = view->block * CHIRR_DELTA_BLOCK + i >= unit_size;
+        if (view->values[i] == 0x80 || (padding && view->values[i] != 0)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static enum chirr_err check_delta(const struct chirr_model *model, const struct unit_blocks *blocks,
+                                  const uint8_t *delta, size_t bytes)
+{
+    if (bytes < HEADER_BYTES || delta[0] != FORMAT_INT8 || chirr_wire_get_u16(delta + 1) == 0) {
+        return CHIRR_ERR_MALFORMED;
+    }
+    size_t unit_size = chirr_layout_unit_size(&model->body.layout, blocks->unit);
+    struct reader reader = {delta + HEADER_BYTES, delta + bytes, 0};
+    for (size_t i = chirr_wire_get_u16(delta + 1); i > 0; i--) {
+        struct block_view view;
+        enum chirr_err err = read_block(&reader, &view);
+        if (err != CHIRR_OK) {
+            return err;
+        }
+        if (view.block >= blocks->count || !values_are_valid(&view, unit_size)) {
+            return CHIRR_ERR_MALFORMED;
+        }
+    }
+    return reader.at == reader.end ? CHIRR_OK : CHIRR_ERR_MALFORMED;
+}
+
+static bool is_newer(const struct chirr_delta_source *source, const struct chirr_stamp *held)
+{
+    return source->incarnation != held->incarnation ? source->incarnation > held->incarnation
+                                                    : source->version > held->version;
+}
+
+static void rebuild_block(struct chirr_model *model, size_t block)
+{
+    size_t at = block * CHIRR_DELTA_BLOCK;
+    chirr_registers_sum(&model->registers, block, model->foreign + at);
+    for (size_t i = at; i < at + CHIRR_DELTA_BLOCK; i++) {
+        model->weights[i] = (model->genesis[i] + model->own[i]) + model->foreign[i];
+    }
+}
+
+/* Takes the newer blocks of a checked delta into the registers; returns how many there were. */
+static size_t replace_blocks(struct chirr_model *model, const struct unit_blocks *blocks,
+                             const struct chirr_delta_source *source, uint32_t place,
+                             const uint8_t *delta)
+{
+    struct chirr_registers *r = &model->registers;
+    struct reader reader = {delta + HEADER_BYTES, delta + CHIRR_DELTA_BYTES_MAX, 0};
+    size_t replaced = 0;
+    for (size_t i = chirr_wire_get_u16(delta + 1); i > 0; i--) {
+        struct block_view view;
+        (void)read_block(&reader, &view); /* checked before */
+        size_t block = blocks->first + view.block;
+        struct chirr_stamp *stamp = &r->stamps[place * r->blocks + block];
+        if (!is_newer(source, stamp)) {
+            continue;
+        }
+        *stamp = (struct chirr_stamp){source->incarnation, source->version};
+        r->scales[place * r->blocks + block] = view.scale;
+        memcpy(chirr_registers_values(r, place, block), view.values, CHIRR_DELTA_BLOCK);
+        if (r->origins[place].g != 0) {
+            rebuild_block(model, block);
+        }
+        replaced++;
+    }
+    return replaced;
+}
+
+enum chirr_err chirr_delta_apply(struct chirr_model *model, const struct chirr_delta_source *source,
+                                 const uint8_t *delta, size_t bytes)
+{
+    struct unit_blocks blocks;
+    if (source->origin == 0 || !find_unit(model, source->partition, &blocks)) {
+        return CHIRR_ERR_INVALID;
+    }
+    if (bytes > CHIRR_DELTA_BYTES_MAX) {
+        return CHIRR_ERR_MALFORMED;
+    }
+    enum chirr_err err = check_delta(model, &blocks, delta, bytes);
+    if (err != CHIRR_OK) {
+        return err;
+    }
+    if (source->incarnation == 0 && source->version == 0) {
+        return CHIRR_ERR_STALE; /* what an empty register holds */
+    }
+    int32_t place = chirr_registers_find(&model->registers, source->origin);
+    if (place < 0) {
+        place = chirr_registers_add(&model->registers, source->origin);
+    }
+    if (place < 0) {
+        return CHIRR_ERR_FULL;
+    }
+    size_t replaced = replace_blocks(model, &blocks, source, (uint32_t)place, delta);
+    return replaced > 0 ? CHIRR_OK : CHIRR_ERR_STALE;
+}
+
+void chirr_model_rebuild(struct chirr_model *model)
+{
+    const struct chirr_layout *l = &model->body.layout;
+    for (size_t block = 0; block < model->registers.blocks; block++) {
+        rebuild_block(model, block);
+    }
+    for (size_t i = l->shared_end; i < l->total; i++) {
+        model->weights[i] = (model->genesis[i] + model->own[i]) + model->foreign[i];
+    }
+}
+
+/* Blocks of which something came from this origin. */
+static void rebuild_origin(struct chirr_model *model, uint32_t place)
+{
+    const struct chirr_registers *r = &model->registers;
+    for (size_t block = 0; block < r->blocks; block++) {
+        if (r->scales[place * r->blocks + block] != 0) {
+            rebuild_block(model, block);
+        }
+    }
+}
+
+enum chirr_err chirr_delta_weigh(struct chirr_model *model, uint64_t origin, float g)
+{
+    int32_t place = origin == 0 ? -1 : chirr_registers_find(&model->registers, origin);
+    if (place < 0) {
+        return CHIRR_ERR_NOTFOUND;
+    }
+    if (!(g >= 0 && g <= 1)) {
+        return CHIRR_ERR_RANGE;
+    }
+    if (model->registers.origins[place].g != g) {
+        model->registers.origins[place].g = g;
+        rebuild_origin(model, (uint32_t)place);
+    }
+    return CHIRR_OK;
+}
+
+void chirr_delta_revoke(struct chirr_model *model, uint64_t origin)
+{
+    if (chirr_delta_weigh(model, origin, 0) == CHIRR_OK) {
+        int32_t place = chirr_registers_find(&model->registers, origin);
+        chirr_registers_remove(&model->registers, (uint32_t)place);
+    }
+}

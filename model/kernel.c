@@ -1,0 +1,264 @@
+/* The kernels of one vector width. Compiled once per width with CHIRR_KERNEL naming the table. */
+#include "model/kernel.h"
+
+#include <math.h>
+#include <stdbool.h>
+
+#include "model/elementary.h"
+
+#ifndef CHIRR_KERNEL
+#define CHIRR_KERNEL portable
+#endif
+#define PASTE_(a, b) a##b
+#define PASTE(a, b) PASTE_(a, b)
+#define TEXT_(a) #a
+#define TEXT(a) TEXT_(a)
+
+/* Vectors of the machine's own width: wider ones would be kept in memory instead of registers.
+ * `aligned` allows any address, `may_alias` any pointer. */
+#define VECTOR_TYPE(bytes)                                                                         \
+    __attribute__((vector_size(bytes), aligned(sizeof(chirr_real)), may_alias))
+typedef chirr_real vector16 VECTOR_TYPE(16);
+#if defined(__AVX__)
+typedef chirr_real vector32 VECTOR_TYPE(32);
+#endif
+#if defined(__AVX512F__)
+typedef chirr_real vector64 VECTOR_TYPE(64);
+#endif
+
+#if defined(__AVX512F__)
+#define VECTOR vector64
+#define NAME(x) x##_64
+#include "model/kernel_tile.h"
+#undef VECTOR
+#undef NAME
+#endif
+
+#if defined(__AVX__)
+#define VECTOR vector32
+#define NAME(x) x##_32
+#include "model/kernel_tile.h"
+#undef VECTOR
+#undef NAME
+#endif
+
+#define VECTOR vector16
+#define NAME(x) x##_16
+#include "model/kernel_tile.h"
+#undef VECTOR
+#undef NAME
+
+static void product(const struct chirr_product *s, const chirr_real *x, const chirr_real *w,
+                    chirr_real *y)
+{
+    for (size_t g = 0; g < s->groups; g++) {
+        const chirr_real *xg = x + g * s->x_group;
+        const chirr_real *wg = w + g * s->w_group;
+        chirr_real *yg = y + g * s->y_group;
+        size_t column = 0;
+#if defined(__AVX512F__)
+        column = strip_64(s, xg, wg, yg, column);
+#endif
+#if defined(__AVX__)
+        column = strip_32(s, xg, wg, yg, column);
+#endif
+        column = strip_16(s, xg, wg, yg, column);
+        for (size_t r = 0; r < s->rows && column < s->columns; r++) {
+            for (size_t i = 0; i < s->inner; i++) {
+                chirr_real scale = xg[r * s->x_row + i * s->x_inner];
+                for (size_t j = column; j < s->columns; j++) {
+                    yg[r * s->y_row + j] += scale * wg[i * s->w_inner + j];
+                }
+            }
+        }
+    }
+}
+
+static void transpose(size_t rows, size_t columns, const chirr_real *in, chirr_real *out)
+{
+    enum { BLOCK = 16 }; /* a block's reads and writes both stay in the first cache */
+    for (size_t r = 0; r < rows; r += BLOCK) {
+        size_t r_end = r + BLOCK < rows ? r + BLOCK : rows;
+        for (size_t c = 0; c < columns; c++) {
+            for (size_t i = r; i < r_end; i++) {
+                out[c * rows + i] = in[i * columns + c];
+            }
+        }
+    }
+}
+
+static void sum_rows(size_t rows, size_t columns, const chirr_real *x, chirr_real *y)
+{
+    for (size_t r = 0; r < rows; r++) {
+        for (size_t j = 0; j < columns; j++) {
+            y[j] += x[r * columns + j];
+        }
+    }
+}
+
+/* Adds the partial sums pairwise: halves onto halves. */
+static chirr_real fold(chirr_real sums[CHIRR_KERNEL_SUMS])
+{
+    for (size_t half = CHIRR_KERNEL_SUMS / 2; half > 0; half /= 2) {
+        for (size_t i = 0; i < half; i++) {
+            sums[i] += sums[i + half];
+        }
+    }
+    return sums[0];
+}
+
+static chirr_real dot(size_t count, const chirr_real *x, const chirr_real *y)
+{
+    chirr_real sums[CHIRR_KERNEL_SUMS] = {0};
+    size_t i = 0;
+    for (; i + CHIRR_KERNEL_SUMS <= count; i += CHIRR_KERNEL_SUMS) {
+        for (size_t k = 0; k < CHIRR_KERNEL_SUMS; k++) {
+            sums[k] += x[i + k] * y[i + k];
+        }
+    }
+    for (size_t k = 0; i < count; i++, k++) {
+        sums[k] += x[i] * y[i];
+    }
+    return fold(sums);
+}
+
+static double sum_squares(size_t count, const chirr_real *x)
+{
+    enum { SLICE = 4096 }; /* slices are added in double, so that long arrays lose nothing */
+    double total = 0;
+    for (size_t i = 0; i < count; i += SLICE) {
+        size_t n = count - i < SLICE ? count - i : SLICE;
+        total += (double)dot(n, x + i, x + i);
+    }
+    return total;
+}
+
+static chirr_real norm(size_t width, const chirr_real *x, const chirr_real *gain, chirr_real *hat,
+                       chirr_real *out)
+{
+    chirr_real mean_square = dot(width, x, x) / (chirr_real)width;
+    chirr_real scale = (chirr_real)(1 / sqrt((double)mean_square + 1e-6));
+    for (size_t i = 0; i < width; i++) {
+        hat[i] = x[i] * scale;
+        out[i] = hat[i] * gain[i];
+    }
+    return scale;
+}
+
+static void norm_backward(size_t width, chirr_real scale, const chirr_real *gain,
+                          const chirr_real *hat, const chirr_real *d_out, chirr_real *d_x_d_gain[2])
+{
+    chirr_real *d_x = d_x_d_gain[0];
+    chirr_real *d_gain = d_x_d_gain[1];
+    chirr_real sums[CHIRR_KERNEL_SUMS] = {0};
+    for (size_t i = 0; i < width; i++) {
+        chirr_real product_i = d_out[i] * hat[i];
+        d_gain[i] += product_i;
+        sums[i % CHIRR_KERNEL_SUMS] += product_i * gain[i];
+    }
+    chirr_real mean = fold(sums) / (chirr_real)width;
+    for (size_t i = 0; i < width; i++) {
+        d_x[i] += scale * (d_out[i] * gain[i] - hat[i] * mean);
+    }
+}
+
+static void gate(size_t count, const chirr_real *gate_in, const chirr_real *value, chirr_real *out)
+{
+    for (size_t i = 0; i < count; i++) {
+        out[i] = gate_in[i] * chirr_sigmoid(gate_in[i]) * value[i];
+    }
+}
+
+static void gate_backward(size_t count, const chirr_real *gate_value[2], const chirr_real *d_out,
+                          chirr_real *d_gate, chirr_real *d_value)
+{
+    const chirr_real *gate_in = gate_value[0];
+    const chirr_real *value = gate_value[1];
+    for (size_t i = 0; i < count; i++) {
+        chirr_real sigmoid = chirr_sigmoid(gate_in[i]);
+        chirr_real slope = sigmoid * (1 + gate_in[i] * (1 - sigmoid));
+        d_value[i] = d_out[i] * gate_in[i] * sigmoid;
+        d_gate[i] = d_out[i] * value[i] * slope;
+    }
+}
+
+static void softmax(size_t count, chirr_real *x)
+{
+    chirr_real greatest = x[0];
+    for (size_t i = 1; i < count; i++) {
+        greatest = x[i] > greatest ? x[i] : greatest;
+    }
+    for (size_t i = 0; i < count; i++) {
+        x[i] = chirr_exp(x[i] - greatest);
+    }
+    chirr_real sums[CHIRR_KERNEL_SUMS] = {0};
+    size_t whole = count - count % CHIRR_KERNEL_SUMS;
+    for (size_t i = 0; i < whole; i += CHIRR_KERNEL_SUMS) {
+        for (size_t k = 0; k < CHIRR_KERNEL_SUMS; k++) {
+            sums[k] += x[i + k];
+        }
+    }
+    for (size_t i = whole; i < count; i++) {
+        sums[i - whole] += x[i];
+    }
+    chirr_real inverse = 1 / fold(sums);
+    for (size_t i = 0; i < count; i++) {
+        x[i] *= inverse;
+    }
+}
+
+static void blend(size_t count, chirr_real factor, chirr_real *y, chirr_real gain,
+                  const chirr_real *x)
+{
+    for (size_t i = 0; i < count; i++) {
+        y[i] = factor * y[i] + gain * x[i];
+    }
+}
+
+/* sqrt is correctly rounded everywhere; its errno, not its value, would stop the vectoriser. */
+#ifdef CHIRR_REAL_DOUBLE
+#define ROOT(x) sqrt(x)
+#else
+#define ROOT(x) sqrtf(x)
+#endif
+
+static void descend(const struct chirr_descent *c, const struct chirr_descent_arrays *a,
+                    size_t begin, size_t end)
+{
+    const chirr_real *restrict gradient = a->gradient;
+    const chirr_real *restrict genesis = a->genesis;
+    const chirr_real *restrict foreign = a->foreign;
+    chirr_real *restrict own = a->own;
+    chirr_real *restrict average = a->average;
+    chirr_real *restrict moment = a->moment;
+    chirr_real *restrict weights = a->weights;
+    const struct chirr_descent k = *c;
+    for (size_t i = begin; i < end; i++) {
+        chirr_real g = gradient[i] * k.clip;
+        /* The floor stands in for RMSProp's epsilon and keeps idle moments out of the denormals. */
+        moment[i] = k.decay * moment[i] + (1 - k.decay) * (g * g + CHIRR_REAL(1e-16));
+        chirr_real step = k.rate * g / ROOT(moment[i] * k.correction);
+        chirr_real next = own[i] - step;
+        next = next < k.bound ? next : k.bound;
+        next = next > -k.bound ? next : -k.bound;
+        own[i] = next;
+        average[i] += k.average * (next - average[i]);
+        weights[i] = (genesis[i] + next) + foreign[i];
+    }
+}
+
+extern const struct chirr_kernels PASTE(chirr_kernels_, CHIRR_KERNEL);
+const struct chirr_kernels PASTE(chirr_kernels_, CHIRR_KERNEL) = {
+    .name = TEXT(CHIRR_KERNEL),
+    .product = product,
+    .transpose = transpose,
+    .sum_rows = sum_rows,
+    .sum_squares = sum_squares,
+    .norm = norm,
+    .norm_backward = norm_backward,
+    .gate = gate,
+    .gate_backward = gate_backward,
+    .softmax = softmax,
+    .blend = blend,
+    .descend = descend,
+};

@@ -1,0 +1,90 @@
+/* Arithmetic on arrays: matrix products, norms, gates, softmax, optimizer step.
+ *
+ * One source, compiled once per vector width (portable, AVX2, AVX-512) and chosen at run time.
+ * Every output element is summed in the order of its inner index and nothing is fused, so that
+ * every width gives the same bits; sums over an array use a fixed number of partial sums.
+ * Arrays may be unaligned and never overlap. Thread-safe: pure functions of their arguments. */
+#ifndef CHIRR_MODEL_KERNEL_H
+#define CHIRR_MODEL_KERNEL_H
+
+#include <stddef.h>
+
+#include "model/real.h"
+
+/* Partial sums of a reduction, whatever the width of the vectors. */
+#define CHIRR_KERNEL_SUMS 16
+
+/* y[g][r][j] += Σ_i x[g][r][i] · w[g][i][j] for groups g, rows r, inner i and columns j.
+ * The last index of y and w is contiguous; every other index has its stride, in elements. Forward
+ * pass, gradient of the weights (x read across its rows) and gradient of the inputs (w transposed
+ * first) are all this one product. */
+struct chirr_product {
+    size_t groups, rows, inner, columns;
+    size_t x_group, x_row, x_inner;
+    size_t w_group, w_inner;
+    size_t y_group, y_row;
+};
+
+/* Coefficients of one optimizer step. */
+struct chirr_descent {
+    chirr_real clip;       /* factor on the gradient, 0…1 */
+    chirr_real rate;       /* learning rate */
+    chirr_real decay;      /* β2 of RMSprop */
+    chirr_real correction; /* 1 / (1 − β2^t) */
+    chirr_real average;    /* weight of the newest in the slow average */
+    chirr_real bound;      /* |own| never exceeds it */
+};
+
+/* What a step moves and what it reads; the arrays are parallel, [count]. */
+struct chirr_descent_arrays {
+    const chirr_real *gradient, *genesis, *foreign;
+    chirr_real *own, *average, *moment, *weights;
+};
+
+struct chirr_kernels {
+    const char *name;
+
+    void (*product)(const struct chirr_product *shape, const chirr_real *x, const chirr_real *w,
+                    chirr_real *y);
+
+    /* out[c][r] = in[r][c]; rows of `in` are contiguous. */
+    void (*transpose)(size_t rows, size_t columns, const chirr_real *in, chirr_real *out);
+
+    /* y[j] += Σ_r x[r][j] */
+    void (*sum_rows)(size_t rows, size_t columns, const chirr_real *x, chirr_real *y);
+
+    double (*sum_squares)(size_t count, const chirr_real *x);
+
+    /* RMSNorm: hat = x / rms(x), out = gain ⊙ hat. Returns 1 / rms(x). */
+    chirr_real (*norm)(size_t width, const chirr_real *x, const chirr_real *gain, chirr_real *hat,
+                       chirr_real *out);
+    /* From d(out): adds to d(x) and d(gain). `scale` is what `norm` returned. */
+    void (*norm_backward)(size_t width, chirr_real scale, const chirr_real *gain,
+                          const chirr_real *hat, const chirr_real *d_out,
+                          chirr_real *d_x_d_gain[2]);
+
+    /* out = SiLU(gate) ⊙ value */
+    void (*gate)(size_t count, const chirr_real *gate, const chirr_real *value, chirr_real *out);
+    /* From d(out): d_gate = d ⊙ value ⊙ SiLU'(gate), d_value = d ⊙ SiLU(gate). */
+    void (*gate_backward)(size_t count, const chirr_real *gate_value[2], const chirr_real *d_out,
+                          chirr_real *d_gate, chirr_real *d_value);
+
+    /* In place: logits to probabilities. */
+    void (*softmax)(size_t count, chirr_real *x);
+
+    /* y = factor · y + gain · x */
+    void (*blend)(size_t count, chirr_real factor, chirr_real *y, chirr_real gain,
+                  const chirr_real *x);
+
+    void (*descend)(const struct chirr_descent *descent, const struct chirr_descent_arrays *arrays,
+                    size_t begin, size_t end);
+};
+
+/* The variant with this name, or NULL where this machine or build has it not:
+ * "portable", "avx2", "avx512". */
+const struct chirr_kernels *chirr_kernels_named(const char *name);
+
+/* The widest that this machine runs. */
+const struct chirr_kernels *chirr_kernels_best(void);
+
+#endif

@@ -1,0 +1,84 @@
+#include "model/layout.h"
+
+static size_t round_to_block(size_t count)
+{
+    return (count + CHIRR_LAYOUT_BLOCK - 1) / CHIRR_LAYOUT_BLOCK * CHIRR_LAYOUT_BLOCK;
+}
+
+static void place_partitions(struct chirr_layout *l, const struct chirr_model_config *config)
+{
+    size_t d = l->width;
+    size_t sections = d * 2 * l->channels;
+    l->history = 0;
+    l->present = sections;
+    l->output = 2 * sections;
+    l->gate = 3 * sections;
+    l->down = l->gate + d * 2 * l->hidden;
+    l->layer_size = l->down + l->hidden * d;
+    l->partition_size = l->layer_size * l->layers;
+    l->partition_stride = round_to_block(l->partition_size);
+
+    for (uint32_t p = 0; p < config->partitions; p++) {
+        bool hosted = (config->hosted >> p & 1) != 0;
+        l->unit_of[p] = hosted ? (int8_t)l->hosted_count : (int8_t)-1;
+        if (hosted) {
+            l->hosted[l->hosted_count++] = (uint8_t)p;
+        }
+    }
+    l->unit_of[config->partitions] = (int8_t)l->hosted_count;
+}
+
+static void place_trunk(struct chirr_layout *l)
+{
+    size_t d = l->width;
+    l->trunk = l->hosted_count * l->partition_stride;
+    l->gains = l->trunk;
+    l->gain_final = l->gains + 2 * d * l->layers;
+    l->embedding = l->gain_final + d;
+    l->head = l->embedding + CHIRR_BYTE_SYMBOLS * d;
+    l->head_bias = l->head + CHIRR_BYTE_VALUES * d;
+    l->trunk_size = l->head_bias + CHIRR_BYTE_VALUES - l->trunk;
+    l->trunk_stride = round_to_block(l->trunk_size);
+    l->shared_end = l->trunk + l->trunk_stride;
+}
+
+/* Returns where the next sense begins. */
+static size_t place_sense(struct chirr_layout *l, uint32_t index,
+                          const struct chirr_model_sense *sense, size_t begin)
+{
+    struct chirr_layout_sense *s = &l->senses[index];
+    size_t d = l->width;
+    bool vector = sense->kind == CHIRR_SENSE_VECTOR;
+    bool outcome = sense->kind == CHIRR_SENSE_OUTCOME;
+    s->inputs = vector || outcome ? sense->width : 0;
+    s->outputs = vector ? 2 * sense->width : 0;
+    s->begin = begin;
+    s->encoder = begin;
+    s->encoder_bias = s->encoder + s->inputs * d;
+    s->head = s->encoder_bias + (s->inputs > 0 ? d : 0);
+    s->head_bias = s->head + s->outputs * d;
+    s->persistence = s->head_bias + s->outputs;
+    s->end = s->persistence + (vector ? sense->width : 0);
+    return s->end;
+}
+
+void chirr_layout_init(struct chirr_layout *layout, const struct chirr_model_config *config)
+{
+    *layout = (struct chirr_layout){
+        .width = config->width,
+        .layers = config->layers,
+        .rates = config->rates,
+        .channels = config->section_width / config->partitions,
+        .group = config->section_width / config->partitions / config->rates,
+        .hidden = config->mlp_width / config->partitions,
+    };
+    place_partitions(layout, config);
+    place_trunk(layout);
+    size_t end = layout->shared_end;
+    for (uint32_t i = 0; i < config->sense_count; i++) {
+        end = place_sense(layout, i, &config->senses[i], end);
+    }
+    layout->total = end;
+    layout->parameters = layout->hosted_count * layout->partition_size + layout->trunk_size +
+                         (end - layout->shared_end);
+}

@@ -1,0 +1,87 @@
+/* Where every parameter lies: one array, cut into exchange units and private parts.
+ *
+ *   [ hosted partition 0 | hosted partition 1 | … | trunk | sense 0 | sense 1 | … ]
+ *     each the same stride                          gains,  private encoders and heads
+ *                                                   byte codec
+ *
+ * A partition holds, layer by layer, with D = width, e = E/P channels of each section and f = F/P
+ * hidden units:
+ *
+ *   history [D][2e]   W_V then W_E, columns grouped by rate: slope 0…K−1, decay 0…K−1
+ *   present [D][2e]   W_U then W_F, columns as above
+ *   output  [2e][D]   W_O
+ *   gate    [D][2f]   the MLP's gate, then its value
+ *   down    [f][D]    the MLP's output
+ *
+ * Every unit starts at a multiple of CHIRR_LAYOUT_BLOCK; the coordinates between its size and its
+ * stride are always zero. Thread-safe: a layout is plain data. */
+#ifndef CHIRR_MODEL_LAYOUT_H
+#define CHIRR_MODEL_LAYOUT_H
+
+#include "model/model.h"
+
+#define CHIRR_LAYOUT_BLOCK 64
+#define CHIRR_BYTE_VALUES 256
+#define CHIRR_BYTE_SYMBOLS 257 /* the byte values, and the start of a stream */
+
+struct chirr_layout_sense { /* all offsets into the parameter array */
+    size_t begin;
+    size_t encoder;      /* [inputs][D] */
+    size_t encoder_bias; /* [D] */
+    size_t head;         /* [D][outputs]; vectors only */
+    size_t head_bias;    /* [outputs] */
+    size_t persistence;  /* [width]: weight of the last value in the predicted mean */
+    size_t end;
+    uint32_t inputs;
+    uint32_t outputs;
+};
+
+struct chirr_layout {
+    uint32_t width;    /* D */
+    uint32_t layers;   /* L */
+    uint32_t rates;    /* K */
+    uint32_t channels; /* e, of each section in one partition */
+    uint32_t group;    /* e / K, channels of one rate */
+    uint32_t hidden;   /* f */
+    uint32_t hosted_count;
+    uint8_t hosted[CHIRR_MODEL_PARTITIONS_MAX];     /* [hosted_count] -> partition */
+    int8_t unit_of[CHIRR_MODEL_PARTITIONS_MAX + 1]; /* partition -> unit, −1: not hosted */
+
+    size_t history, present, output, gate, down; /* offsets in a partition's layer */
+    size_t layer_size;
+    size_t partition_size, partition_stride;
+
+    size_t trunk;      /* offset of the trunk */
+    size_t gains;      /* [L][2][D]: before the sections, before the MLP */
+    size_t gain_final; /* [D] */
+    size_t embedding;  /* [CHIRR_BYTE_SYMBOLS][D] */
+    size_t head;       /* [D][CHIRR_BYTE_VALUES] */
+    size_t head_bias;  /* [CHIRR_BYTE_VALUES] */
+    size_t trunk_size, trunk_stride;
+    size_t shared_end; /* a multiple of CHIRR_LAYOUT_BLOCK: what follows is private */
+
+    struct chirr_layout_sense senses[CHIRR_MODEL_SENSES_MAX];
+    size_t total;      /* length of the parameter array */
+    size_t parameters; /* without padding */
+};
+
+void chirr_layout_init(struct chirr_layout *layout, const struct chirr_model_config *config);
+
+/* Units are the hosted partitions in order, then the trunk. */
+static inline size_t chirr_layout_unit(const struct chirr_layout *layout, uint32_t unit)
+{
+    return (size_t)unit * layout->partition_stride;
+}
+
+static inline size_t chirr_layout_unit_size(const struct chirr_layout *layout, uint32_t unit)
+{
+    return unit < layout->hosted_count ? layout->partition_size : layout->trunk_size;
+}
+
+static inline size_t chirr_layout_layer(const struct chirr_layout *layout, uint32_t unit,
+                                        uint32_t layer)
+{
+    return chirr_layout_unit(layout, unit) + layer * layout->layer_size;
+}
+
+#endif

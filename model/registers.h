@@ -1,0 +1,60 @@
+/* What other origins changed: one register per origin and block, and their weighted sum.
+ *
+ * Blocks cut the shared coordinates, hosted partitions first and then the trunk. A register holds
+ * CHIRR_LAYOUT_BLOCK int8 with one scale, and the (incarnation, version) that wrote it: the
+ * greatest wins, so that repeats and reordering do no harm. The sum over origins runs in the order
+ * of their identities, never of their arrival: equal registers give equal bits. Not thread-safe. */
+#ifndef CHIRR_MODEL_REGISTERS_H
+#define CHIRR_MODEL_REGISTERS_H
+
+#include "base/arena.h"
+#include "model/layout.h"
+#include "model/real.h"
+
+struct chirr_stamp {
+    uint64_t incarnation;
+    uint64_t version;
+};
+
+struct chirr_origin {
+    uint64_t id; /* 0: the place is free */
+    float g;
+};
+
+struct chirr_registers {
+    uint32_t origins_max;
+    uint32_t origin_count;
+    size_t blocks;                /* of the shared coordinates */
+    struct chirr_origin *origins; /* [origins_max] */
+    uint32_t *order;              /* [origin_count] places, by ascending identity */
+    int8_t *values;               /* [origins_max][blocks][CHIRR_LAYOUT_BLOCK] */
+    float *scales;                /* [origins_max][blocks] */
+    struct chirr_stamp *stamps;   /* [origins_max][blocks]; {0, 0} before anything came */
+
+    /* what was last published of own change, in the same form */
+    int8_t *published;       /* [blocks][CHIRR_LAYOUT_BLOCK] */
+    float *published_scales; /* [blocks] */
+    uint32_t *refresh;       /* [partitions + 1] the block of a unit that is refreshed next */
+};
+
+size_t chirr_registers_bytes(const struct chirr_layout *layout, uint32_t origins_max);
+bool chirr_registers_init(struct chirr_registers *registers, struct chirr_arena *arena,
+                          const struct chirr_layout *layout, uint32_t origins_max);
+
+/* The place of an origin, or −1. */
+int32_t chirr_registers_find(const struct chirr_registers *registers, uint64_t id);
+
+/* A place for a new origin, with g = 0 and empty registers; −1 when full. */
+int32_t chirr_registers_add(struct chirr_registers *registers, uint64_t id);
+void chirr_registers_remove(struct chirr_registers *registers, uint32_t place);
+
+static inline int8_t *chirr_registers_values(const struct chirr_registers *registers,
+                                             uint32_t place, size_t block)
+{
+    return registers->values + (place * registers->blocks + block) * CHIRR_LAYOUT_BLOCK;
+}
+
+/* Σ g · change of one block, into `sum` [CHIRR_LAYOUT_BLOCK]. */
+void chirr_registers_sum(const struct chirr_registers *registers, size_t block, chirr_real *sum);
+
+#endif

@@ -1,0 +1,110 @@
+/* Everything that makes two models of one configuration behave alike, as spans of memory: listed
+ * once, for the state hash, for saving and for loading. What is a function of it is left out:
+ * genesis, foreign, weights and the outcomes' fit. */
+#include "base/digest.h"
+#include "model/internal.h"
+
+struct walk {
+    chirr_span_visitor *visit;
+    void *context;
+};
+
+#define VISIT(walk, pointer, count)                                                                \
+    (walk)->visit((walk)->context, (pointer), (count) * sizeof *(pointer))
+
+static void visit_stream(const struct walk *walk, const struct chirr_layout *layout,
+                         const struct chirr_row_layout *rows, struct chirr_stream *s)
+{
+    size_t traces = chirr_stream_trace_count(layout);
+    size_t rates = 2 * layout->rates;
+    size_t steps = s->chunk;
+    VISIT(walk, &s->filled, 1);
+    VISIT(walk, s->traces, traces);
+    VISIT(walk, s->traces_start, traces);
+    VISIT(walk, s->powers, rates);
+    VISIT(walk, s->powers_start, rates);
+    VISIT(walk, s->rows, layout->layers * steps * rows->stride);
+    VISIT(walk, s->finals, steps * (2 * layout->width + 1));
+    VISIT(walk, s->input, steps * s->inputs);
+    VISIT(walk, s->d_output, steps * s->outputs);
+}
+
+static void visit_outcomes(const struct walk *walk, struct chirr_outcomes *o)
+{
+    VISIT(walk, &o->count, 1);
+    VISIT(walk, &o->next, 1);
+    VISIT(walk, o->features, CHIRR_OUTCOMES_MAX * o->width);
+    VISIT(walk, o->readouts, (size_t)CHIRR_OUTCOMES_MAX * o->body_width);
+    VISIT(walk, o->targets, CHIRR_OUTCOMES_MAX);
+    VISIT(walk, o->successes, CHIRR_OUTCOMES_MAX);
+}
+
+static void visit_sense(const struct walk *walk, struct chirr_model *model, uint32_t index)
+{
+    struct chirr_sense_state *state = &model->senses[index];
+    uint32_t width = model->config.senses[index].width;
+    visit_stream(walk, &model->body.layout, &model->body.rows, &state->stream);
+    VISIT(walk, &state->steps, 1);
+    VISIT(walk, &state->updates, 1);
+    VISIT(walk, &state->bits_mean, 1);
+    VISIT(walk, &state->symbol, 1);
+    if (model->config.senses[index].kind == CHIRR_SENSE_VECTOR) {
+        VISIT(walk, state->last, width);
+        VISIT(walk, state->normaliser.mean, width);
+        VISIT(walk, state->normaliser.variance, width);
+        VISIT(walk, state->normaliser.count, width);
+    }
+    if (model->config.senses[index].kind == CHIRR_SENSE_OUTCOME) {
+        visit_outcomes(walk, &state->outcomes);
+    }
+}
+
+static void visit_registers(const struct walk *walk, const struct chirr_layout *layout,
+                            struct chirr_registers *r)
+{
+    size_t all = r->origins_max * r->blocks;
+    VISIT(walk, &r->origin_count, 1);
+    for (uint32_t i = 0; i < r->origins_max; i++) { /* field by field: padding is no state */
+        VISIT(walk, &r->origins[i].id, 1);
+        VISIT(walk, &r->origins[i].g, 1);
+    }
+    VISIT(walk, r->order, r->origins_max);
+    VISIT(walk, r->values, all * CHIRR_LAYOUT_BLOCK);
+    VISIT(walk, r->scales, all);
+    VISIT(walk, r->stamps, all);
+    VISIT(walk, r->published, r->blocks * CHIRR_LAYOUT_BLOCK);
+    VISIT(walk, r->published_scales, r->blocks);
+    VISIT(walk, r->refresh, layout->hosted_count + 1);
+}
+
+void chirr_model_visit_state(struct chirr_model *model, chirr_span_visitor *visit, void *context)
+{
+    const struct walk walk = {visit, context};
+    const struct chirr_layout *layout = &model->body.layout;
+    VISIT(&walk, &model->steps, 1);
+    VISIT(&walk, &model->updates, 1);
+    VISIT(&walk, &model->codec_updates, 1);
+    VISIT(&walk, &model->steps_refused, 1);
+    VISIT(&walk, &model->updates_refused, 1);
+    VISIT(&walk, model->own, layout->total);
+    VISIT(&walk, model->average, layout->total);
+    VISIT(&walk, model->moment, layout->total);
+    for (uint32_t i = 0; i < model->config.sense_count; i++) {
+        visit_sense(&walk, model, i);
+    }
+    visit_registers(&walk, layout, &model->registers);
+}
+
+static void add_to_digest(void *context, void *bytes, size_t count)
+{
+    chirr_digest_add(context, bytes, count);
+}
+
+uint64_t chirr_model_state_hash(const struct chirr_model *model)
+{
+    struct chirr_digest_state digest;
+    chirr_digest_begin(&digest);
+    /* the visitor above only reads */
+    chirr_model_visit_state((struct chirr_model *)model, add_to_digest, &digest);
+    return chirr_digest_end(&digest);
+}

@@ -1,0 +1,101 @@
+#include "model/stream.h"
+
+#include <string.h>
+
+void chirr_row_layout_init(struct chirr_row_layout *r, const struct chirr_layout *layout)
+{
+    size_t d = layout->width;
+    size_t sections = (size_t)layout->hosted_count * 2 * layout->channels;
+    r->hat1 = 0;
+    r->n1 = r->hat1 + d;
+    r->history = r->n1 + d;
+    r->present = r->history + sections;
+    r->hat2 = r->present + sections;
+    r->n2 = r->hat2 + d;
+    r->hidden = r->n2 + d;
+    r->scales = r->hidden + (size_t)layout->hosted_count * 2 * layout->hidden;
+    r->stride = r->scales + 2;
+}
+
+/* The arrays of a stream, in one place for both counting and taking. */
+struct demand {
+    chirr_real **array;
+    size_t count;
+};
+
+#define DEMANDS 8
+
+static void list_demands(struct chirr_stream *s, const struct chirr_layout *layout,
+                         const struct chirr_stream_shape *shape, struct demand demands[DEMANDS])
+{
+    struct chirr_row_layout rows;
+    chirr_row_layout_init(&rows, layout);
+    size_t traces = chirr_stream_trace_count(layout);
+    size_t rates = 2 * layout->rates;
+    size_t steps = shape->chunk;
+    const struct demand list[DEMANDS] = {
+        {&s->traces, traces},
+        {&s->traces_start, traces},
+        {&s->powers, rates},
+        {&s->powers_start, rates},
+        {&s->rows, layout->layers * steps * rows.stride},
+        {&s->finals, steps * (2 * layout->width + 1)},
+        {&s->input, steps * shape->inputs},
+        {&s->d_output, steps * shape->outputs},
+    };
+    memcpy(demands, list, sizeof list);
+}
+
+size_t chirr_stream_bytes(const struct chirr_layout *layout, const struct chirr_stream_shape *shape)
+{
+    struct chirr_stream stream;
+    struct demand demands[DEMANDS];
+    list_demands(&stream, layout, shape, demands);
+    size_t bytes = 0;
+    for (size_t i = 0; i < DEMANDS; i++) {
+        bytes += chirr_arena_round(demands[i].count * sizeof(chirr_real));
+    }
+    return bytes;
+}
+
+bool chirr_stream_init(struct chirr_stream *stream, struct chirr_arena *arena,
+                       const struct chirr_layout *layout, const struct chirr_stream_shape *shape)
+{
+    *stream = (struct chirr_stream){
+        .chunk = shape->chunk, .inputs = shape->inputs, .outputs = shape->outputs};
+    struct demand demands[DEMANDS];
+    list_demands(stream, layout, shape, demands);
+    for (size_t i = 0; i < DEMANDS; i++) {
+        *demands[i].array = chirr_arena_take(arena, demands[i].count, sizeof(chirr_real));
+        if (*demands[i].array == NULL) {
+            return false;
+        }
+    }
+    chirr_stream_reset(stream, layout);
+    return true;
+}
+
+void chirr_stream_reset(struct chirr_stream *stream, const struct chirr_layout *layout)
+{
+    memset(stream->traces, 0, chirr_stream_trace_count(layout) * sizeof(chirr_real));
+    for (uint32_t k = 0; k < 2 * layout->rates; k++) {
+        stream->powers[k] = 1;
+    }
+    chirr_stream_begin_chunk(stream, layout);
+}
+
+void chirr_stream_copy_state(struct chirr_stream *to, const struct chirr_stream *from,
+                             const struct chirr_layout *layout)
+{
+    memcpy(to->traces, from->traces, chirr_stream_trace_count(layout) * sizeof(chirr_real));
+    memcpy(to->powers, from->powers, 2 * layout->rates * sizeof(chirr_real));
+    to->filled = 0;
+}
+
+void chirr_stream_begin_chunk(struct chirr_stream *stream, const struct chirr_layout *layout)
+{
+    memcpy(stream->traces_start, stream->traces,
+           chirr_stream_trace_count(layout) * sizeof(chirr_real));
+    memcpy(stream->powers_start, stream->powers, 2 * layout->rates * sizeof(chirr_real));
+    stream->filled = 0;
+}

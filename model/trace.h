@@ -1,0 +1,45 @@
+/* Traces: the recurrent state of a layer, and the only thing that crosses a chunk's edge.
+ *
+ * For each of 2K rates ρ (K slopes, then K decays) an exponential average of the layer's normalised
+ * inputs, n_t, D numbers each:
+ *
+ *   read   r_t = a_t / (1 − ρ^t)          (bias-corrected; 0 before anything was written)
+ *   write  a_{t+1} = ρ a_t + (1 − ρ) n_t
+ *
+ * The present is excluded: a step reads before it writes. Deviation from the paper, which keeps the
+ * state behind the projection: with fixed rates W · trace is the same function. */
+#ifndef CHIRR_MODEL_TRACE_H
+#define CHIRR_MODEL_TRACE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "model/kernel.h"
+#include "model/model.h"
+
+struct chirr_rates {
+    uint32_t count;                               /* 2K */
+    chirr_real values[2 * CHIRR_MODEL_RATES_MAX]; /* ρ, slopes then decays */
+};
+
+/* Slopes log-spaced over 0.25…4 steps, decays over 6…512, ρ = e^(−1/τ). */
+void chirr_rates_init(struct chirr_rates *rates, uint32_t rates_per_section);
+
+/* `powers` [2K] is ρ^t of the steps written so far, 1 at the start of a stream. */
+void chirr_trace_read(const struct chirr_rates *rates, size_t width, const chirr_real *traces,
+                      const chirr_real *powers, chirr_real *read /* [2K][width] */);
+
+void chirr_trace_write(const struct chirr_rates *rates, const struct chirr_kernels *kernels,
+                       size_t width, chirr_real *traces /* [2K][width] */,
+                       const chirr_real *input /* [width] */);
+
+/* One more step was written. */
+void chirr_trace_advance(const struct chirr_rates *rates, chirr_real *powers);
+
+/* 1 / (1 − ρ^t), or 0 before the first write. */
+static inline chirr_real chirr_trace_correction(chirr_real power)
+{
+    return power < 1 ? 1 / (1 - power) : 0;
+}
+
+#endif
