@@ -142,7 +142,7 @@ static void write_card(struct chirr_agent *agent)
                sizeof card->unicast_endpoint);
     }
     card->lineage = agent->lineage;
-    card->hosted = agent->learner == NULL ? 0 : agent->config.learner.model.hosted;
+    card->hosted = agent->learner == NULL ? 0 : chirr_learner_units(&agent->config.learner);
     card->cpu_permille = agent->config.cpu_permille;
     card->slots = agent->config.slots;
     card->provides = agent->config.provides;

@@ -73,6 +73,10 @@ enum chirr_err chirr_learner_config_validate(const struct chirr_learner_config *
         return chirr_error_set(error, CHIRR_ERR_RANGE, "at most %d senses, got %u",
                                CHIRR_MODEL_SENSES_MAX - 1, config->model.sense_count);
     }
+    if (config->model.partitions > CHIRR_LEARNER_PARTITIONS_MAX) {
+        return chirr_error_set(error, CHIRR_ERR_RANGE, "at most %d partitions, got %u",
+                               CHIRR_LEARNER_PARTITIONS_MAX, config->model.partitions);
+    }
     if (config->load_sense != CHIRR_LEARNER_NO_SENSE &&
         (config->load_sense >= config->model.sense_count ||
          config->model.senses[config->load_sense].kind != CHIRR_SENSE_VECTOR)) {
@@ -279,12 +283,17 @@ static enum chirr_err weigh(struct chirr_learner *learner,
                              (float)request->weight.g_permille / 1000.0f);
 }
 
-/* The hosted partition with the most to tell goes first. */
+uint64_t chirr_learner_units(const struct chirr_learner_config *config)
+{
+    return config->model.hosted | UINT64_C(1) << config->model.partitions;
+}
+
+/* The unit (a hosted partition, or the trunk) with the most to tell goes first. */
 static enum chirr_err extract(struct chirr_learner *learner, struct chirr_learner_reply *reply)
 {
     uint32_t best = 0;
     double most = 0;
-    for (uint32_t p = 0; p < learner->config.model.partitions; p++) {
+    for (uint32_t p = 0; p <= learner->config.model.partitions; p++) {
         double drift = chirr_delta_drift(learner->model, p);
         if (drift > most) {
             most = drift;
@@ -308,7 +317,7 @@ static enum chirr_err extract(struct chirr_learner *learner, struct chirr_learne
 static double drift_permille(const struct chirr_learner *learner, double own_norm)
 {
     double squares = 0;
-    for (uint32_t p = 0; p < learner->config.model.partitions; p++) {
+    for (uint32_t p = 0; p <= learner->config.model.partitions; p++) {
         double drift = chirr_delta_drift(learner->model, p);
         squares += drift * drift;
     }

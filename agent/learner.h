@@ -25,12 +25,19 @@ struct chirr_learner_config {
 };
 #define CHIRR_LEARNER_NO_SENSE UINT32_MAX
 
+/* One bit of 64 is the trunk's. */
+#define CHIRR_LEARNER_PARTITIONS_MAX 63
+
 struct chirr_learner_config chirr_learner_config_default(void);
 CHIRR_NODISCARD enum chirr_err
 chirr_learner_config_validate(const struct chirr_learner_config *config, struct chirr_error *error);
 
 /* The model's configuration with the outcome sense appended: what the lineage is computed from. */
 struct chirr_model_config chirr_learner_model_config(const struct chirr_learner_config *config);
+
+/* What is exchanged with peers, a bit each: the hosted partitions, and the trunk at bit P. This is
+ * what an agent's card calls hosted, and what it subscribes to. */
+uint64_t chirr_learner_units(const struct chirr_learner_config *config);
 
 enum chirr_learner_request_kind {
     CHIRR_LEARNER_BYTES = 1, /* sensed: `bytes` of a byte sense */

@@ -134,7 +134,7 @@ enum chirr_err chirr_model_peek(struct chirr_model *model, uint32_t sense, const
     }
     uint32_t width = model->config.senses[sense].width;
     for (size_t i = 0; i < count * width; i++) {
-        if (!isfinite(features[i])) {
+        if (isinf(features[i])) {
             return CHIRR_ERR_NOTFINITE;
         }
     }

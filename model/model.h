@@ -105,7 +105,8 @@ struct chirr_model_outcome {
     bool success;
 };
 
-/* Learns an outcome. Outcomes are few, so recent ones (a bounded ring) are rehearsed with it. */
+/* Learns an outcome. A feature that is NaN is missing and counts as its mean. Outcomes are few, so
+ * recent ones (a bounded ring) are rehearsed with it. */
 CHIRR_NODISCARD enum chirr_err chirr_model_step_outcome(struct chirr_model *model, uint32_t sense,
                                                         const float *features /* [width] */,
                                                         const struct chirr_model_outcome *outcome,
@@ -117,7 +118,8 @@ struct chirr_model_forecast {
     float success;   /* probability, 0…1 */
 };
 
-/* What-if on `count` candidates from the present state of an outcome sense; changes nothing. */
+/* What-if on `count` candidates from the present state of an outcome sense; changes nothing. A
+ * feature that is NaN is missing. */
 CHIRR_NODISCARD enum chirr_err
 chirr_model_peek(struct chirr_model *model, uint32_t sense,
                  const float *features /* [count, width] */, size_t count,

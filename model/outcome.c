@@ -87,23 +87,34 @@ bool chirr_outcomes_init(struct chirr_outcomes *outcomes, struct chirr_arena *ar
     return true;
 }
 
-/* Means and deviations over the ring. One imagined value of deviation 1 keeps a feature that was
- * never seen to vary (a kind not met yet) from weighing nothing. */
+/* Means and deviations over the ring, of what is not missing. One imagined value of deviation 1
+ * keeps a feature that was never seen to vary (a kind not met yet) from weighing nothing. */
+static void measure_feature(struct chirr_outcomes *o, uint32_t feature)
+{
+    double count = 0;
+    double sum = 0;
+    for (uint32_t n = 0; n < o->count; n++) {
+        float value = o->features[n * o->width + feature];
+        if (!isnan(value)) {
+            sum += (double)value;
+            count++;
+        }
+    }
+    double mean = count > 0 ? sum / count : 0;
+    double squares = 1;
+    for (uint32_t n = 0; n < o->count; n++) {
+        float value = o->features[n * o->width + feature];
+        double ahead = isnan(value) ? 0 : (double)value - mean;
+        squares += ahead * ahead;
+    }
+    o->mean[feature] = mean;
+    o->deviation[feature] = sqrt(squares / (count + 1));
+}
+
 static void measure_features(struct chirr_outcomes *o)
 {
-    double count = o->count;
     for (uint32_t i = 0; i < o->width; i++) {
-        double sum = 0;
-        for (uint32_t n = 0; n < o->count; n++) {
-            sum += (double)o->features[n * o->width + i];
-        }
-        o->mean[i] = o->count > 0 ? sum / count : 0;
-        double squares = 1;
-        for (uint32_t n = 0; n < o->count; n++) {
-            double ahead = (double)o->features[n * o->width + i] - o->mean[i];
-            squares += ahead * ahead;
-        }
-        o->deviation[i] = sqrt(squares / (count + 1));
+        measure_feature(o, i);
     }
     for (uint32_t n = 0; n < o->count; n++) {
         chirr_outcomes_standardise(o, o->features + n * o->width, o->standard + n * o->width);
@@ -114,7 +125,7 @@ void chirr_outcomes_standardise(const struct chirr_outcomes *o, const float *fea
                                 double *standard)
 {
     for (uint32_t i = 0; i < o->width; i++) {
-        double z = ((double)features[i] - o->mean[i]) / o->deviation[i];
+        double z = isnan(features[i]) ? 0 : ((double)features[i] - o->mean[i]) / o->deviation[i];
         z = z < STANDARD_MAX ? z : STANDARD_MAX;
         standard[i] = z > -STANDARD_MAX ? z : -STANDARD_MAX;
     }

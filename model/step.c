@@ -122,7 +122,7 @@ enum chirr_err chirr_model_step_outcome(struct chirr_model *model, uint32_t sens
     uint32_t width = model->config.senses[sense].width;
     bool finite = !outcome->success || isfinite(outcome->target);
     for (uint32_t i = 0; i < width; i++) {
-        finite = finite && isfinite(features[i]);
+        finite = finite && !isinf(features[i]);
     }
     if (!finite) {
         model->steps_refused++;
