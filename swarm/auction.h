@@ -10,11 +10,22 @@
  *
  * A bid is minus the expected time until the task would be done here (what is running and what
  * stands before it in the bundle included), in microseconds, plus a premium for priority: predicted
- * by the agent's own model. A bid changes only when it moves by more than the hysteresis.
+ * by the agent's own model, with half its deviation added against the winner's curse (bundle.h). A
+ * task without a price is not bid for. Bids are relative to the moment of their statement; when
+ * they are stated anew, and why that comes to rest, stands in deliberate.c.
+ *
+ * A task's life: OPEN, PRICE asked, claimed, settled, RUNNING stated; when that stands in the
+ * record store, START; the executor's answer, DONE stated. What was lost (RELEASED, a lease
+ * expired, an owner restarted) is stated OPEN in the next epoch, by the smallest live agent at
+ * once, by the others if that does not come. A run whose record was overtaken or cancelled gets
+ * STOP. A task that could not be started (END_NOT_STARTED) is RELEASED, and bid for here only
+ * behind everybody else; in the third epoch that is its result.
  *
  * A machine of the usual verbs over borrowed records, members and leases. Outputs PRICE, START,
- * STOP and OUTCOME; statements it wants made (claims, RUNNING, DONE, re-auction) come out of
- * `chirr_auction_statement`, for the node to state. */
+ * STOP and OUTCOME (once per DONE task, whoever ran it); statements it wants made (claims, RUNNING,
+ * DONE, RELEASED, re-auction) come out of `chirr_auction_statement`, for the node to state. What
+ * does not come to stand is offered again after a second. Not thread-safe; no allocation after
+ * create. */
 #ifndef CHIRR_SWARM_AUCTION_H
 #define CHIRR_SWARM_AUCTION_H
 
@@ -34,7 +45,7 @@ struct chirr_auction_config {
     uint32_t bundle_max; /* L, 1…CHIRR_CLAIMS_MAX */
     uint32_t slots;      /* runs at once; 0: never bids */
     uint32_t settle_ms;
-    uint32_t hysteresis_permille; /* of the bid */
+    uint32_t hysteresis_permille; /* of the cost in a bid or price */
     uint32_t price_refresh_ms;    /* a price older than this is asked for again */
     uint32_t tasks_max;           /* as the record store's */
     struct chirr_tags provides;
@@ -46,13 +57,15 @@ CHIRR_NODISCARD enum chirr_err chirr_auction_config_validate(const struct chirr_
 struct chirr_auction;
 
 size_t chirr_auction_bytes(const struct chirr_auction_config *config);
+/* `config` must be valid; `membership` just created: its incarnation is taken for that of this
+ * process, which owns its runs. NULL when the arena is too small. */
 struct chirr_auction *chirr_auction_create(struct chirr_arena *arena,
                                            const struct chirr_auction_config *config,
                                            const struct chirr_record_store *records,
                                            const struct chirr_membership *membership,
                                            struct chirr_leases *leases, chirr_time_us now);
 
-/* A task or claims record changed, or a member did. */
+/* A task or claims record changed (every change must be shown), or a member did. */
 void chirr_auction_notice(struct chirr_auction *auction, const struct chirr_record *record,
                           chirr_time_us now);
 void chirr_auction_member(struct chirr_auction *auction, chirr_agent_id agent, chirr_time_us now);
@@ -63,7 +76,7 @@ struct chirr_price {
     chirr_task_id task;
     uint64_t duration_us;
     uint64_t deviation_us;
-    uint32_t success_permille;
+    uint32_t success_permille; /* 0…1,000 */
 };
 void chirr_auction_price(struct chirr_auction *auction, const struct chirr_price *price,
                          chirr_time_us now);
@@ -83,6 +96,7 @@ bool chirr_auction_statement(struct chirr_auction *auction, struct chirr_record 
 
 /* The derived winner of a task in its present epoch; 0 when nobody claims it. */
 chirr_agent_id chirr_auction_winner(const struct chirr_auction *auction, chirr_task_id task);
+/* Slots in use: started, or about to be. */
 uint32_t chirr_auction_running_count(const struct chirr_auction *auction);
 
 #endif
