@@ -21,35 +21,6 @@ struct chirr_node_config chirr_node_config_default(void)
     return config;
 }
 
-enum chirr_err chirr_node_config_validate(const struct chirr_node_config *config,
-                                          struct chirr_error *error)
-{
-    if (config->incarnation == 0) {
-        return chirr_error_set(error, CHIRR_ERR_RANGE, "node: incarnation must be at least 1");
-    }
-    if (config->agents_max < 2 || config->agents_max > CHIRR_DIGEST_ENTRIES_MAX) {
-        return chirr_error_set(error, CHIRR_ERR_RANGE, "node: agents_max must be 2…%d, got %u",
-                               CHIRR_DIGEST_ENTRIES_MAX, config->agents_max);
-    }
-    if (config->tasks_max < 1 || config->tasks_max > 65536) {
-        return chirr_error_set(error, CHIRR_ERR_RANGE, "node: tasks_max must be 1…65536, got %u",
-                               config->tasks_max);
-    }
-    if (config->heartbeat_interval_ms == 0 || config->seed_interval_ms == 0) {
-        return chirr_error_set(error, CHIRR_ERR_RANGE, "node: intervals must be at least 1 ms");
-    }
-    if (config->lease.lease_ms < 2 * config->heartbeat_interval_ms) {
-        return chirr_error_set(error, CHIRR_ERR_RANGE,
-                               "node: a lease (%u ms) must outlast two heartbeats (of %u ms)",
-                               config->lease.lease_ms, config->heartbeat_interval_ms);
-    }
-    if (config->seed_count > CHIRR_NODE_SEEDS_MAX) {
-        return chirr_error_set(error, CHIRR_ERR_RANGE, "node: at most %d seeds, got %u",
-                               CHIRR_NODE_SEEDS_MAX, config->seed_count);
-    }
-    return CHIRR_OK;
-}
-
 static uint64_t derive_seed(const struct chirr_node_config *config, enum chirr_node_stream stream)
 {
     struct chirr_random random;
@@ -87,4 +58,38 @@ struct chirr_node_parts chirr_node_parts_of(const struct chirr_node_config *conf
     parts.ledger.hosted = config->card.hosted;
     parts.ledger.origins_max = config->agents_max;
     return parts;
+}
+
+enum chirr_err chirr_node_config_validate(const struct chirr_node_config *config,
+                                          struct chirr_error *error)
+{
+    if (config->incarnation == 0) {
+        return chirr_error_set(error, CHIRR_ERR_RANGE, "node: incarnation must be at least 1");
+    }
+    if (config->agents_max < 2 || config->agents_max > CHIRR_DIGEST_ENTRIES_MAX) {
+        return chirr_error_set(error, CHIRR_ERR_RANGE, "node: agents_max must be 2…%d, got %u",
+                               CHIRR_DIGEST_ENTRIES_MAX, config->agents_max);
+    }
+    if (config->tasks_max < 1 || config->tasks_max > 65536) {
+        return chirr_error_set(error, CHIRR_ERR_RANGE, "node: tasks_max must be 1…65536, got %u",
+                               config->tasks_max);
+    }
+    if (config->heartbeat_interval_ms == 0 || config->seed_interval_ms == 0) {
+        return chirr_error_set(error, CHIRR_ERR_RANGE, "node: intervals must be at least 1 ms");
+    }
+    if (config->lease.lease_ms < 2 * config->heartbeat_interval_ms) {
+        return chirr_error_set(error, CHIRR_ERR_RANGE,
+                               "node: a lease (%u ms) must outlast two heartbeats (of %u ms)",
+                               config->lease.lease_ms, config->heartbeat_interval_ms);
+    }
+    if (config->seed_count > CHIRR_NODE_SEEDS_MAX) {
+        return chirr_error_set(error, CHIRR_ERR_RANGE, "node: at most %d seeds, got %u",
+                               CHIRR_NODE_SEEDS_MAX, config->seed_count);
+    }
+    struct chirr_node_parts parts = chirr_node_parts_of(config);
+    enum chirr_err err = chirr_membership_config_validate(&parts.membership, error);
+    if (err == CHIRR_OK) {
+        err = chirr_auction_config_validate(&parts.auction, error);
+    }
+    return err == CHIRR_OK ? chirr_ledger_config_validate(&parts.ledger, error) : err;
 }
