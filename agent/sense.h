@@ -71,9 +71,11 @@ const struct chirr_source_counters *chirr_source_count(const struct chirr_source
 
 /* ---- proc: ----------------------------------------------------------------------------------- */
 
-/* Components of the vector. Rates are over the time since the last vector; the first one has them
- * missing. Bytes are log1p(MB/s), MB = 1e6 bytes. The network counts every interface but the
- * loopback; the disk counts whole devices, not their partitions, loop or RAM disks. */
+/* `from` names another root than /proc (of a container's host, say). An interval of 0 is one
+ * second. Components of the vector. Rates are over the time since the last vector; the first one
+ * has them missing. Bytes are log1p(MB/s), MB = 1e6 bytes. The network counts every interface but
+ * the loopback; the disk counts whole devices, not their partitions, nor what is mapped onto others
+ * (loop, device mapper, RAID) or lies in RAM. */
 enum chirr_proc_component {
     CHIRR_PROC_CPU,        /* busy fraction of all CPUs, 0…1: the load that prices depend on */
     CHIRR_PROC_LOAD,       /* log1p(one-minute load average / CPUs) */

@@ -1,0 +1,265 @@
+/* file: text files one after another, for ever; and what of them is held out. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "agent/sense_parts.h"
+
+#define PROBE_BYTES 4096         /* a NUL in the first so many makes a file binary */
+#define FILES_A_POLL 16          /* finished in one poll at most, so that it stays short */
+#define HELD_OUT_SHARE_BYTES 512 /* of one file, at least, where room is short */
+
+/* ---- Which files ----------------------------------------------------------------------------- */
+
+static int compare_paths(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static bool is_regular(const char *path)
+{
+    struct stat status;
+    return stat(path, &status) == 0 && S_ISREG(status.st_mode);
+}
+
+/* Sorted over all patterns; what is no regular file is left out here already: opening a FIFO or a
+ * device may have effects. */
+static void sort_files(struct chirr_sense_files *files, struct chirr_source_counters *counters)
+{
+    char **paths = files->globs.gl_pathv;
+    size_t kept = 0;
+    qsort(paths, files->globs.gl_pathc, sizeof *paths, compare_paths);
+    for (size_t i = 0; i < files->globs.gl_pathc; i++) {
+        if (kept > 0 && strcmp(paths[i], paths[kept - 1]) == 0) {
+            continue;
+        }
+        if (!is_regular(paths[i])) {
+            continue;
+        }
+        if (kept == CHIRR_SENSE_FILES_MAX) {
+            counters->files_dropped++;
+            continue;
+        }
+        /* Exchanged, not overwritten: globfree() frees every path. */
+        char *path = paths[i];
+        paths[i] = paths[kept];
+        paths[kept++] = path;
+    }
+    files->paths = paths;
+    files->count = kept;
+}
+
+/* GLOB_TILDE: "~/notes" is what people write. */
+static enum chirr_err match_files(const struct chirr_sense_config *config,
+                                  struct chirr_sense_files *files,
+                                  struct chirr_source_counters *counters, struct chirr_error *error)
+{
+    char patterns[CHIRR_SOURCE_BYTES_MAX];
+    char *rest = NULL;
+    int flags = GLOB_TILDE;
+    memcpy(patterns, config->from, sizeof patterns);
+    patterns[sizeof patterns - 1] = '\0';
+    for (char *pattern = strtok_r(patterns, " ", &rest); pattern != NULL;
+         pattern = strtok_r(NULL, " ", &rest)) {
+        if (glob(pattern, flags, NULL, &files->globs) == GLOB_NOSPACE) {
+            return chirr_error_set(error, CHIRR_ERR_NOMEM, "file:%.300s: too many files", pattern);
+        }
+        flags |= GLOB_APPEND;
+    }
+    if (flags & GLOB_APPEND && files->globs.gl_pathc > 0) {
+        sort_files(files, counters);
+    }
+    if (files->count == 0) {
+        return chirr_error_set(error, CHIRR_ERR_NOTFOUND,
+                               "file:%.300s: no file matches; check the path", config->from);
+    }
+    return CHIRR_OK;
+}
+
+/* ---- One file -------------------------------------------------------------------------------- */
+
+/* Its size, and a descriptor to read it with; -1 and a count of why for what cannot serve. */
+static int open_text(const char *path, uint64_t *bytes, struct chirr_source_counters *counters)
+{
+    char probe[PROBE_BYTES];
+    struct stat status;
+    /* It may have become something else since it was matched. */
+    int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    ssize_t probed = -1;
+    if (fd >= 0 && fstat(fd, &status) == 0 && S_ISREG(status.st_mode)) {
+        probed = pread(fd, probe, sizeof probe, 0);
+    }
+    if (probed > 0 && memchr(probe, '\0', (size_t)probed) == NULL) {
+        *bytes = (uint64_t)status.st_size;
+        return fd;
+    }
+    counters->files_unreadable += probed < 0;
+    counters->files_empty += probed == 0;
+    counters->files_binary += probed > 0;
+    if (fd >= 0) {
+        close(fd);
+    }
+    return -1;
+}
+
+static uint64_t held_out_bytes(const struct chirr_sense_config *config, uint64_t bytes)
+{
+    /* In this order, so that the size of no file overflows it. */
+    return bytes / 1000 * config->skip_bytes_per_mille +
+           bytes % 1000 * config->skip_bytes_per_mille / 1000;
+}
+
+static void finish_file(struct chirr_source *source)
+{
+    close(source->files.fd);
+    source->files.fd = -1;
+    source->counters.files++;
+}
+
+/* Tries each file once at most. */
+static bool open_next(struct chirr_source *source)
+{
+    struct chirr_sense_files *files = &source->files;
+    for (size_t tried = 0; tried < files->count; tried++) {
+        uint64_t bytes;
+        source->counters.rounds += files->next == 0 && source->counters.files > 0;
+        files->fd = open_text(files->paths[files->next], &bytes, &source->counters);
+        files->next = (files->next + 1) % files->count;
+        if (files->fd < 0) {
+            continue;
+        }
+        files->remaining = bytes - held_out_bytes(&source->config, bytes);
+        if (files->remaining > 0) {
+            return true;
+        }
+        source->counters.files_empty++;
+        close(files->fd);
+        files->fd = -1;
+    }
+    return false;
+}
+
+/* ---- The source ------------------------------------------------------------------------------ */
+
+enum chirr_err chirr_sense_files_open(struct chirr_source *source, struct chirr_error *error)
+{
+    source->files.fd = -1;
+    if (source->config.skip_bytes_per_mille > 1000) {
+        return chirr_error_set(error, CHIRR_ERR_CONFIG, "sense %s: holds out %llu of 1,000 bytes",
+                               source->config.name,
+                               (unsigned long long)source->config.skip_bytes_per_mille);
+    }
+    enum chirr_err err = match_files(&source->config, &source->files, &source->counters, error);
+    if (err == CHIRR_OK && !open_next(source)) {
+        err = chirr_error_set(error, CHIRR_ERR_NOTFOUND,
+                              "file:%.300s: %zu files match, none is a readable text",
+                              source->config.from, source->files.count);
+    }
+    if (err != CHIRR_OK) {
+        globfree(&source->files.globs);
+    }
+    return err;
+}
+
+void chirr_sense_files_close(struct chirr_source *source)
+{
+    if (source->files.fd >= 0) {
+        close(source->files.fd);
+    }
+    globfree(&source->files.globs);
+}
+
+/* What one read gives; the file is finished at its end or when it cannot be read on. */
+static size_t read_some(struct chirr_source *source, uint8_t *buffer, size_t capacity)
+{
+    struct chirr_sense_files *files = &source->files;
+    size_t wanted = files->remaining < capacity ? (size_t)files->remaining : capacity;
+    ssize_t bytes = read(files->fd, buffer, wanted);
+    source->counters.files_unreadable += bytes < 0;
+    if (bytes > 0) {
+        files->remaining -= (uint64_t)bytes;
+    }
+    if (bytes <= 0 || files->remaining == 0) {
+        finish_file(source);
+    }
+    return bytes > 0 ? (size_t)bytes : 0;
+}
+
+enum chirr_err chirr_sense_files_read(struct chirr_source *source, chirr_time_us now,
+                                      uint8_t *buffer, size_t capacity, size_t *count)
+{
+    struct chirr_sense_files *files = &source->files;
+    if (now < files->retry_at) {
+        return CHIRR_OK;
+    }
+    for (int opened = 0; *count < capacity && opened < FILES_A_POLL;) {
+        if (files->fd < 0) {
+            opened++;
+            if (!open_next(source)) {
+                files->retry_at = now + CHIRR_SENSE_RETRY_US;
+                return *count > 0 ? CHIRR_OK : CHIRR_ERR_IO;
+            }
+        }
+        *count += read_some(source, buffer + *count, capacity - *count);
+    }
+    return CHIRR_OK;
+}
+
+/* ---- Held out -------------------------------------------------------------------------------- */
+
+static size_t read_held_out(const struct chirr_sense_config *config, const char *path,
+                            uint8_t *buffer, size_t capacity)
+{
+    struct chirr_source_counters ignored = {0};
+    uint64_t bytes;
+    int fd = open_text(path, &bytes, &ignored);
+    if (fd < 0) {
+        return 0;
+    }
+    uint64_t held_out = held_out_bytes(config, bytes);
+    size_t wanted = held_out < capacity ? (size_t)held_out : capacity;
+    ssize_t got = pread(fd, buffer, wanted, (off_t)(bytes - held_out));
+    close(fd);
+    return got > 0 ? (size_t)got : 0;
+}
+
+/* Equal shares: of every file where that gives each a useful one, else of every n-th. What short
+ * files leave over goes to those that follow. */
+static size_t share_out(const struct chirr_sense_config *config,
+                        const struct chirr_sense_files *files, uint8_t *buffer, size_t capacity)
+{
+    size_t shares = capacity / HELD_OUT_SHARE_BYTES;
+    shares = shares == 0 ? 1 : shares;
+    shares = shares > files->count ? files->count : shares;
+    size_t bytes = 0;
+    for (size_t i = 0; i < shares; i++) {
+        const char *path = files->paths[i * files->count / shares];
+        bytes += read_held_out(config, path, buffer + bytes, (capacity - bytes) / (shares - i));
+    }
+    return bytes;
+}
+
+enum chirr_err chirr_source_held_out(const struct chirr_sense_config *config, uint8_t *buffer,
+                                     size_t capacity, size_t *bytes, struct chirr_error *error)
+{
+    *bytes = 0;
+    if (config->source != CHIRR_SOURCE_FILE) {
+        return chirr_error_set(error, CHIRR_ERR_STATE, "sense %s: only files hold something out",
+                               config->name);
+    }
+    struct chirr_sense_files files = {0};
+    struct chirr_source_counters ignored = {0};
+    enum chirr_err err = match_files(config, &files, &ignored, error);
+    if (err == CHIRR_OK) {
+        *bytes = share_out(config, &files, buffer, capacity);
+        if (*bytes == 0) {
+            err = chirr_error_set(error, CHIRR_ERR_NOTFOUND, "file:%.300s: nothing is held out",
+                                  config->from);
+        }
+    }
+    globfree(&files.globs);
+    return err;
+}
