@@ -1,0 +1,126 @@
+/* The answer to a digest. */
+#include "swarm/repair.h"
+
+/* How often records beyond a gap are offered that no mark covers. Who lacks them gets them in the
+ * end; who has them has no way to say so, and should not be sent them every time. */
+#define GAP_OFFER_ONE_IN 8
+
+static const struct chirr_stamp nothing = {0, 0};
+
+const struct chirr_digest_entry *chirr_repair_find(const struct chirr_digest_entry *entries,
+                                                   uint32_t count, chirr_agent_id author)
+{
+    uint32_t low = 0;
+    uint32_t high = count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (entries[middle].author == author) {
+            return &entries[middle];
+        }
+        if (entries[middle].author < author) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return NULL;
+}
+
+/* Adds what is held of `author` after `known`; returns how many records that were. */
+static uint32_t add_since(struct chirr_repair_answer *answer,
+                          const struct chirr_record_store *store, chirr_agent_id author,
+                          struct chirr_stamp known)
+{
+    uint32_t count = chirr_records_since(store, author, known, &answer->records[answer->count],
+                                         answer->capacity - answer->count);
+    answer->count += count;
+    return count;
+}
+
+/* Returns the mark that holds once what was added is taken in; zero: none that is news. */
+static struct chirr_stamp add_author(struct chirr_repair_answer *answer,
+                                     const struct chirr_record_store *store,
+                                     struct chirr_random *random, struct chirr_digest_entry known)
+{
+    struct chirr_records_span span = chirr_records_span(store, known.author);
+    bool mark_is_news = chirr_stamp_compare(span.covered, known.stamp) > 0;
+    if (chirr_stamp_compare(span.newest, known.stamp) <= 0) {
+        return mark_is_news ? span.covered : nothing;
+    }
+    if (!mark_is_news && chirr_random_below(random, GAP_OFFER_ONE_IN) != 0) {
+        return nothing;
+    }
+    uint32_t count = add_since(answer, store, known.author, known.stamp);
+    if (!mark_is_news || count == 0) {
+        return nothing;
+    }
+    struct chirr_stamp last = answer->records[answer->count - 1].stamp;
+    bool cut = chirr_stamp_compare(last, span.newest) < 0;
+    return cut && chirr_stamp_compare(last, span.covered) < 0 ? last : span.covered;
+}
+
+/* What the asker itself said before its present life. */
+static void add_earlier_life(struct chirr_repair_answer *answer,
+                             const struct chirr_record_store *store, chirr_agent_id asker,
+                             uint64_t life)
+{
+    struct chirr_stamp oldest = chirr_records_span(store, asker).oldest;
+    if (oldest.incarnation == 0 || oldest.incarnation >= life) {
+        return;
+    }
+    uint32_t first = answer->count;
+    uint32_t end = first + add_since(answer, store, asker, nothing);
+    answer->count = first;
+    while (answer->count < end && answer->records[answer->count].stamp.incarnation < life) {
+        answer->count++;
+    }
+}
+
+/* The marks by index of their author become a list of those that are news, with the echo at its
+ * place. The echo of an asker who is not known here is left out: it will not trust the marks. */
+static void settle_marks(struct chirr_repair_answer *answer, uint32_t author_count,
+                         const struct chirr_digest_entry *echo)
+{
+    answer->covered_count = 0;
+    for (uint32_t i = 0; i < author_count; i++) {
+        struct chirr_digest_entry mark = answer->covered[i];
+        if (echo != NULL && mark.author == echo->author) {
+            mark = *echo;
+        }
+        if (mark.stamp.incarnation != 0) {
+            answer->covered[answer->covered_count++] = mark;
+        }
+    }
+}
+
+/* The authors are gone through from a random one on, so that none whose records never get through
+ * (its asker has no room for them) keeps the others from being sent. */
+bool chirr_repair_answer(struct chirr_repair_answer *answer, const struct chirr_record_store *store,
+                         struct chirr_random *random, chirr_agent_id from,
+                         const struct chirr_digest_message *digest)
+{
+    uint32_t author_count = chirr_records_author_count(store);
+    answer->count = 0;
+    answer->covered_count = 0;
+    if (author_count == 0) {
+        return false;
+    }
+    const struct chirr_digest_entry *echo = chirr_repair_find(digest->entries, digest->count, from);
+    bool marks_are_news = false;
+    uint32_t start = (uint32_t)chirr_random_below(random, author_count);
+    for (uint32_t i = 0; i < author_count; i++) {
+        uint32_t index = (start + i) % author_count;
+        struct chirr_digest_entry mark = {chirr_records_author_at(store, index), nothing};
+        if (mark.author != from) {
+            const struct chirr_digest_entry *known =
+                chirr_repair_find(digest->entries, digest->count, mark.author);
+            mark.stamp = add_author(answer, store, random, known != NULL ? *known : mark);
+        } else if (echo != NULL) {
+            add_earlier_life(answer, store, from, echo->stamp.incarnation);
+        }
+        answer->covered[index] = mark;
+        marks_are_news = marks_are_news || mark.stamp.incarnation != 0;
+    }
+    settle_marks(answer, author_count, echo);
+    return marks_are_news || answer->count > 0;
+}
