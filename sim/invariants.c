@@ -1,0 +1,286 @@
+/* The observer sees everything at once, which no agent can. */
+#include "sim/invariants.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "sim/world.h"
+
+void chirr_sim_violate(struct chirr_sim_world *world, const char *format, ...)
+{
+    struct chirr_sim_invariants *invariants = &world->invariants;
+    if (invariants->violated) {
+        return;
+    }
+    invariants->violated = true;
+    invariants->violated_at = chirr_sim_world_now(world);
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(invariants->violation, sizeof invariants->violation, format, arguments);
+    va_end(arguments);
+}
+
+static void add_span(struct chirr_sim_spans *spans, chirr_time_us span)
+{
+    spans->count++;
+    spans->sum_us += span;
+    spans->max_us = span > spans->max_us ? span : spans->max_us;
+}
+
+/* ---- Views ----------------------------------------------------------------------------------- */
+
+void chirr_sim_invariants_changed(struct chirr_sim_world *world)
+{
+    world->invariants.changed_at = chirr_sim_world_now(world);
+    world->invariants.agreed = false;
+}
+
+/* A partition that began or ended since the last check is a change too. */
+static void note_partitions(struct chirr_sim_world *world)
+{
+    const struct chirr_sim_network_config *network = &world->scenario->network;
+    struct chirr_sim_invariants *invariants = &world->invariants;
+    for (uint32_t i = 0; i < network->partition_count; i++) {
+        const chirr_time_us edges[] = {chirr_time_from_ms(network->partitions[i].from_ms),
+                                       chirr_time_from_ms(network->partitions[i].until_ms)};
+        for (int e = 0; e < 2; e++) {
+            bool is_new =
+                edges[e] > invariants->checked_at && edges[e] <= chirr_sim_world_now(world);
+            if (is_new && edges[e] >= invariants->changed_at) {
+                invariants->changed_at = edges[e];
+                invariants->agreed = false;
+            }
+        }
+    }
+}
+
+/* Does `peer` see `other` as it is: alive exactly when it is up and can be reached? */
+static bool sees_rightly(const struct chirr_sim_world *world, const struct chirr_sim_peer *peer,
+                         const struct chirr_sim_peer *other)
+{
+    bool reachable =
+        other->up && !chirr_sim_network_is_cut(world->network, peer->index, other->index,
+                                               chirr_sim_world_now(world));
+    const struct chirr_membership *membership = chirr_node_membership(peer->node);
+    return chirr_membership_is_live(membership, other->id) == reachable;
+}
+
+/* The first pair that does not, for the words of a violation. */
+static bool all_views_are_right(const struct chirr_sim_world *world, uint32_t wrong[2])
+{
+    for (uint32_t i = 0; i < world->peer_count; i++) {
+        for (uint32_t j = 0; world->peers[i].up && j < world->peer_count; j++) {
+            if (i != j && !sees_rightly(world, &world->peers[i], &world->peers[j])) {
+                wrong[0] = i;
+                wrong[1] = j;
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+static void check_views(struct chirr_sim_world *world)
+{
+    struct chirr_sim_invariants *invariants = &world->invariants;
+    note_partitions(world);
+    invariants->checked_at = chirr_sim_world_now(world);
+    if (invariants->agreed) {
+        return;
+    }
+    uint32_t wrong[2];
+    chirr_time_us span = invariants->checked_at - invariants->changed_at;
+    if (all_views_are_right(world, wrong)) {
+        invariants->agreed = true;
+        add_span(&invariants->agreement, span);
+    } else if (span > chirr_time_from_ms(world->scenario->bounds.views_ms)) {
+        const struct chirr_sim_peer *seen = &world->peers[wrong[1]];
+        chirr_sim_violate(world,
+                          "%.1f s after the last fault agent %u still takes agent %u, which is %s, "
+                          "for the opposite",
+                          (double)span / 1e6, (unsigned)wrong[0], (unsigned)wrong[1],
+                          seen->up ? "up" : "down");
+    }
+}
+
+/* A crash is detected when nobody who is up takes the agent for alive. */
+static void watch_crash(struct chirr_sim_world *world, struct chirr_sim_peer *gone)
+{
+    if (gone->up || gone->boots == 0 || gone->detected) {
+        return;
+    }
+    for (uint32_t i = 0; i < world->peer_count; i++) {
+        const struct chirr_sim_peer *peer = &world->peers[i];
+        if (peer->up && chirr_membership_is_live(chirr_node_membership(peer->node), gone->id)) {
+            return;
+        }
+    }
+    gone->detected = true;
+    add_span(&world->invariants.detection, chirr_sim_world_now(world) - gone->down_since);
+}
+
+/* ---- Every second ---------------------------------------------------------------------------- */
+
+static void check_peer(struct chirr_sim_world *world, const struct chirr_sim_peer *peer)
+{
+    uint32_t running = chirr_auction_running_count(chirr_node_auction(peer->node));
+    if (running != peer->run_count || running > peer->card.slots) {
+        chirr_sim_violate(world, "agent %u believes that %u tasks run, but %u of %u slots do",
+                          (unsigned)peer->index, (unsigned)running, (unsigned)peer->run_count,
+                          (unsigned)peer->card.slots);
+    }
+    if (chirr_records_count(chirr_node_records(peer->node))->equivocations > 0) {
+        chirr_sim_violate(world, "agent %u takes an honest agent for an equivocator",
+                          (unsigned)peer->index);
+    }
+    if (peer->learner == NULL) {
+        return;
+    }
+    struct chirr_learner_status status;
+    chirr_learner_status(peer->learner, &status);
+    bool finite = isfinite(status.model.own_norm) && isfinite(status.model.foreign_norm) &&
+                  (status.bytes_learned == 0 || isfinite(status.bits_now));
+    if (!finite) {
+        chirr_sim_violate(world, "agent %u: a weight is not finite", (unsigned)peer->index);
+    }
+}
+
+void chirr_sim_invariants_check(struct chirr_sim_world *world)
+{
+    check_views(world);
+    for (uint32_t i = 0; i < world->peer_count; i++) {
+        struct chirr_sim_peer *peer = &world->peers[i];
+        watch_crash(world, peer);
+        if (peer->up) {
+            check_peer(world, peer);
+        }
+    }
+}
+
+/* ---- The end --------------------------------------------------------------------------------- */
+
+static bool has_ended(const struct chirr_task *task)
+{
+    return task->phase == CHIRR_TASK_DONE || task->phase == CHIRR_TASK_CANCELLED;
+}
+
+static bool all_tasks_ended_at(const struct chirr_sim_peer *peer)
+{
+    const struct chirr_record_store *records = chirr_node_records(peer->node);
+    for (uint32_t i = 0; i < chirr_records_task_count(records); i++) {
+        if (!has_ended(&chirr_records_task_at(records, i)->task)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Of all who are up, the first two that reach each other and disagree; equal indices: none. */
+static struct chirr_sim_link disagreement(const struct chirr_sim_world *world)
+{
+    uint64_t hashes[CHIRR_SIM_AGENTS_MAX];
+    chirr_time_us now = chirr_sim_world_now(world);
+    for (uint32_t i = 0; i < world->peer_count; i++) {
+        const struct chirr_sim_peer *peer = &world->peers[i];
+        if (!peer->up) {
+            continue;
+        }
+        hashes[i] = chirr_records_state_hash(chirr_node_records(peer->node));
+        for (uint32_t j = 0; j < i; j++) {
+            if (world->peers[j].up && hashes[i] != hashes[j] &&
+                !chirr_sim_network_is_cut(world->network, i, j, now)) {
+                return (struct chirr_sim_link){.from = j, .to = i};
+            }
+        }
+    }
+    return (struct chirr_sim_link){0};
+}
+
+bool chirr_sim_invariants_at_rest(const struct chirr_sim_world *world)
+{
+    for (uint32_t i = 0; i < world->peer_count; i++) {
+        const struct chirr_sim_peer *peer = &world->peers[i];
+        if (peer->up && (peer->run_count > 0 || !all_tasks_ended_at(peer))) {
+            return false;
+        }
+    }
+    struct chirr_sim_link pair = disagreement(world);
+    return pair.from == pair.to;
+}
+
+const struct chirr_record *chirr_sim_invariants_known(const struct chirr_sim_world *world,
+                                                      chirr_task_id id)
+{
+    const struct chirr_record *greatest = NULL;
+    for (uint32_t i = 0; i < world->peer_count; i++) {
+        const struct chirr_sim_peer *peer = &world->peers[i];
+        const struct chirr_record *record =
+            peer->up ? chirr_records_task(chirr_node_records(peer->node), id) : NULL;
+        if (record != NULL && (greatest == NULL || chirr_task_compare(record, greatest) > 0)) {
+            greatest = record;
+        }
+    }
+    return greatest;
+}
+
+/* Some disk of an agent that is up holds it, so it was promised and can be kept. */
+static bool is_on_a_disk(const struct chirr_sim_world *world, chirr_task_id id)
+{
+    for (uint32_t i = 0; i < world->peer_count; i++) {
+        const struct chirr_sim_peer *peer = &world->peers[i];
+        if (peer->up && chirr_sim_disk_find(&peer->disk, CHIRR_RECORD_TASK, id) != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void check_task_end(struct chirr_sim_world *world, uint32_t index)
+{
+    const struct chirr_sim_task *task = chirr_sim_workload_at(world->workload, index);
+    if (task->id == 0) {
+        return;
+    }
+    struct chirr_sim_invariants *invariants = &world->invariants;
+    const struct chirr_record *record = chirr_sim_invariants_known(world, task->id);
+    const struct chirr_sim_peer *submitter = &world->peers[task->submitter];
+    if (record != NULL && !has_ended(&record->task)) {
+        chirr_sim_violate(world, "task %u, epoch %u, is still %s at the end, owner %u",
+                          (unsigned)index, (unsigned)record->task.epoch,
+                          chirr_task_phase_name(record->task.phase),
+                          (unsigned)chirr_sim_world_find(world, record->task.owner));
+    } else if (record == NULL &&
+               ((submitter->up && submitter->disks_lost == 0) || is_on_a_disk(world, task->id))) {
+        chirr_sim_violate(world, "task %u was accepted by agent %u and is lost", (unsigned)index,
+                          (unsigned)task->submitter);
+    } else if (record == NULL) {
+        invariants->excused_tasks++;
+    } else if (record->task.phase == CHIRR_TASK_DONE && task->completions == 0) {
+        chirr_sim_violate(world, "task %u is done, but nobody did it", (unsigned)index);
+    }
+    invariants->duplicate_completions += task->completions > 1 ? task->completions - 1 : 0;
+}
+
+static bool is_faultless(const struct chirr_sim_scenario *scenario)
+{
+    return scenario->network.loss <= 0 && scenario->network.partition_count == 0 &&
+           scenario->crash_count == 0;
+}
+
+void chirr_sim_invariants_check_end(struct chirr_sim_world *world)
+{
+    chirr_sim_invariants_check(world);
+    for (uint32_t i = 0; i < chirr_sim_workload_count(world->workload); i++) {
+        check_task_end(world, i);
+    }
+    struct chirr_sim_link pair = disagreement(world);
+    if (pair.from != pair.to) {
+        chirr_sim_violate(world, "agents %u and %u reach each other and hold different records",
+                          (unsigned)pair.from, (unsigned)pair.to);
+    }
+    if (is_faultless(world->scenario) && world->invariants.duplicate_completions > 0) {
+        chirr_sim_violate(world, "%u tasks were done twice without any fault",
+                          (unsigned)world->invariants.duplicate_completions);
+    }
+}

@@ -1,0 +1,200 @@
+/* Defaults, and the rules that a scenario must keep. */
+#include "sim/scenario.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "sim/scenario_rules.h"
+
+/* As small as a model can be and still learn to spell: hundreds of agents fit on one core. */
+static struct chirr_model_config tiny_model(void)
+{
+    struct chirr_model_config model = chirr_model_config_default();
+    model.width = 16;
+    model.layers = 1;
+    model.section_width = 48;
+    model.mlp_width = 16;
+    model.rates = 4;
+    model.partitions = 4;
+    model.chunk = 32;
+    model.warmup_updates = 20;
+    model.learning_rate = 5e-3F;
+    return model;
+}
+
+struct chirr_sim_scenario chirr_sim_scenario_default(void)
+{
+    struct chirr_sim_scenario scenario;
+    memset(&scenario, 0, sizeof scenario);
+    memcpy(scenario.name, "unnamed", sizeof "unnamed");
+    scenario.seed = 1;
+    scenario.duration_ms = 60 * 1000;
+    scenario.agent_count = 10;
+    scenario.seed_count = 2;
+    scenario.start_ms = 2000;
+    scenario.clock_offset_ms = 24 * 3600 * 1000;
+    scenario.device_count = 1;
+    scenario.devices[0] =
+        (struct chirr_sim_device){.name = "device", .share = 1, .cpu_permille = 1000, .slots = 1};
+    scenario.network.latency = (struct chirr_sim_latency){
+        .shape = CHIRR_SIM_LATENCY_EXPONENTIAL, .min_ms = 1, .spread_ms = 10};
+    scenario.network.reconnect_ms_max = 1000;
+    scenario.work.time_limit_ms = 10 * 60 * 1000;
+    scenario.work.cancel_after_ms = 5000;
+    scenario.learning.group_count = 1;
+    scenario.learning.shared_permille = 500;
+    scenario.learning.words = 48;
+    scenario.learning.bytes_per_s = 8;
+    scenario.learning.burst_ms = 1000;
+    scenario.learning.heldout_bytes = 512;
+    scenario.learning.model = tiny_model();
+    scenario.bounds.settle_ms = 30 * 1000;
+    scenario.bounds.views_ms = 60 * 1000;
+    scenario.node = chirr_node_config_default();
+    chirr_sim_scenario_derive(&scenario);
+    return scenario;
+}
+
+void chirr_sim_scenario_derive(struct chirr_sim_scenario *scenario)
+{
+    struct chirr_model_config *model = &scenario->learning.model;
+    scenario->node.agents_max = scenario->agent_count < 2 ? 2 : scenario->agent_count;
+    model->origins_max = scenario->agent_count;
+    model->hosted = model->partitions >= 64 ? UINT64_MAX : (UINT64_C(1) << model->partitions) - 1;
+}
+
+static bool broken(struct chirr_sim_broken_rule *rule, const char *path, const char *expected)
+{
+    snprintf(rule->path, sizeof rule->path, "%s", path);
+    snprintf(rule->expected, sizeof rule->expected, "%s", expected);
+    return true;
+}
+
+static bool broken_at(struct chirr_sim_broken_rule *rule, const char *list, uint32_t index,
+                      const char *key, const char *expected)
+{
+    snprintf(rule->path, sizeof rule->path, "%s[%u].%s", list, (unsigned)index, key);
+    snprintf(rule->expected, sizeof rule->expected, "%s", expected);
+    return true;
+}
+
+static bool names_beyond(const bool *set, uint32_t agent_count)
+{
+    for (uint32_t i = agent_count; i < CHIRR_SIM_AGENTS_MAX; i++) {
+        if (set[i]) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool partition_breaks(const struct chirr_sim_scenario *scenario,
+                             struct chirr_sim_broken_rule *rule)
+{
+    for (uint32_t i = 0; i < scenario->network.partition_count; i++) {
+        const struct chirr_sim_partition *partition = &scenario->network.partitions[i];
+        if (partition->until_ms <= partition->from_ms) {
+            return broken_at(rule, "network.partitions", i, "until", "a time after from");
+        }
+        for (uint32_t a = scenario->agent_count; a < CHIRR_SIM_AGENTS_MAX; a++) {
+            if (partition->group[a] != 0) {
+                return broken_at(rule, "network.partitions", i, "groups",
+                                 "indices less than agents.count");
+            }
+        }
+    }
+    return false;
+}
+
+static bool crash_breaks(const struct chirr_sim_scenario *scenario,
+                         struct chirr_sim_broken_rule *rule)
+{
+    static const bool none[CHIRR_SIM_AGENTS_MAX];
+    for (uint32_t i = 0; i < scenario->crash_count; i++) {
+        const struct chirr_sim_crash *crash = &scenario->crashes[i];
+        bool named = memcmp(crash->set, none, sizeof none) != 0;
+        if (named == (crash->count > 0)) {
+            return broken_at(rule, "crashes", i, "agents", "either agents or count");
+        }
+        if (names_beyond(crash->set, scenario->agent_count)) {
+            return broken_at(rule, "crashes", i, "agents", "indices less than agents.count");
+        }
+        if (crash->count > scenario->agent_count) {
+            return broken_at(rule, "crashes", i, "count", "at most agents.count");
+        }
+    }
+    return false;
+}
+
+static bool work_breaks(const struct chirr_sim_scenario *scenario,
+                        struct chirr_sim_broken_rule *rule)
+{
+    const struct chirr_sim_work *work = &scenario->work;
+    if (work->task_count > 0 && work->kind_count == 0) {
+        return broken(rule, "tasks.kinds", "at least one kind");
+    }
+    if (work->task_count > 0 && work->until_ms < work->from_ms) {
+        return broken(rule, "tasks.until", "a time not before from");
+    }
+    for (uint32_t i = 0; i < work->kind_count; i++) {
+        const struct chirr_sim_kind *kind = &work->kinds[i];
+        if (kind->size_bytes_max < kind->size_bytes_min) {
+            snprintf(rule->path, sizeof rule->path, "tasks.kinds.%s.size_max", kind->name);
+            snprintf(rule->expected, sizeof rule->expected, "at least size_min");
+            return true;
+        }
+    }
+    return false;
+}
+
+bool chirr_sim_scenario_breaks(const struct chirr_sim_scenario *scenario,
+                               struct chirr_sim_broken_rule *rule)
+{
+    struct chirr_error reason;
+    if (scenario->seed_count > scenario->agent_count) {
+        return broken(rule, "agents.seeds", "at most agents.count");
+    }
+    if (scenario->node.tasks_max < scenario->work.task_count) {
+        /* A store that forgets ended tasks could not be compared with another at the end. */
+        return broken(rule, "swarm.tasks_max", "at least tasks.count");
+    }
+    struct chirr_learner_config learner = chirr_learner_config_default();
+    learner.model = scenario->learning.model;
+    if (scenario->learning.enabled &&
+        chirr_learner_config_validate(&learner, &reason) != CHIRR_OK) {
+        return broken(rule, "learning.model", reason.text);
+    }
+    struct chirr_node_config node = scenario->node;
+    node.incarnation = 1;
+    if (chirr_node_config_validate(&node, &reason) != CHIRR_OK) {
+        return broken(rule, "swarm", reason.text);
+    }
+    return partition_breaks(scenario, rule) || crash_breaks(scenario, rule) ||
+           work_breaks(scenario, rule);
+}
+
+enum chirr_err chirr_sim_scenario_validate(const struct chirr_sim_scenario *scenario,
+                                           struct chirr_error *error)
+{
+    struct chirr_sim_broken_rule rule;
+    if (chirr_sim_scenario_breaks(scenario, &rule)) {
+        return chirr_error_set(error, CHIRR_ERR_CONFIG, "%s: expected %s", rule.path,
+                               rule.expected);
+    }
+    return CHIRR_OK;
+}
+
+chirr_time_us chirr_sim_scenario_last_fault(const struct chirr_sim_scenario *scenario)
+{
+    uint64_t last_ms = scenario->start_ms;
+    for (uint32_t i = 0; i < scenario->network.partition_count; i++) {
+        uint64_t until_ms = scenario->network.partitions[i].until_ms;
+        last_ms = until_ms > last_ms ? until_ms : last_ms;
+    }
+    for (uint32_t i = 0; i < scenario->crash_count; i++) {
+        const struct chirr_sim_crash *crash = &scenario->crashes[i];
+        uint64_t back_ms = (uint64_t)crash->at_ms + crash->down_for_ms;
+        last_ms = back_ms > last_ms ? back_ms : last_ms;
+    }
+    return chirr_time_from_ms((int64_t)last_ms);
+}
