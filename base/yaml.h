@@ -7,8 +7,8 @@
  *
  * Mistakes are: syntax, tabs, tags, several documents, a key given twice, an unknown key (the
  * nearest known one is suggested), a missing key, a value of the wrong type or out of its range, a
- * text too long, a list too long, a file over 1 MiB, nesting over 32, and more than 65,536 nodes
- * once aliases are expanded. Entries of sequences are counted from 0.
+ * text too long, a list too long, a file over 1 MiB, nesting over 32, a mapping of more than 1,024
+ * keys, more than 256 anchors, and more than 65,536 values once aliases are expanded. Entries of sequences are counted from 0.
  *
  *     struct point {
  *         uint32_t wait_ms;
@@ -48,6 +48,8 @@
 #define CHIRR_YAML_FILE_BYTES_MAX ((size_t)1024 * 1024)
 #define CHIRR_YAML_DEPTH_MAX 32
 #define CHIRR_YAML_NODES_MAX 65536
+#define CHIRR_YAML_KEYS_MAX 1024 /* of one mapping */
+#define CHIRR_YAML_ANCHORS_MAX 256
 
 enum chirr_yaml_type {
     CHIRR_YAML_BOOL = 1, /* bool: true, false */
@@ -58,7 +60,7 @@ enum chirr_yaml_type {
     CHIRR_YAML_SIZE,     /* uint32_t or uint64_t, bytes: 1500, 64K, 16M, 1G (powers of 1,024) */
     CHIRR_YAML_CHOICE,   /* an enum: index into `choices` */
     CHIRR_YAML_NAME,     /* char[]: letters, digits, '.', '_', '-'; starts with a letter or digit */
-    CHIRR_YAML_TEXT,     /* char[]: one line of UTF-8, not empty unless min is 0 */
+    CHIRR_YAML_TEXT,     /* char[]: one line of UTF-8; min 1 forbids "" */
     CHIRR_YAML_HEX,      /* uint8_t[]: two hexadecimal digits each */
     CHIRR_YAML_PARSED,   /* a text that `parse` takes apart; may fill several members */
     CHIRR_YAML_MAPPING,  /* a struct with `fields` of its own */
@@ -77,7 +79,7 @@ struct chirr_yaml_field {
 
     bool required;
     /* WHOLE, PERMILLE, DURATION, SIZE: the range in the stored unit; SEQUENCE and NAMED: how many
-     * entries; TEXT and PARSED: min 1 forbids "". max 0: as much as the member holds. */
+     * entries; TEXT: min 1 forbids "". max 0: as much as the member holds. */
     uint64_t min, max;
     double low, high;           /* NUMBER; both 0: any finite number */
     const char *const *choices; /* CHOICE; ends with NULL */
