@@ -59,9 +59,28 @@ struct chirr_agent_config {
 };
 
 struct chirr_agent_config chirr_agent_config_default(void);
+
+/* Both loaders: CHIRR_ERR_IO (the file cannot be read), CHIRR_ERR_CONFIG (what it says),
+ * CHIRR_ERR_NOMEM. Relative paths in a file count from the file's own directory. Directories that
+ * it does not name stay empty until `_place` fills them. */
 CHIRR_NODISCARD enum chirr_err chirr_agent_config_load(const char *path,
                                                        struct chirr_agent_config *config,
                                                        struct chirr_error *error);
+/* Writes a file that loads as this configuration: under a temporary name, then renamed; readable by
+ * its owner alone. What an agent fills in when it starts is not written. */
+CHIRR_NODISCARD enum chirr_err chirr_agent_config_write(const char *path,
+                                                        const struct chirr_agent_config *config,
+                                                        struct chirr_error *error);
+
+/* Where state and control sockets go by default; agent/paths.h reads them from the environment. */
+struct chirr_paths {
+    char state_home[CHIRR_PATH_BYTES_MAX];
+    char runtime_home[CHIRR_PATH_BYTES_MAX];
+};
+/* STATE_HOME/chirr/SWARM/NAME and RUNTIME_HOME/chirr/SWARM. CHIRR_ERR_CONFIG: a path too long. */
+CHIRR_NODISCARD enum chirr_err chirr_agent_config_place(struct chirr_agent_config *config,
+                                                        const struct chirr_paths *paths,
+                                                        struct chirr_error *error);
 
 /* What the jobs of a kind work on. */
 enum chirr_workload_input {
@@ -101,5 +120,9 @@ struct chirr_fleet_config {
 CHIRR_NODISCARD enum chirr_err chirr_fleet_config_load(const char *path,
                                                        struct chirr_fleet_config *config,
                                                        struct chirr_error *error);
+/* STATE_HOME/chirr/SWARM, a directory NAME in it for each agent, and RUNTIME_HOME/chirr/SWARM. */
+CHIRR_NODISCARD enum chirr_err chirr_fleet_config_place(struct chirr_fleet_config *config,
+                                                        const struct chirr_paths *paths,
+                                                        struct chirr_error *error);
 
 #endif
