@@ -27,25 +27,33 @@ struct chirr_transport_config {
     uint32_t heartbeat_ms;       /* ZMTP heartbeats; 0: none */
     uint32_t reconnect_ms;
     uint32_t reconnect_ms_max;
+    /* A peer silent for that long gets fresh connections, because libzmq gives up for ever on one
+     * that was refused; 0: never. */
+    uint32_t silence_ms;
 };
 struct chirr_transport_config chirr_transport_config_default(void);
 
 enum chirr_transport_drop {
     CHIRR_DROP_SEND_FULL,    /* a queue towards a peer was full */
-    CHIRR_DROP_PUBLISH_FULL, /* a subscriber's queue was full */
+    CHIRR_DROP_PUBLISH_FULL, /* a subscriber's queue was found full: it misses messages until it has
+                                caught up, the others miss none */
     CHIRR_DROP_UNKNOWN_PEER, /* nobody connected under that id */
     CHIRR_DROP_OVERSIZED,
     CHIRR_DROP_UNAUTHENTICATED, /* no user on the connection */
-    CHIRR_DROP_IMPOSTOR,        /* the envelope's sender is not the connection's key */
-    CHIRR_DROP_MALFORMED,       /* noise, wrong version, wrong digest, codec refusal */
-    CHIRR_DROP_SIGNATURE,
-    CHIRR_DROP_UNTRUSTED, /* ZAP refused a key: connections, not messages */
+    CHIRR_DROP_IMPOSTOR,  /* the envelope's sender is not the connection's key, or is this very
+                             agent, or publishes a delta in another's name */
+    CHIRR_DROP_MALFORMED, /* noise, wrong version, wrong digest, codec refusal */
+    CHIRR_DROP_SIGNATURE, /* of a message or of a record in it */
+    CHIRR_DROP_UNTRUSTED, /* not on the keyring: a connection that ZAP refused, the sender of a
+                             message, the author of a record */
+    CHIRR_DROP_HANDSHAKE, /* a connection that never became one: noise, no CURVE, wrong server */
+    CHIRR_DROP_REFUSED,   /* a peer refused this agent's key */
     CHIRR_DROP_COUNT,
 };
 const char *chirr_transport_drop_name(enum chirr_transport_drop reason); /* "send_full" */
 
 struct chirr_transport_counters {
-    uint64_t sent_messages, sent_bytes;
+    uint64_t sent_messages, sent_bytes; /* a published message counts once for all subscribers */
     uint64_t received_messages, received_bytes;
     uint64_t dropped[CHIRR_DROP_COUNT];
     /* Bytes on the wire by kind of message, framed, as sent and as received. */
@@ -76,12 +84,14 @@ struct chirr_peer_address {
 };
 
 /* Opens (or moves, when the address changed) the connections to a peer. CHIRR_ERR_FULL: peers_max.
- * CHIRR_ERR_UNTRUSTED: its key is not on the keyring. */
+ * CHIRR_ERR_UNTRUSTED: its key is not on the keyring. CHIRR_ERR_INVALID: the key is this agent's
+ * own, or an endpoint is none that libzmq knows. */
 CHIRR_NODISCARD enum chirr_err chirr_transport_connect(struct chirr_transport *transport,
                                                        const struct chirr_peer_address *address);
 void chirr_transport_disconnect(struct chirr_transport *transport, chirr_agent_id peer);
 
-/* A topic prefix: "e/", "h/", "k/<16 hex digits of lineage>/<partition>/". Idempotent. */
+/* A topic prefix: "e/", "h/", "k/<16 hex digits of lineage>/<partition>/". Idempotent.
+ * CHIRR_ERR_RANGE: longer than 31 bytes. CHIRR_ERR_FULL: more than 80 topics. */
 CHIRR_NODISCARD enum chirr_err chirr_transport_subscribe(struct chirr_transport *transport,
                                                          const char *topic);
 
@@ -98,7 +108,9 @@ int chirr_transport_poll_items(struct chirr_transport *transport, zmq_pollitem_t
 /* The next message that passed every check: frame, authentication or signature, codec, and for
  * records the author's signature (records whose author is not on the keyring are cut out and
  * counted). False when there is none. `*message` borrows from the transport until the next call.
- * Also answers ZAP requests and subscriptions that wait. `now` limits the log. */
+ * Also answers ZAP requests and subscriptions that wait, and renews silent connections: call it
+ * whenever the loop turns, not only when a socket is readable. `now` also limits the log. Returns
+ * false early, with more waiting, after many dropped messages in a row. */
 bool chirr_transport_receive(struct chirr_transport *transport, chirr_time_us now,
                              chirr_agent_id *from, struct chirr_message *message);
 

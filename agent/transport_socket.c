@@ -1,0 +1,178 @@
+/* How the transport's sockets are opened: every limit that libzmq honours only before connect or
+ * bind, and words for what a person can mend. */
+#include "agent/transport_state.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#define HANDSHAKE_MS 5000
+#define BACKLOG 256
+/* Larger messages end the connection inside libzmq; between this and CHIRR_FRAME_BYTES_MAX they
+ * arrive, to be counted as oversized. */
+#define MESSAGE_BYTES_MAX ((int64_t)2 * (int64_t)CHIRR_FRAME_BYTES_MAX)
+/* A peer costs a DEALER with its event descriptor, four connections, and as many again while they
+ * are made anew. */
+#define FILES_PER_PEER 10
+#define FILES_BESIDES 256
+
+enum chirr_err chirr_transport_reserve_files(uint32_t peers_max, struct chirr_error *error)
+{
+    struct rlimit limit;
+    rlim_t needed = (rlim_t)peers_max * FILES_PER_PEER + FILES_BESIDES;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) {
+        return chirr_error_set(error, CHIRR_ERR_IO, "the open-file limit cannot be read: %s",
+                               strerror(errno));
+    }
+    if (limit.rlim_cur == RLIM_INFINITY || limit.rlim_cur >= needed) {
+        return CHIRR_OK;
+    }
+    if (limit.rlim_max != RLIM_INFINITY && limit.rlim_max < needed) {
+        return chirr_error_set(error, CHIRR_ERR_CONFIG,
+                               "%u peers need %lu open files, but the limit is %lu: raise it "
+                               "(ulimit -Hn), or lower peers_max",
+                               peers_max, (unsigned long)needed, (unsigned long)limit.rlim_max);
+    }
+    limit.rlim_cur = needed;
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0) {
+        return chirr_error_set(error, CHIRR_ERR_IO,
+                               "the open-file limit cannot be raised to %lu: %s",
+                               (unsigned long)needed, strerror(errno));
+    }
+    return CHIRR_OK;
+}
+
+struct option {
+    int name;
+    int value;
+};
+
+static bool set_options(void *socket, const struct option *options, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (zmq_setsockopt(socket, options[i].name, &options[i].value, sizeof(int)) != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* What all of them have in common. */
+static bool set_limits(const struct chirr_transport *transport, void *socket)
+{
+    const struct chirr_transport_config *config = &transport->config;
+    const int64_t message_bytes_max = MESSAGE_BYTES_MAX;
+    const int heartbeat_ms = (int)config->heartbeat_ms;
+    const struct option options[] = {
+        {ZMQ_LINGER, 0},
+        {ZMQ_SNDHWM, (int)config->queue_messages_max},
+        {ZMQ_RCVHWM, (int)config->queue_messages_max},
+        {ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS},
+        {ZMQ_RECONNECT_IVL, (int)config->reconnect_ms},
+        {ZMQ_RECONNECT_IVL_MAX, (int)config->reconnect_ms_max},
+        {ZMQ_BACKLOG, BACKLOG},
+        {ZMQ_HEARTBEAT_IVL, heartbeat_ms},
+        {ZMQ_HEARTBEAT_TIMEOUT, 3 * heartbeat_ms},
+        {ZMQ_HEARTBEAT_TTL, 3 * heartbeat_ms},
+    };
+    return set_options(socket, options, sizeof options / sizeof options[0]) &&
+           zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &message_bytes_max, sizeof message_bytes_max) ==
+               0;
+}
+
+static bool set_curve_server(const struct chirr_transport *transport, void *socket)
+{
+    const struct option server = {ZMQ_CURVE_SERVER, 1};
+    return set_options(socket, &server, 1) &&
+           zmq_setsockopt(socket, ZMQ_CURVE_SECRETKEY, transport->identity->curve_secret,
+                          CHIRR_KEY_BYTES) == 0 &&
+           zmq_setsockopt(socket, ZMQ_ZAP_DOMAIN, CHIRR_ZAP_DOMAIN, strlen(CHIRR_ZAP_DOMAIN)) == 0;
+}
+
+static bool set_curve_client(const struct chirr_transport *transport, void *socket)
+{
+    return zmq_setsockopt(socket, ZMQ_CURVE_SECRETKEY, transport->identity->curve_secret,
+                          CHIRR_KEY_BYTES) == 0 &&
+           zmq_setsockopt(socket, ZMQ_CURVE_PUBLICKEY, transport->identity->curve_public,
+                          CHIRR_KEY_BYTES) == 0;
+}
+
+static enum chirr_err bind_error(const char *endpoint, int reason, struct chirr_error *error)
+{
+    switch (reason) {
+    case EADDRINUSE:
+        return chirr_error_set(error, CHIRR_ERR_BUSY,
+                               "%s: the port is in use by another program: stop that, or choose "
+                               "another port (\"*\" takes a free one)",
+                               endpoint);
+    case EACCES:
+        return chirr_error_set(error, CHIRR_ERR_CONFIG,
+                               "%s: not allowed to bind there: choose a port above 1023", endpoint);
+    case ENODEV:
+    case EADDRNOTAVAIL:
+        return chirr_error_set(error, CHIRR_ERR_CONFIG,
+                               "%s: this machine has no such address: choose one of its own, or "
+                               "\"*\" for all",
+                               endpoint);
+    case EINVAL:
+    case EPROTONOSUPPORT:
+        return chirr_error_set(error, CHIRR_ERR_CONFIG,
+                               "%s: not an endpoint: expected tcp://ADDRESS:PORT", endpoint);
+    default:
+        return chirr_error_set(error, CHIRR_ERR_IO, "%s: cannot be bound: %s", endpoint,
+                               zmq_strerror(reason));
+    }
+}
+
+void *chirr_transport_open_bound(struct chirr_transport *transport, int type, const char *endpoint,
+                                 char bound_endpoint[CHIRR_ENDPOINT_BYTES_MAX],
+                                 struct chirr_error *error)
+{
+    void *socket = zmq_socket(transport->context, type);
+    if (socket == NULL || !set_limits(transport, socket) ||
+        (transport->config.curve && !set_curve_server(transport, socket))) {
+        chirr_error_set(error, CHIRR_ERR_IO, "%s: no socket: %s", endpoint, zmq_strerror(errno));
+    } else if (zmq_bind(socket, endpoint) != 0) {
+        bind_error(endpoint, errno, error);
+    } else {
+        size_t bytes = CHIRR_ENDPOINT_BYTES_MAX;
+        if (zmq_getsockopt(socket, ZMQ_LAST_ENDPOINT, bound_endpoint, &bytes) == 0) {
+            return socket;
+        }
+        chirr_error_set(error, CHIRR_ERR_IO, "%s: %s", endpoint, zmq_strerror(errno));
+    }
+    if (socket != NULL) {
+        zmq_close(socket);
+    }
+    return NULL;
+}
+
+void *chirr_transport_open_client(struct chirr_transport *transport, int type)
+{
+    void *socket = zmq_socket(transport->context, type);
+    if (socket == NULL) {
+        return NULL;
+    }
+    /* Nobody reads from a DEALER: what a peer sends that way must not pile up here. */
+    const struct option unread = {ZMQ_RCVHWM, 1};
+    if (!set_limits(transport, socket) ||
+        (type == ZMQ_DEALER && !set_options(socket, &unread, 1)) ||
+        (transport->config.curve && !set_curve_client(transport, socket))) {
+        zmq_close(socket);
+        return NULL;
+    }
+    return socket;
+}
+
+/* The server's key is an option of the socket, but each connection keeps the one it was made
+ * with. */
+enum chirr_err chirr_transport_connect_client(struct chirr_transport *transport, void *socket,
+                                              const char *endpoint,
+                                              const uint8_t curve_public[CHIRR_KEY_BYTES])
+{
+    if (transport->config.curve &&
+        zmq_setsockopt(socket, ZMQ_CURVE_SERVERKEY, curve_public, CHIRR_KEY_BYTES) != 0) {
+        return CHIRR_ERR_INVALID;
+    }
+    return zmq_connect(socket, endpoint) == 0 ? CHIRR_OK : CHIRR_ERR_INVALID;
+}
