@@ -325,8 +325,7 @@ static void accept_marks(struct chirr_dissemination *d, const struct chirr_recor
 {
     const struct chirr_digest_entry *echo =
         chirr_repair_find(records->covered, records->covered_count, d->config.self);
-    const struct chirr_stamp life = {d->life, 0};
-    if (d->life == 0 || echo == NULL || chirr_stamp_compare(echo->stamp, life) != 0) {
+    if (d->life == 0 || echo == NULL || echo->stamp.incarnation != d->life) {
         return;
     }
     for (uint32_t i = 0; i < records->covered_count; i++) {
@@ -495,7 +494,7 @@ static bool poll_digest(struct chirr_dissemination *d, struct chirr_output *outp
     for (uint32_t i = 0; i < covered; i++) {
         struct chirr_digest_entry entry = d->entries[i];
         if (entry.author == d->config.self) {
-            entry.stamp = (struct chirr_stamp){d->life, 0};
+            entry.stamp = (struct chirr_stamp){d->life, d->own.incarnation};
         }
         if (entry.stamp.incarnation != 0) {
             d->entries[count++] = entry;

@@ -8,9 +8,10 @@
  *
  * Deviations, all for agents that restart:
  *   - In its own digest an agent's entry about itself is (incarnation that this life began with,
- *     0). Who answers sends, of that agent's own records, those of earlier lives. What is new to it
- *     (its disk was lost) it states again, as it does with what it restored from disk; so nothing
- *     of an earlier life lasts that only some replicas hold. Registers of an earlier life are void.
+ *     its present incarnation). Who answers sends, of that agent's own records, those of other
+ *     lives. What is new to it (its disk was lost) it states again, as it does with what it
+ *     restored from disk; so nothing of an earlier life lasts that only some replicas hold.
+ *     Registers of an earlier life are void.
  *   - An answer echoes that entry among its marks. Marks count only under the echo of the present
  *     life: an answer to a digest that was sent before a restart promises too much.
  *   - Records beyond a gap that nobody can fill any more (their author died) are offered with

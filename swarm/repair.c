@@ -59,19 +59,25 @@ static struct chirr_stamp add_author(struct chirr_repair_answer *answer,
     return cut && chirr_stamp_compare(last, span.covered) < 0 ? last : span.covered;
 }
 
-/* What the asker itself said before its present life. */
-static void add_earlier_life(struct chirr_repair_answer *answer,
-                             const struct chirr_record_store *store, chirr_agent_id asker,
-                             uint64_t life)
+/* What the asker itself said outside its present life: before it, or, should its clock have been
+ * set back, beyond it. */
+static void add_other_lives(struct chirr_repair_answer *answer,
+                            const struct chirr_record_store *store, chirr_agent_id asker,
+                            struct chirr_stamp life)
 {
-    struct chirr_stamp oldest = chirr_records_span(store, asker).oldest;
-    if (oldest.incarnation == 0 || oldest.incarnation >= life) {
+    struct chirr_records_span span = chirr_records_span(store, asker);
+    const struct chirr_stamp present = {life.version, UINT64_MAX};
+    if (chirr_stamp_compare(span.newest, present) > 0) {
+        add_since(answer, store, asker, present);
+    }
+    if (span.oldest.incarnation == 0 || span.oldest.incarnation >= life.incarnation) {
         return;
     }
     uint32_t first = answer->count;
     uint32_t end = first + add_since(answer, store, asker, nothing);
     answer->count = first;
-    while (answer->count < end && answer->records[answer->count].stamp.incarnation < life) {
+    while (answer->count < end &&
+           answer->records[answer->count].stamp.incarnation < life.incarnation) {
         answer->count++;
     }
 }
@@ -116,7 +122,7 @@ bool chirr_repair_answer(struct chirr_repair_answer *answer, const struct chirr_
                 chirr_repair_find(digest->entries, digest->count, mark.author);
             mark.stamp = add_author(answer, store, random, known != NULL ? *known : mark);
         } else if (echo != NULL) {
-            add_earlier_life(answer, store, from, echo->stamp.incarnation);
+            add_other_lives(answer, store, from, echo->stamp);
         }
         answer->covered[index] = mark;
         marks_are_news = marks_are_news || mark.stamp.incarnation != 0;
