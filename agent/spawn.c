@@ -36,8 +36,9 @@ int chirr_spawn_above_standard(int fd)
 bool chirr_spawn_find(const char *name, char *path, size_t capacity)
 {
     if (strchr(name, '/') != NULL) {
-        int length = snprintf(path, capacity, "%s", name);
-        return length > 0 && (size_t)length < capacity;
+        bool fits = strlen(name) < capacity;
+        memcpy(path, name, fits ? strlen(name) + 1 : 0);
+        return fits;
     }
     for (const char *from = CHIRR_SPAWN_PATH; *from != '\0';) {
         size_t bytes = strcspn(from, ":");

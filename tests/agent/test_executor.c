@@ -234,13 +234,13 @@ Test(executor, kills_a_hanging_job_and_its_children_at_the_limit)
     struct chirr_task_spec spec =
         shell("trap '' TERM; (trap '' TERM; echo $$ > /dev/null; exec sleep 60) & echo $! > child; "
               "while :; do sleep 60; done",
-              500);
+              1500);
     start(TASK, &spec);
     pid_t grandchild = pid_in("child");
     struct chirr_executor_ended ended = wait_end(10000);
     cr_assert_eq(ended.result.end, CHIRR_TASK_END_TIMEOUT);
     cr_assert_eq(ended.result.code, SIGKILL);
-    cr_assert(ended.result.duration_us >= 800000, "limit and grace");
+    cr_assert(ended.result.duration_us >= 1800000, "limit and grace");
     cr_assert_eq(chirr_executor_count(executor)->timeouts, 1);
     cr_assert_eq(chirr_executor_count(executor)->killed, 1);
     assert_gone(grandchild);
@@ -248,8 +248,9 @@ Test(executor, kills_a_hanging_job_and_its_children_at_the_limit)
 
 Test(executor, lets_a_job_clean_up_at_its_limit)
 {
+    config.grace_ms = 5000;
     create();
-    struct chirr_task_spec spec = shell("trap 'echo bye; exit 3' TERM; sleep 60 & wait", 300);
+    struct chirr_task_spec spec = shell("trap 'echo bye; exit 3' TERM; sleep 60 & wait", 1000);
     struct chirr_executor_ended ended = run(&spec);
     cr_assert_eq(ended.result.end, CHIRR_TASK_END_TIMEOUT);
     cr_assert_eq(ended.result.code, 3);
@@ -348,10 +349,10 @@ static double measured_share(uint32_t cpu_permille)
 
 Test(executor, holds_a_busy_job_to_its_share_of_a_cpu)
 {
-    double half = measured_share(500), whole = measured_share(1000);
-    /* On a loaded machine a whole CPU may not be had: then half of it is what counts. */
-    cr_assert(half > 0.3 * whole && half < 0.7, "share %.2f, whole %.2f", half, whole);
-    cr_assert(half < 0.8 * whole, "share %.2f, whole %.2f", half, whole);
+    double tenth = measured_share(100), half = measured_share(500), whole = measured_share(1000);
+    /* On a loaded machine a whole CPU may not be had: the lower bound is relative. */
+    cr_assert(tenth < 0.2, "share %.2f of 0.1", tenth);
+    cr_assert(half > 0.2 * whole && half < 0.7, "share %.2f of 0.5, whole %.2f", half, whole);
 }
 
 Test(executor, ends_everything_when_destroyed)
