@@ -4,11 +4,33 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+
+static const char *const names[] = {
+#define NAME(code, name, text) [CHIRR_ERR_##code] = name,
+    CHIRR_ERR_MAP(NAME)
+#undef NAME
+};
+
+const char *chirr_err_name(enum chirr_err err)
+{
+    return (unsigned)err >= CHIRR_ERR_COUNT ? "unknown" : names[err];
+}
+
+enum chirr_err chirr_err_from_name(const char *name)
+{
+    for (int err = 0; err < CHIRR_ERR_COUNT; err++) {
+        if (strcmp(name, names[err]) == 0) {
+            return (enum chirr_err)err;
+        }
+    }
+    return CHIRR_ERR_STATE;
+}
 
 const char *chirr_err_text(enum chirr_err err)
 {
     static const char *const texts[] = {
-#define TEXT(name, text) [CHIRR_ERR_##name] = text,
+#define TEXT(code, name, text) [CHIRR_ERR_##code] = text,
         CHIRR_ERR_MAP(TEXT)
 #undef TEXT
     };

@@ -13,36 +13,41 @@
 #define CHIRR_PRINTF(string_at, first_at) __attribute__((format(printf, string_at, first_at)))
 
 #define CHIRR_ERR_MAP(X)                                                                           \
-    X(OK, "no error")                                                                              \
-    X(NOMEM, "out of memory")                                                                      \
-    X(INVALID, "invalid argument")                                                                 \
-    X(RANGE, "value out of range")                                                                 \
-    X(FULL, "a bounded table or queue is full")                                                    \
-    X(NOTFOUND, "not found")                                                                       \
-    X(EXISTS, "already exists")                                                                    \
-    X(MALFORMED, "malformed message or file")                                                      \
-    X(CHECKSUM, "checksum mismatch")                                                               \
-    X(VERSION, "unsupported version")                                                              \
-    X(SIGNATURE, "bad signature")                                                                  \
-    X(UNTRUSTED, "peer is not trusted")                                                            \
-    X(STALE, "older than what is already known")                                                   \
-    X(EQUIVOCATION, "two contents signed for one version")                                         \
-    X(LINEAGE, "another model lineage")                                                            \
-    X(NOTFINITE, "a number is not finite")                                                         \
-    X(BUSY, "resource is busy")                                                                    \
-    X(TIMEOUT, "timed out")                                                                        \
-    X(CANCELLED, "cancelled")                                                                      \
-    X(CONFIG, "configuration error")                                                               \
-    X(IO, "input/output error")                                                                    \
-    X(STATE, "not possible in the present state")
+    X(OK, "ok", "no error")                                                                        \
+    X(NOMEM, "nomem", "out of memory")                                                             \
+    X(INVALID, "invalid", "invalid argument")                                                      \
+    X(RANGE, "range", "value out of range")                                                        \
+    X(FULL, "full", "a bounded table or queue is full")                                            \
+    X(NOTFOUND, "notfound", "not found")                                                           \
+    X(EXISTS, "exists", "already exists")                                                          \
+    X(MALFORMED, "malformed", "malformed message or file")                                         \
+    X(CHECKSUM, "checksum", "checksum mismatch")                                                   \
+    X(VERSION, "version", "unsupported version")                                                   \
+    X(SIGNATURE, "signature", "bad signature")                                                     \
+    X(UNTRUSTED, "untrusted", "peer is not trusted")                                               \
+    X(STALE, "stale", "older than what is already known")                                          \
+    X(EQUIVOCATION, "equivocation", "two contents signed for one version")                         \
+    X(LINEAGE, "lineage", "another model lineage")                                                 \
+    X(NOTFINITE, "notfinite", "a number is not finite")                                            \
+    X(BUSY, "busy", "resource is busy")                                                            \
+    X(TIMEOUT, "timeout", "timed out")                                                             \
+    X(CANCELLED, "cancelled", "cancelled")                                                         \
+    X(CONFIG, "config", "configuration error")                                                     \
+    X(IO, "io", "input/output error")                                                              \
+    X(STATE, "state", "not possible in the present state")
 
 enum chirr_err {
-#define CHIRR_ERR_ENUM(name, text) CHIRR_ERR_##name,
+#define CHIRR_ERR_ENUM(code, name, text) CHIRR_ERR_##code,
     CHIRR_ERR_MAP(CHIRR_ERR_ENUM)
 #undef CHIRR_ERR_ENUM
         CHIRR_ERR_COUNT,
     CHIRR_OK = CHIRR_ERR_OK,
 };
+
+/* "checksum" for CHIRR_ERR_CHECKSUM: what programs compare; "unknown" outside the enum. */
+const char *chirr_err_name(enum chirr_err err);
+/* The code of a name; CHIRR_ERR_STATE for a name that no code has. */
+enum chirr_err chirr_err_from_name(const char *name);
 
 /* "checksum mismatch" for CHIRR_ERR_CHECKSUM; "unknown error" outside the enum. Static storage. */
 const char *chirr_err_text(enum chirr_err err);

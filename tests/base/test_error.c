@@ -13,6 +13,15 @@ Test(error, every_code_has_a_text_of_its_own)
     }
 }
 
+Test(error, a_name_leads_back_to_its_code)
+{
+    for (int code = 0; code < CHIRR_ERR_COUNT; code++) {
+        cr_assert_eq((int)chirr_err_from_name(chirr_err_name(code)), code);
+    }
+    cr_assert_str_eq(chirr_err_name(CHIRR_ERR_NOTFOUND), "notfound");
+    cr_assert_eq(chirr_err_from_name("no such name"), CHIRR_ERR_STATE);
+}
+
 Test(error, a_code_outside_the_enum_is_unknown)
 {
     cr_assert_str_eq(chirr_err_text((enum chirr_err)CHIRR_ERR_COUNT), "unknown error");

@@ -1,0 +1,218 @@
+#include "agent/control.h"
+
+#include <criterion/criterion.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "tests/support/directory.h"
+
+static char directory[DIRECTORY_PATH_BYTES_MAX];
+static char runtime[DIRECTORY_PATH_BYTES_MAX + 16];
+
+static void setup(void)
+{
+    directory_create(directory);
+    snprintf(runtime, sizeof runtime, "%s/a/b", directory);
+}
+
+static void teardown(void)
+{
+    directory_remove(directory);
+}
+
+TestSuite(control, .init = setup, .fini = teardown, .timeout = 30);
+
+static struct chirr_control *serve(void)
+{
+    struct chirr_error error;
+    struct chirr_control *control = chirr_control_create(runtime, "cricket", &error);
+    cr_assert_not_null(control, "%s", error.text);
+    return control;
+}
+
+/* A client on a thread of its own: one question, its answer. */
+struct question {
+    const char *text;
+    int timeout_ms;
+    enum chirr_err err;
+    struct chirr_error error;
+    json_t *reply;
+};
+
+static void *ask(void *context)
+{
+    struct question *question = context;
+    json_t *request = json_loads(question->text, JSON_DECODE_ANY, NULL);
+    question->err = chirr_control_ask(runtime, "cricket", request, question->timeout_ms,
+                                      &question->reply, &question->error);
+    json_decref(request);
+    return NULL;
+}
+
+static json_t *next_request(struct chirr_control *control, struct chirr_control_client *client)
+{
+    json_t *request = NULL;
+    for (int i = 0; i < 100; i++) {
+        zmq_pollitem_t item;
+        cr_assert_eq(chirr_control_poll_items(control, &item), 1);
+        zmq_poll(&item, 1, 100);
+        if (chirr_control_receive(control, client, &request)) {
+            return request;
+        }
+    }
+    cr_assert_fail("no request came");
+    return NULL;
+}
+
+Test(control, a_request_is_answered)
+{
+    struct chirr_control *control = serve();
+    struct question question = {.text = "{\"verb\": \"greet\", \"name\": \"locust\"}",
+                                .timeout_ms = 10000};
+    pthread_t thread;
+    pthread_create(&thread, NULL, ask, &question);
+    struct chirr_control_client client;
+    json_t *request = next_request(control, &client);
+    cr_assert_str_eq(json_string_value(json_object_get(request, "verb")), "greet");
+    json_decref(request);
+    chirr_control_reply(control, &client, json_pack("{s:b, s:i}", "ok", 1, "legs", 6));
+    pthread_join(thread, NULL);
+    cr_assert_eq(question.err, CHIRR_OK, "%s", question.error.text);
+    cr_assert_eq(json_integer_value(json_object_get(question.reply, "legs")), 6);
+    json_decref(question.reply);
+    chirr_control_destroy(control);
+}
+
+Test(control, answers_may_come_late_and_in_another_order)
+{
+    struct chirr_control *control = serve();
+    struct question questions[2] = {
+        {.text = "{\"verb\": \"wait\", \"n\": 0}", .timeout_ms = 10000},
+        {.text = "{\"verb\": \"wait\", \"n\": 1}", .timeout_ms = 10000}};
+    pthread_t threads[2];
+    struct chirr_control_client clients[2];
+    for (int i = 0; i < 2; i++) {
+        pthread_create(&threads[i], NULL, ask, &questions[i]);
+        json_t *request = next_request(control, &clients[i]);
+        cr_assert_eq(json_integer_value(json_object_get(request, "n")), i);
+        json_decref(request);
+    }
+    for (int i = 1; i >= 0; i--) {
+        chirr_control_reply(control, &clients[i], json_pack("{s:b, s:i}", "ok", 1, "n", i));
+    }
+    for (int i = 0; i < 2; i++) {
+        pthread_join(threads[i], NULL);
+        cr_assert_eq(questions[i].err, CHIRR_OK);
+        cr_assert_eq(json_integer_value(json_object_get(questions[i].reply, "n")), i);
+        json_decref(questions[i].reply);
+    }
+    chirr_control_destroy(control);
+}
+
+Test(control, a_failure_reaches_the_client_with_its_code_and_text)
+{
+    struct chirr_control *control = serve();
+    struct question question = {.text = "{\"verb\": \"show\"}", .timeout_ms = 10000};
+    pthread_t thread;
+    pthread_create(&thread, NULL, ask, &question);
+    struct chirr_control_client client;
+    json_decref(next_request(control, &client));
+    chirr_control_reply(control, &client,
+                        chirr_control_failure(CHIRR_ERR_NOTFOUND, "no such task"));
+    pthread_join(thread, NULL);
+    cr_assert_eq(question.err, CHIRR_ERR_NOTFOUND);
+    cr_assert_str_eq(question.error.text, "no such task");
+    cr_assert_null(question.reply);
+    chirr_control_destroy(control);
+}
+
+Test(control, what_is_no_request_is_answered_with_an_error_and_never_handed_out)
+{
+    struct chirr_control *control = serve();
+    void *context = zmq_ctx_new();
+    void *socket = zmq_socket(context, ZMQ_DEALER);
+    char endpoint[600];
+    snprintf(endpoint, sizeof endpoint, "ipc://%s/cricket.sock", runtime);
+    cr_assert_eq(zmq_connect(socket, endpoint), 0);
+    const char *noise[] = {"", "noise", "[]", "{}", "{\"verb\": 5}", "{\"verb\": \"a\"} {}"};
+    for (size_t i = 0; i < sizeof noise / sizeof noise[0]; i++) {
+        char answer[256] = "";
+        zmq_send(socket, noise[i], strlen(noise[i]), 0);
+        zmq_pollitem_t item;
+        chirr_control_poll_items(control, &item);
+        cr_assert_eq(zmq_poll(&item, 1, 5000), 1);
+        struct chirr_control_client client;
+        json_t *request;
+        cr_assert_not(chirr_control_receive(control, &client, &request), "%s", noise[i]);
+        zmq_pollitem_t reply = {.socket = socket, .events = ZMQ_POLLIN};
+        cr_assert_eq(zmq_poll(&reply, 1, 5000), 1);
+        zmq_recv(socket, answer, sizeof answer - 1, 0);
+        cr_assert_not_null(strstr(answer, "\"code\":\"malformed\""), "%s", answer);
+    }
+    zmq_close(socket);
+    zmq_ctx_term(context);
+    chirr_control_destroy(control);
+}
+
+Test(control, no_agent_and_no_answer_are_told_apart)
+{
+    struct question question = {.text = "{\"verb\": \"status\"}", .timeout_ms = 50};
+    ask(&question);
+    cr_assert_eq(question.err, CHIRR_ERR_NOTFOUND);
+    struct chirr_control *control = serve();
+    ask(&question);
+    cr_assert_eq(question.err, CHIRR_ERR_TIMEOUT);
+    chirr_control_destroy(control);
+}
+
+Test(control, the_directory_is_for_its_owner_alone)
+{
+    struct chirr_control *control = serve();
+    struct stat status;
+    cr_assert_eq(stat(runtime, &status), 0);
+    cr_assert_eq(status.st_mode & 0777, 0700);
+    chirr_control_destroy(control);
+}
+
+Test(control, a_second_agent_of_the_same_name_is_refused)
+{
+    struct chirr_control *control = serve();
+    struct chirr_error error;
+    cr_assert_null(chirr_control_create(runtime, "cricket", &error));
+    cr_assert_eq(error.code, CHIRR_ERR_BUSY);
+    cr_assert_not_null(strstr(error.text, "an agent named cricket is running already"));
+    chirr_control_destroy(control);
+    control = serve(); /* the refused one has not removed the socket of the first */
+    chirr_control_destroy(control);
+}
+
+Test(control, the_socket_of_an_agent_that_was_killed_is_replaced)
+{
+    struct chirr_control *control = serve();
+    chirr_control_destroy(control);
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    snprintf(address.sun_path, sizeof address.sun_path, "%.90s/cricket.sock", runtime);
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    cr_assert_eq(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
+    close(fd); /* the file stays, nobody listens */
+    control = serve();
+    chirr_control_destroy(control);
+}
+
+Test(control, a_path_that_no_socket_can_have_is_an_error_that_says_so)
+{
+    char deep[200];
+    memset(deep, 'd', sizeof deep - 1);
+    deep[0] = '/';
+    deep[sizeof deep - 1] = '\0';
+    struct chirr_error error;
+    cr_assert_null(chirr_control_create(deep, "cricket", &error));
+    cr_assert_eq(error.code, CHIRR_ERR_RANGE);
+    cr_assert_not_null(strstr(error.text, "at most 107 bytes"), "%s", error.text);
+}
