@@ -6,7 +6,6 @@
 #include <poll.h>
 #include <pthread.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -33,17 +32,30 @@ int chirr_spawn_above_standard(int fd)
     return moved;
 }
 
+/* "DIRECTORY/NAME", or NAME where there is no directory; false when it does not fit. */
+static bool join_path(const char *directory, size_t bytes, const char *name, char *path,
+                      size_t capacity)
+{
+    size_t name_bytes = strlen(name) + 1;
+    if (bytes + 1 + name_bytes > capacity) {
+        return false;
+    }
+    memcpy(path, directory, bytes);
+    if (bytes > 0) {
+        path[bytes++] = '/';
+    }
+    memcpy(path + bytes, name, name_bytes);
+    return true;
+}
+
 bool chirr_spawn_find(const char *name, char *path, size_t capacity)
 {
     if (strchr(name, '/') != NULL) {
-        bool fits = strlen(name) < capacity;
-        memcpy(path, name, fits ? strlen(name) + 1 : 0);
-        return fits;
+        return join_path("", 0, name, path, capacity);
     }
     for (const char *from = CHIRR_SPAWN_PATH; *from != '\0';) {
         size_t bytes = strcspn(from, ":");
-        int length = snprintf(path, capacity, "%.*s/%s", (int)bytes, from, name);
-        if (length > 0 && (size_t)length < capacity && access(path, X_OK) == 0) {
+        if (join_path(from, bytes, name, path, capacity) && access(path, X_OK) == 0) {
             return true;
         }
         from += bytes + (from[bytes] == ':');

@@ -367,11 +367,13 @@ static bool holds(struct chirr_store *store, chirr_task_id id)
            record.task.id == id;
 }
 
-/* Returns how many were reported. */
-static size_t kill_one_life(uint64_t seed)
+#define REPORTS_MAX 100000
+
+/* Kills at a random moment after some reports; returns how many there were in the end. */
+static size_t run_until_killed(chirr_task_id *reported)
 {
-    chirr_random_init(&random_stream, seed, 1);
-    unsigned delay_us = 2000 + (unsigned)chirr_random_below(&random_stream, 60000);
+    size_t wanted = 1 + chirr_random_below(&random_stream, 15), count = 0;
+    unsigned delay_us = (unsigned)chirr_random_below(&random_stream, 10000);
     int report[2];
     cr_assert_eq(pipe(report), 0);
     pid_t child = fork();
@@ -379,27 +381,32 @@ static size_t kill_one_life(uint64_t seed)
         save_for_ever(report[1]);
     }
     close(report[1]);
-    usleep(delay_us);
-    kill(child, SIGKILL);
-    waitpid(child, NULL, 0);
-    struct chirr_store *store = open_store();
-    chirr_task_id id;
-    size_t reported = 0;
-    while (read(report[0], &id, sizeof id) == (ssize_t)sizeof id) {
-        cr_assert(holds(store, id), "seed %llu lost %016llx", (unsigned long long)seed,
-                  (unsigned long long)id);
-        reported++;
+    while (count < REPORTS_MAX &&
+           read(report[0], &reported[count], sizeof *reported) == (ssize_t)sizeof *reported) {
+        count++;
+        if (count == wanted) {
+            usleep(delay_us);
+            kill(child, SIGKILL);
+        }
     }
+    waitpid(child, NULL, 0);
     close(report[0]);
-    chirr_store_destroy(store);
-    return reported;
+    return count;
 }
 
 Test(store, holds_whatever_was_reported_saved_before_a_kill, .timeout = 120)
 {
-    size_t reported = 0;
+    chirr_task_id *reported = calloc(REPORTS_MAX, sizeof *reported);
     for (uint64_t seed = 1; seed <= 12; seed++) {
-        reported += kill_one_life(seed);
+        chirr_random_init(&random_stream, seed, 1);
+        size_t count = run_until_killed(reported);
+        cr_assert(count > 0, "seed %llu: nothing was saved", (unsigned long long)seed);
+        struct chirr_store *store = open_store();
+        for (size_t i = 0; i < count; i++) {
+            cr_assert(holds(store, reported[i]), "seed %llu lost %016llx", (unsigned long long)seed,
+                      (unsigned long long)reported[i]);
+        }
+        chirr_store_destroy(store);
     }
-    cr_assert(reported > 20, "only %zu saves were tested", reported);
+    free(reported);
 }
