@@ -28,14 +28,26 @@
 
 /* ---- Opening ------------------------------------------------------------------------------- */
 
-static enum chirr_err open_identity(struct chirr_agent *agent, struct chirr_error *error)
+/* First of all: it forks a guard that keeps what is in memory now, and no key is yet. */
+static enum chirr_err open_executor(struct chirr_agent *agent, struct chirr_error *error)
 {
-    char path[CHIRR_PATH_BYTES_MAX + 16];
-    snprintf(path, sizeof path, "%s/identity", agent->config.state_dir);
     if (mkdir(agent->config.state_dir, 0700) != 0 && errno != EEXIST) {
         return chirr_error_set(error, CHIRR_ERR_IO, "%s: %s", agent->config.state_dir,
                                strerror(errno));
     }
+    struct chirr_executor_config config = chirr_executor_config_default();
+    memcpy(config.state_dir, agent->config.state_dir, sizeof config.state_dir);
+    config.slots_max = agent->config.slots == 0 ? 1 : agent->config.slots;
+    config.cpu_permille = agent->config.cpu_permille;
+    config.output_bytes_max = agent->config.output_bytes_max;
+    agent->executor = chirr_executor_create(&config, error);
+    return agent->executor == NULL ? error->code : CHIRR_OK;
+}
+
+static enum chirr_err open_identity(struct chirr_agent *agent, struct chirr_error *error)
+{
+    char path[CHIRR_PATH_BYTES_MAX + 16];
+    snprintf(path, sizeof path, "%s/identity", agent->config.state_dir);
     enum chirr_err err = access(path, F_OK) == 0
                              ? chirr_identity_load_file(path, &agent->identity, error)
                              : chirr_identity_create_file(path, &agent->identity, error);
@@ -79,17 +91,6 @@ static enum chirr_err open_sockets(struct chirr_agent *agent, struct chirr_error
     agent->transport = chirr_transport_create(&config->transport, &agent->identity, agent->keyring,
                                               agent->log, error);
     return agent->transport == NULL ? error->code : CHIRR_OK;
-}
-
-static enum chirr_err open_executor(struct chirr_agent *agent, struct chirr_error *error)
-{
-    struct chirr_executor_config config = chirr_executor_config_default();
-    memcpy(config.state_dir, agent->config.state_dir, sizeof config.state_dir);
-    config.slots_max = agent->config.slots == 0 ? 1 : agent->config.slots;
-    config.cpu_permille = agent->config.cpu_permille;
-    config.output_bytes_max = agent->config.output_bytes_max;
-    agent->executor = chirr_executor_create(&config, error);
-    return agent->executor == NULL ? error->code : CHIRR_OK;
 }
 
 static enum chirr_err open_learner(struct chirr_agent *agent, struct chirr_error *error)
@@ -187,15 +188,15 @@ static enum chirr_err open_node(struct chirr_agent *agent, struct chirr_error *e
 
 static enum chirr_err open_all(struct chirr_agent *agent, struct chirr_error *error)
 {
-    enum chirr_err err = open_identity(agent, error);
+    enum chirr_err err = open_executor(agent, error);
+    if (err == CHIRR_OK) {
+        err = open_identity(agent, error);
+    }
     if (err == CHIRR_OK) {
         err = open_store(agent, error);
     }
     if (err == CHIRR_OK) {
         err = open_sockets(agent, error);
-    }
-    if (err == CHIRR_OK) {
-        err = open_executor(agent, error); /* forks a guard: before there are threads of ours */
     }
     if (err == CHIRR_OK) {
         err = open_learner(agent, error);
