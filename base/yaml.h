@@ -8,7 +8,8 @@
  * Mistakes are: syntax, tabs, tags, several documents, a key given twice, an unknown key (the
  * nearest known one is suggested), a missing key, a value of the wrong type or out of its range, a
  * text too long, a list too long, a file over 1 MiB, nesting over 32, a mapping of more than 1,024
- * keys, more than 256 anchors, and more than 65,536 values once aliases are expanded. Entries of sequences are counted from 0.
+ * keys, more than 256 anchors, and more than 65,536 values once aliases are expanded. Entries of
+ * sequences are counted from 0.
  *
  *     struct point {
  *         uint32_t wait_ms;
@@ -58,11 +59,12 @@ enum chirr_yaml_type {
     CHIRR_YAML_PERMILLE, /* uint32_t: 0.25 is stored as 250 */
     CHIRR_YAML_DURATION, /* uint32_t or uint64_t, milliseconds: 250ms, 1.5s, 5m, 1h, 0 */
     CHIRR_YAML_SIZE,     /* uint32_t or uint64_t, bytes: 1500, 64K, 16M, 1G (powers of 1,024) */
-    CHIRR_YAML_CHOICE,   /* an enum: index into `choices` */
+    CHIRR_YAML_CHOICE,   /* an enum, or a bool: index into `choices` */
     CHIRR_YAML_NAME,     /* char[]: letters, digits, '.', '_', '-'; starts with a letter or digit */
     CHIRR_YAML_TEXT,     /* char[]: one line of UTF-8; min 1 forbids "" */
     CHIRR_YAML_HEX,      /* uint8_t[]: two hexadecimal digits each */
-    CHIRR_YAML_PARSED,   /* a text that `parse` takes apart; may fill several members */
+    CHIRR_YAML_PARSED,   /* a text that `parse` takes apart; may fill several members. "" is
+                            not written */
     CHIRR_YAML_MAPPING,  /* a struct with `fields` of its own */
     CHIRR_YAML_SEQUENCE, /* an array of `element` */
     CHIRR_YAML_NAMED,    /* the same from a mapping: each key is the NAME of an entry */

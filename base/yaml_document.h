@@ -55,7 +55,7 @@ bool chirr_yaml_is_name(const char *text, size_t bytes_max);
 void chirr_yaml_format_stored(enum chirr_yaml_type type, uint64_t value, char *text, size_t bytes);
 void chirr_yaml_format_number(locale_t locale, double value, int digits, char *text, size_t bytes);
 
-/* Integer members are four or eight bytes wide. */
+/* Integer members are four or eight bytes wide; a choice of two may also be a bool. */
 uint64_t chirr_yaml_load_unsigned(const void *at, size_t bytes);
 
 #endif

@@ -89,22 +89,32 @@ static uint64_t greatest(const struct chirr_yaml_field *field)
 
 uint64_t chirr_yaml_load_unsigned(const void *at, size_t bytes)
 {
-    CHIRR_ASSERT(bytes == sizeof(uint32_t) || bytes == sizeof(uint64_t));
+    uint8_t byte = 0;
     uint32_t narrow = 0;
     uint64_t wide = 0;
+    if (bytes == sizeof byte) {
+        memcpy(&byte, at, sizeof byte);
+        return byte;
+    }
     if (bytes == sizeof narrow) {
         memcpy(&narrow, at, sizeof narrow);
         return narrow;
     }
+    CHIRR_ASSERT(bytes == sizeof wide);
     memcpy(&wide, at, sizeof wide);
     return wide;
 }
 
 static void store_unsigned(void *at, size_t bytes, uint64_t value)
 {
-    CHIRR_ASSERT(bytes == sizeof(uint32_t) || bytes == sizeof(uint64_t));
+    uint8_t byte = (uint8_t)value;
     uint32_t narrow = (uint32_t)value;
-    memcpy(at, bytes == sizeof narrow ? (const void *)&narrow : (const void *)&value, bytes);
+    CHIRR_ASSERT(bytes == sizeof byte || bytes == sizeof narrow || bytes == sizeof value);
+    memcpy(at,
+           bytes == sizeof byte     ? (const void *)&byte
+           : bytes == sizeof narrow ? (const void *)&narrow
+                                    : (const void *)&value,
+           bytes);
 }
 
 static bool read_integer(const struct chirr_yaml_field *field, const char *text, void *at)

@@ -123,6 +123,11 @@ static void write_value(struct writer *writer, const struct chirr_yaml_field *fi
 /* A text that must not be empty, and is, was not given. */
 static bool is_missing(const struct chirr_yaml_field *field, const uint8_t *at)
 {
+    if (field->type == CHIRR_YAML_PARSED) {
+        char text[TEXT_BYTES_MAX];
+        field->format(at, text, sizeof text);
+        return text[0] == '\0';
+    }
     bool required =
         field->type == CHIRR_YAML_NAME || (field->type == CHIRR_YAML_TEXT && field->min > 0);
     return required && *at == '\0';
