@@ -213,7 +213,7 @@ Test(membership, who_leaves_has_left_everywhere_and_is_not_probed)
     world_destroy(world);
 }
 
-Test(membership, a_long_pause_accuses_nobody)
+Test(membership, who_was_paused_is_alive_again_and_buried_nobody)
 {
     struct world *world = world_create(8, 8, 0);
     mesh_run(world->mesh, 10 * CHIRR_US_PER_S);
@@ -581,6 +581,24 @@ Test(membership, an_unanswered_probe_goes_indirect_then_suspects_then_buries, .i
     }
     cr_assert_eq(chirr_membership_find(one, target)->status, CHIRR_MEMBER_DEAD);
     cr_assert_not(chirr_membership_is_live(one, target));
+}
+
+Test(membership, a_tick_far_too_late_accuses_nobody, .init = setup, .fini = teardown)
+{
+    drain();
+    chirr_time_us now = chirr_membership_deadline(one);
+    chirr_membership_tick(one, now); /* its probe stays unanswered */
+    cr_assert_eq(gossip(1, 2, 5, CHIRR_MEMBER_SUSPECT), CHIRR_OK);
+    now += 60 * CHIRR_US_PER_S;
+    chirr_membership_tick(one, now);
+    for (uint32_t i = 1; i < 4; i++) {
+        cr_assert_eq(member(i)->status, i == 2 ? CHIRR_MEMBER_SUSPECT : CHIRR_MEMBER_ALIVE);
+    }
+    while (chirr_membership_deadline(one) <= now + chirr_time_from_ms(3000)) {
+        chirr_membership_tick(one, chirr_membership_deadline(one));
+        drain();
+    }
+    cr_assert_eq(member(2)->status, CHIRR_MEMBER_DEAD);
 }
 
 Test(membership, a_tick_before_the_deadline_has_no_effect, .init = setup, .fini = teardown)
