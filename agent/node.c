@@ -346,8 +346,10 @@ static bool poll_own(struct chirr_node *node, struct chirr_output *output)
 {
     if (node->heartbeat_due) {
         node->heartbeat_due = false;
+        /* The process's own, which its runs are stated under: a refutation, which raises that of
+         * membership, must not make others take the runs for a dead process's (lease.h). */
         node->outgoing.heartbeat = (struct chirr_heartbeat){
-            .incarnation = chirr_membership_incarnation(node->membership),
+            .incarnation = node->config.incarnation,
             .sequence = ++node->heartbeat_sequence,
             .running_count = chirr_auction_running_count(node->auction),
             .bits = node->news.bits,
