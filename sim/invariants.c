@@ -125,8 +125,9 @@ static void watch_crash(struct chirr_sim_world *world, struct chirr_sim_peer *go
 static void check_peer(struct chirr_sim_world *world, const struct chirr_sim_peer *peer)
 {
     uint32_t running = chirr_auction_running_count(chirr_node_auction(peer->node));
-    if (running != peer->run_count || running > peer->card.slots) {
-        chirr_sim_violate(world, "agent %u believes that %u tasks run, but %u of %u slots do",
+    /* What is about to run counts for the node, but not yet for the executor. */
+    if (running < peer->run_count || running > peer->card.slots) {
+        chirr_sim_violate(world, "agent %u believes that %u tasks run; %u do, in %u slots",
                           (unsigned)peer->index, (unsigned)running, (unsigned)peer->run_count,
                           (unsigned)peer->card.slots);
     }
@@ -195,6 +196,40 @@ static struct chirr_sim_link disagreement(const struct chirr_sim_world *world)
         }
     }
     return (struct chirr_sim_link){0};
+}
+
+static bool same_statement(const struct chirr_record *a, const struct chirr_record *b)
+{
+    if (a == NULL || b == NULL) {
+        return a == b;
+    }
+    return a->author == b->author && chirr_stamp_compare(a->stamp, b->stamp) == 0;
+}
+
+/* In words, the first record that two stores do not share. */
+static void describe_difference(const struct chirr_sim_world *world, struct chirr_sim_link pair,
+                                char *words, size_t bytes)
+{
+    const struct chirr_record_store *a = chirr_node_records(world->peers[pair.from].node);
+    const struct chirr_record_store *b = chirr_node_records(world->peers[pair.to].node);
+    snprintf(words, bytes, "no single record");
+    for (uint32_t i = 0; i < world->peer_count; i++) {
+        chirr_agent_id author = world->peers[i].id;
+        bool card = same_statement(chirr_records_card(a, author), chirr_records_card(b, author));
+        bool claims =
+            same_statement(chirr_records_claims(a, author), chirr_records_claims(b, author));
+        if (!card || !claims) {
+            snprintf(words, bytes, "the %s of agent %u", card ? "claims" : "card", (unsigned)i);
+            return;
+        }
+    }
+    for (uint32_t i = 0; i < chirr_sim_workload_count(world->workload); i++) {
+        chirr_task_id id = chirr_sim_workload_at(world->workload, i)->id;
+        if (id != 0 && !same_statement(chirr_records_task(a, id), chirr_records_task(b, id))) {
+            snprintf(words, bytes, "task %u", (unsigned)i);
+            return;
+        }
+    }
 }
 
 bool chirr_sim_invariants_at_rest(const struct chirr_sim_world *world)
@@ -276,8 +311,10 @@ void chirr_sim_invariants_check_end(struct chirr_sim_world *world)
     }
     struct chirr_sim_link pair = disagreement(world);
     if (pair.from != pair.to) {
-        chirr_sim_violate(world, "agents %u and %u reach each other and hold different records",
-                          (unsigned)pair.from, (unsigned)pair.to);
+        char words[64];
+        describe_difference(world, pair, words, sizeof words);
+        chirr_sim_violate(world, "agents %u and %u reach each other and disagree on %s",
+                          (unsigned)pair.from, (unsigned)pair.to, words);
     }
     if (is_faultless(world->scenario) && world->invariants.duplicate_completions > 0) {
         chirr_sim_violate(world, "%u tasks were done twice without any fault",

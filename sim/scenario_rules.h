@@ -5,7 +5,7 @@
 #include "sim/scenario.h"
 
 struct chirr_sim_broken_rule {
-    char path[96];      /* "crashes[1].count" */
+    char path[96];                             /* "crashes[1].count" */
     char expected[CHIRR_ERROR_TEXT_BYTES_MAX]; /* in words */
 };
 

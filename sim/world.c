@@ -96,6 +96,7 @@ static void plan_boots(struct chirr_sim_world *world)
         chirr_sim_stream_init(&random, world->scenario->seed, i, CHIRR_SIM_STREAM_DEVICE);
         chirr_time_us at = (chirr_time_us)chirr_random_below(&random, within_us + 1);
         plan_event(world, at, i, CHIRR_SIM_BOOT, 0);
+        world->last_boot_at = at > world->last_boot_at ? at : world->last_boot_at;
     }
 }
 
@@ -225,8 +226,9 @@ static void crash(struct chirr_sim_world *world, struct chirr_sim_peer *peer,
     }
     chirr_sim_peer_crash(world, peer, fault->disk);
     if (fault->down_for_ms > 0) {
-        plan_event(world, event->at + chirr_time_from_ms(fault->down_for_ms), peer->index,
-                   CHIRR_SIM_BOOT, peer->boots);
+        chirr_time_us back = event->at + chirr_time_from_ms(fault->down_for_ms);
+        plan_event(world, back, peer->index, CHIRR_SIM_BOOT, peer->boots);
+        world->last_boot_at = back > world->last_boot_at ? back : world->last_boot_at;
     }
 }
 
@@ -310,9 +312,12 @@ void chirr_sim_world_run(struct chirr_sim_world *world, chirr_time_us until)
 bool chirr_sim_world_play(struct chirr_sim_world *world)
 {
     chirr_time_us end = chirr_time_from_ms(world->scenario->duration_ms);
-    chirr_time_us settled_by = end + chirr_time_from_ms(world->scenario->bounds.settle_ms);
     chirr_sim_world_run(world, end);
     world->closing = true;
+    /* Who is still down comes back first: what it brings along has to settle too. */
+    chirr_sim_world_run(world, world->last_boot_at);
+    chirr_time_us settled_by =
+        chirr_sim_world_now(world) + chirr_time_from_ms(world->scenario->bounds.settle_ms);
     while (!world->invariants.violated && !chirr_sim_invariants_at_rest(world) &&
            chirr_sim_world_now(world) < settled_by) {
         chirr_sim_world_run(world, chirr_sim_world_now(world) + CHECK_INTERVAL_US);

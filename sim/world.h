@@ -97,7 +97,8 @@ struct chirr_sim_world {
     struct chirr_sim_index_entry *by_id; /* [peer_count], ascending by id */
     struct chirr_learner_config learner_config;
     uint64_t lineage;
-    bool closing; /* the run is over: nothing new is sensed, asked or broken */
+    chirr_time_us last_boot_at; /* of all that are planned so far */
+    bool closing;               /* the run is over: nothing new is sensed, asked or broken */
     struct chirr_sim_invariants invariants;
     struct chirr_sim_counters counters;
 };
