@@ -1,0 +1,330 @@
+/* Who is let in, and what becomes of those who are not: strangers, impostors, noise. */
+#include "agent/transport.h"
+
+#include <arpa/inet.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "agent/transport_state.h"
+#include "tests/agent/transport_nodes.h"
+
+TestSuite(transport_security, .init = nodes_setup, .fini = nodes_teardown, .timeout = 120);
+
+/* ---- Who is let in -----------------------------------------------------------------------------
+ */
+
+Test(transport_security, a_key_that_is_not_on_the_keyring_is_refused_counted_and_logged_once)
+{
+    trust(a, b); /* but b does not trust a */
+    start(a);
+    start(b);
+    link_to(a, b);
+    struct chirr_peer_address address = address_of(a);
+    cr_assert_eq(chirr_transport_connect(b->transport, &address), CHIRR_ERR_UNTRUSTED);
+    WAIT_DOING((ping(a, b, 1), publish(a, "e/")),
+               dropped(b, CHIRR_DROP_UNTRUSTED) == 2 && dropped(a, CHIRR_DROP_REFUSED) == 1);
+    cr_assert_eq(b->lines, 1);
+    cr_assert_eq(b->received[CHIRR_MESSAGE_PING], 0);
+    cr_assert_eq(dropped(b, CHIRR_DROP_HANDSHAKE), 0);
+}
+
+Test(transport_security, who_becomes_trusted_later_gets_in)
+{
+    trust(a, b);
+    a->config.silence_ms = 1000;
+    start(a);
+    start(b);
+    link_to(a, b);
+    WAIT(dropped(b, CHIRR_DROP_UNTRUSTED) >= 2); /* SUB and DEALER: libzmq tries neither again */
+    trust(b, a);
+    WAIT_DOING(ping(a, b, 2), b->received[CHIRR_MESSAGE_PING] > 0);
+}
+
+Test(transport_security, nothing_is_said_to_a_server_with_another_key)
+{
+    start_all();
+    struct chirr_peer_address address = address_of(c);
+    memcpy(address.public_key, b->identity.public_key, CHIRR_KEY_BYTES);
+    cr_assert_eq(chirr_transport_connect(a->transport, &address), CHIRR_OK);
+    WAIT_DOING((ping(a, b, 1), publish(c, "e/")), dropped(c, CHIRR_DROP_HANDSHAKE) >= 2);
+    cr_assert_eq(c->received[CHIRR_MESSAGE_PING], 0);
+    cr_assert_eq(a->received[CHIRR_MESSAGE_HEARTBEAT], 0);
+}
+
+Test(transport_security, does_not_connect_to_itself)
+{
+    start_all();
+    struct chirr_peer_address address = address_of(a);
+    cr_assert_eq(chirr_transport_connect(a->transport, &address), CHIRR_ERR_INVALID);
+}
+
+/* ---- Raw sockets, as an attacker has them ------------------------------------------------------
+ */
+
+static void *raw_context;
+
+/* A client with any identity's CURVE keys, or with none. */
+static void *raw_client(int type, const struct chirr_identity *identity, const struct node *server,
+                        const char *endpoint)
+{
+    const int no_linger = 0;
+    raw_context = raw_context == NULL ? zmq_ctx_new() : raw_context;
+    void *socket = zmq_socket(raw_context, type);
+    cr_assert_not_null(socket);
+    zmq_setsockopt(socket, ZMQ_LINGER, &no_linger, sizeof no_linger);
+    if (identity != NULL) {
+        zmq_setsockopt(socket, ZMQ_CURVE_SERVERKEY, server->identity.curve_public, 32);
+        zmq_setsockopt(socket, ZMQ_CURVE_PUBLICKEY, identity->curve_public, 32);
+        zmq_setsockopt(socket, ZMQ_CURVE_SECRETKEY, identity->curve_secret, 32);
+    }
+    cr_assert_eq(zmq_connect(socket, endpoint), 0);
+    return socket;
+}
+
+static void raw_close(void *socket)
+{
+    zmq_close(socket);
+    zmq_ctx_term(raw_context);
+    raw_context = NULL;
+}
+
+static size_t seal_ping(const struct chirr_identity *from, bool sign, uint8_t *frame,
+                        size_t capacity)
+{
+    size_t bytes;
+    struct chirr_message message = {.kind = CHIRR_MESSAGE_PING, .probe = {.target = 1}};
+    cr_assert_eq(chirr_frame_seal(&message, from, sign, frame, capacity, &bytes), CHIRR_OK);
+    return bytes;
+}
+
+Test(transport_security, who_sends_in_anothers_name_is_dropped)
+{
+    uint8_t frame[512];
+    start_all();
+    struct chirr_peer_address address = address_of(b);
+    void *raw = raw_client(ZMQ_DEALER, &a->identity, b, address.unicast_endpoint);
+    size_t bytes = seal_ping(&c->identity, true, frame, sizeof frame); /* even if c signed it */
+    zmq_send(raw, frame, bytes, 0);
+    WAIT(dropped(b, CHIRR_DROP_IMPOSTOR) == 1);
+    bytes = seal_ping(&b->identity, true, frame, sizeof frame); /* the receiver's own name */
+    zmq_send(raw, frame, bytes, 0);
+    WAIT(dropped(b, CHIRR_DROP_IMPOSTOR) == 2);
+    bytes = seal_ping(&a->identity, false, frame, sizeof frame);
+    zmq_send(raw, frame, bytes, 0);
+    WAIT(b->received[CHIRR_MESSAGE_PING] == 1);
+    raw_close(raw);
+}
+
+Test(transport_security, a_clone_with_the_agents_own_key_is_refused)
+{
+    start_all();
+    struct chirr_peer_address address = address_of(b);
+    void *raw = raw_client(ZMQ_DEALER, &b->identity, b, address.unicast_endpoint);
+    WAIT(dropped(b, CHIRR_DROP_UNTRUSTED) == 1);
+    raw_close(raw);
+}
+
+Test(transport_security, a_published_frame_must_be_signed_by_its_sender)
+{
+    uint8_t frame[512];
+    char endpoint[CHIRR_ENDPOINT_BYTES_MAX];
+    size_t endpoint_bytes = sizeof endpoint;
+    const int one = 1;
+    start_all();
+    /* a's place is taken by one who has a's key and speaks for c. */
+    raw_context = zmq_ctx_new();
+    void *raw = zmq_socket(raw_context, ZMQ_PUB);
+    zmq_setsockopt(raw, ZMQ_LINGER, &(int){0}, sizeof(int));
+    zmq_setsockopt(raw, ZMQ_CURVE_SERVER, &one, sizeof one);
+    zmq_setsockopt(raw, ZMQ_CURVE_SECRETKEY, a->identity.curve_secret, 32);
+    cr_assert_eq(zmq_bind(raw, "tcp://127.0.0.1:*"), 0);
+    cr_assert_eq(zmq_getsockopt(raw, ZMQ_LAST_ENDPOINT, endpoint, &endpoint_bytes), 0);
+    struct chirr_peer_address address = address_of(a);
+    memcpy(address.publish_endpoint, endpoint, sizeof endpoint);
+    cr_assert_eq(chirr_transport_connect(b->transport, &address), CHIRR_OK);
+
+    struct chirr_identity fake = a->identity;
+    fake.id = c->identity.id; /* signed by a in the name of c */
+    size_t bytes = seal_ping(&fake, true, frame, sizeof frame);
+#define RAW_PUBLISH (zmq_send(raw, "e/", 2, ZMQ_SNDMORE), zmq_send(raw, frame, bytes, 0))
+    WAIT_DOING(RAW_PUBLISH, dropped(b, CHIRR_DROP_SIGNATURE) > 0);
+    uint64_t signatures = dropped(b, CHIRR_DROP_SIGNATURE);
+    bytes = seal_ping(&a->identity, false, frame, sizeof frame); /* not signed at all */
+    WAIT_DOING(RAW_PUBLISH, dropped(b, CHIRR_DROP_SIGNATURE) > signatures);
+    struct chirr_identity stranger = generate_identity(&random_stream);
+    bytes = seal_ping(&stranger, true, frame, sizeof frame);
+    WAIT_DOING(RAW_PUBLISH, dropped(b, CHIRR_DROP_UNTRUSTED) > 0);
+    bytes = seal_ping(&b->identity, true, frame, sizeof frame); /* its own, played back to it */
+    WAIT_DOING(RAW_PUBLISH, dropped(b, CHIRR_DROP_IMPOSTOR) > 0);
+    cr_assert_eq(b->received[CHIRR_MESSAGE_PING], 0);
+    bytes = seal_ping(&a->identity, true, frame, sizeof frame);
+    WAIT_DOING(RAW_PUBLISH, b->received[CHIRR_MESSAGE_PING] > 0);
+    raw_close(raw);
+}
+
+Test(transport_security, frames_of_noise_and_of_too_many_parts_are_counted_and_dropped)
+{
+    uint8_t noise[300];
+    start_all();
+    struct chirr_peer_address address = address_of(b);
+    void *raw = raw_client(ZMQ_DEALER, &a->identity, b, address.unicast_endpoint);
+    for (uint64_t i = 0; i < 200; i++) {
+        size_t bytes = chirr_random_below(&random_stream, sizeof noise);
+        generate_bytes(&random_stream, noise, bytes);
+        zmq_send(raw, noise, bytes, 0);
+    }
+    WAIT(dropped(b, CHIRR_DROP_MALFORMED) == 200);
+    uint8_t frame[512];
+    size_t bytes = seal_ping(&a->identity, false, frame, sizeof frame);
+    zmq_send(raw, frame, bytes, ZMQ_SNDMORE); /* good, but for what follows */
+    zmq_send(raw, noise, sizeof noise, ZMQ_SNDMORE);
+    zmq_send(raw, noise, sizeof noise, 0);
+    WAIT(dropped(b, CHIRR_DROP_MALFORMED) == 201);
+    cr_assert_eq(b->received[CHIRR_MESSAGE_PING], 0);
+    cr_assert_eq(b->lines, 1);
+    raw_close(raw);
+}
+
+Test(transport_security, oversized_frames_are_counted_and_greater_ones_end_the_connection)
+{
+    static uint8_t large[4 * CHIRR_FRAME_BYTES_MAX];
+    uint8_t frame[512];
+    start_all();
+    struct chirr_peer_address address = address_of(b);
+    void *raw = raw_client(ZMQ_DEALER, &a->identity, b, address.unicast_endpoint);
+    zmq_send(raw, large, CHIRR_FRAME_BYTES_MAX + 1, 0);
+    WAIT(dropped(b, CHIRR_DROP_OVERSIZED) == 1);
+    zmq_send(raw, large, sizeof large, 0);
+    size_t bytes = seal_ping(&a->identity, false, frame, sizeof frame);
+    WAIT_DOING(zmq_send(raw, frame, bytes, ZMQ_DONTWAIT), b->received[CHIRR_MESSAGE_PING] > 0);
+    cr_assert_eq(dropped(b, CHIRR_DROP_OVERSIZED), 1);
+    raw_close(raw);
+}
+
+/* Connects, writes, and leaves it to the other side. */
+static int raw_tcp(const char *endpoint, const void *data, size_t bytes)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET};
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    address.sin_port = htons((uint16_t)atoi(strrchr(endpoint, ':') + 1));
+    int file = socket(AF_INET, SOCK_STREAM, 0);
+    cr_assert_eq(connect(file, (struct sockaddr *)&address, sizeof address), 0);
+    cr_assert_eq(send(file, data, bytes, MSG_NOSIGNAL), (ssize_t)bytes);
+    return file;
+}
+
+Test(transport_security, noise_over_plain_tcp_is_counted_and_hurts_nobody)
+{
+    static const char http[] = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n                          "
+                               "                                     ";
+    uint8_t noise[256];
+    start_all();
+    link_to(a, b);
+    struct chirr_peer_address address = address_of(b);
+    generate_bytes(&random_stream, noise, sizeof noise);
+    noise[0] = 0xff; /* begins like ZMTP */
+    int files[] = {raw_tcp(address.unicast_endpoint, http, sizeof http),
+                   raw_tcp(address.publish_endpoint, http, sizeof http),
+                   raw_tcp(address.unicast_endpoint, noise, sizeof noise)};
+    WAIT(dropped(b, CHIRR_DROP_HANDSHAKE) >= 2);
+    WAIT_DOING(ping(a, b, 1), b->received[CHIRR_MESSAGE_PING] > 0);
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+        close(files[i]);
+    }
+}
+
+Test(transport_security, a_client_without_curve_does_not_get_in)
+{
+    uint8_t frame[512];
+    start_all();
+    struct chirr_peer_address address = address_of(b);
+    void *raw = raw_client(ZMQ_DEALER, NULL, b, address.unicast_endpoint);
+    size_t bytes = seal_ping(&a->identity, true, frame, sizeof frame);
+    WAIT_DOING(zmq_send(raw, frame, bytes, ZMQ_DONTWAIT), dropped(b, CHIRR_DROP_HANDSHAKE) > 0);
+    cr_assert_eq(b->received[CHIRR_MESSAGE_PING], 0);
+    raw_close(raw);
+}
+
+/* Without a handler libzmq admits every key; then no message carries a user. */
+Test(transport_security, fails_closed_when_nobody_authenticated_the_connection)
+{
+    uint8_t frame[512];
+    start_all();
+    chirr_zap_finish(&b->transport->zap);
+    struct chirr_peer_address address = address_of(b);
+    void *raw = raw_client(ZMQ_DEALER, &a->identity, b, address.unicast_endpoint);
+    size_t bytes = seal_ping(&a->identity, true, frame, sizeof frame);
+    WAIT_DOING(zmq_send(raw, frame, bytes, ZMQ_DONTWAIT),
+               dropped(b, CHIRR_DROP_UNAUTHENTICATED) > 0);
+    cr_assert_eq(b->received[CHIRR_MESSAGE_PING], 0);
+    raw_close(raw);
+}
+
+Test(transport_security, without_curve_unsigned_and_strange_messages_are_dropped)
+{
+    uint8_t frame[512];
+    for (int i = 0; i < NODES_MAX; i++) {
+        nodes[i].config.curve = false;
+    }
+    start_all();
+    struct chirr_peer_address address = address_of(b);
+    void *raw = raw_client(ZMQ_DEALER, NULL, b, address.unicast_endpoint);
+    size_t bytes = seal_ping(&a->identity, false, frame, sizeof frame);
+    zmq_send(raw, frame, bytes, 0);
+    WAIT(dropped(b, CHIRR_DROP_SIGNATURE) == 1);
+    struct chirr_identity stranger = generate_identity(&random_stream);
+    bytes = seal_ping(&stranger, true, frame, sizeof frame);
+    zmq_send(raw, frame, bytes, 0);
+    WAIT(dropped(b, CHIRR_DROP_UNTRUSTED) == 1);
+    cr_assert_eq(b->received[CHIRR_MESSAGE_PING], 0);
+    raw_close(raw);
+}
+
+/* ---- Records and deltas ------------------------------------------------------------------------
+ */
+
+static void send_records(struct node *node, const struct node *to,
+                         const struct chirr_record *records, uint32_t count)
+{
+    struct chirr_message message = {.kind = CHIRR_MESSAGE_RECORDS,
+                                    .records = {.count = count, .records = records}};
+    chirr_transport_send(node->transport, to->identity.id, &message);
+}
+
+Test(transport_security, records_by_strangers_are_cut_out_and_badly_signed_ones_spoil_the_message)
+{
+    struct chirr_record records[3];
+    struct chirr_identity stranger = generate_identity(&random_stream);
+    start_all();
+    link_to(a, b);
+    generate_record(&random_stream, &stranger, CHIRR_RECORD_CLAIMS, &records[0]);
+    generate_record(&random_stream, &c->identity, CHIRR_RECORD_TASK, &records[1]);
+    generate_record(&random_stream, &a->identity, CHIRR_RECORD_CARD, &records[2]);
+    send_records(a, b, records, 3);
+    WAIT(b->received[CHIRR_MESSAGE_RECORDS] == 1);
+    cr_assert_eq(b->last_records, 2);
+    cr_assert_eq(b->last_author, c->identity.id);
+    cr_assert_eq(dropped(b, CHIRR_DROP_UNTRUSTED), 1);
+    send_records(a, b, records, 1); /* nothing would be left */
+    WAIT(dropped(b, CHIRR_DROP_UNTRUSTED) == 2);
+    records[1].signature[0] ^= 1;
+    send_records(a, b, records + 1, 2);
+    WAIT(dropped(b, CHIRR_DROP_SIGNATURE) == 1);
+    cr_assert_eq(b->received[CHIRR_MESSAGE_RECORDS], 1);
+}
+
+Test(transport_security, a_delta_in_anothers_name_is_dropped)
+{
+    struct chirr_message message = {.kind = CHIRR_MESSAGE_DELTA,
+                                    .delta = {0, {1, 1}, 1, 0, 1, (const uint8_t *)"x"}};
+    start_all();
+    link_to(a, b);
+    message.delta.origin = c->identity.id;
+    chirr_transport_send(a->transport, b->identity.id, &message);
+    WAIT(dropped(b, CHIRR_DROP_IMPOSTOR) == 1);
+    message.delta.origin = a->identity.id;
+    chirr_transport_send(a->transport, b->identity.id, &message);
+    WAIT(b->received[CHIRR_MESSAGE_DELTA] == 1);
+}

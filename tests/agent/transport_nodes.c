@@ -1,0 +1,133 @@
+/* Agents' transports for tests. */
+#include "tests/agent/transport_nodes.h"
+
+#include <string.h>
+#include <time.h>
+
+struct node nodes[NODES_MAX];
+struct chirr_random random_stream;
+
+chirr_time_us now_us(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (chirr_time_us)now.tv_sec * CHIRR_US_PER_S + now.tv_nsec / 1000;
+}
+
+static void count_line(void *context, enum chirr_log_level level, const char *line)
+{
+    unsigned *lines = context;
+    ++*lines;
+}
+
+void nodes_setup(void)
+{
+    chirr_random_init(&random_stream, 77, 0);
+    for (int i = 0; i < NODES_MAX; i++) {
+        nodes[i].identity = generate_identity(&random_stream);
+        nodes[i].keyring = chirr_keyring_create();
+        nodes[i].config = chirr_transport_config_default();
+        nodes[i].config.reconnect_ms = 20;
+        nodes[i].config.reconnect_ms_max = 100;
+        nodes[i].log = (struct chirr_log){CHIRR_LOG_WARNING, count_line, &nodes[i].lines};
+    }
+}
+
+void nodes_teardown(void)
+{
+    for (int i = 0; i < NODES_MAX; i++) {
+        chirr_transport_destroy(nodes[i].transport);
+        chirr_keyring_destroy(nodes[i].keyring);
+    }
+}
+
+void trust(struct node *node, const struct node *other)
+{
+    cr_assert_eq(chirr_keyring_add(node->keyring, other->identity.public_key, NULL), CHIRR_OK);
+}
+
+void start(struct node *node)
+{
+    struct chirr_error error;
+    node->transport =
+        chirr_transport_create(&node->config, &node->identity, node->keyring, &node->log, &error);
+    cr_assert_not_null(node->transport, "%s", error.text);
+    cr_assert_eq(chirr_transport_subscribe(node->transport, "e/"), CHIRR_OK);
+}
+
+void start_all(void)
+{
+    for (int i = 0; i < NODES_MAX; i++) {
+        for (int j = 0; j < NODES_MAX; j++) {
+            trust(&nodes[i], &nodes[j]);
+        }
+        start(&nodes[i]);
+    }
+}
+
+struct chirr_peer_address address_of(const struct node *node)
+{
+    struct chirr_peer_address address;
+    memcpy(address.public_key, node->identity.public_key, CHIRR_KEY_BYTES);
+    chirr_transport_endpoints(node->transport, address.publish_endpoint, address.unicast_endpoint);
+    return address;
+}
+
+void link_to(struct node *node, const struct node *other)
+{
+    struct chirr_peer_address address = address_of(other);
+    cr_assert_eq(chirr_transport_connect(node->transport, &address), CHIRR_OK);
+}
+
+uint64_t dropped(const struct node *node, enum chirr_transport_drop reason)
+{
+    return chirr_transport_count(node->transport)->dropped[reason];
+}
+
+static void take(struct node *node)
+{
+    chirr_agent_id from;
+    struct chirr_message message;
+    while (chirr_transport_receive(node->transport, now_us(), &from, &message)) {
+        node->received[message.kind]++;
+        node->last_from = from;
+        if (message.kind == CHIRR_MESSAGE_PING) {
+            node->last_sequence = message.probe.sequence;
+        } else if (message.kind == CHIRR_MESSAGE_RECORDS) {
+            node->last_records = message.records.count;
+            node->last_author = message.records.records[0].author;
+        }
+    }
+}
+
+/* One turn of every running loop, after at most a few milliseconds. */
+void turn(void)
+{
+    zmq_pollitem_t items[NODES_MAX * CHIRR_TRANSPORT_POLL_ITEMS];
+    int count = 0;
+    for (int i = 0; i < NODES_MAX; i++) {
+        if (nodes[i].transport != NULL) {
+            count += chirr_transport_poll_items(nodes[i].transport, items + count);
+        }
+    }
+    zmq_poll(items, count, 5);
+    for (int i = 0; i < NODES_MAX; i++) {
+        if (nodes[i].transport != NULL) {
+            take(&nodes[i]);
+        }
+    }
+}
+
+void ping(struct node *node, const struct node *to, uint32_t sequence)
+{
+    struct chirr_message message = {.kind = CHIRR_MESSAGE_PING,
+                                    .probe = {.sequence = sequence, .target = to->identity.id}};
+    chirr_transport_send(node->transport, to->identity.id, &message);
+}
+
+void publish(struct node *node, const char *topic)
+{
+    struct chirr_message message = {.kind = CHIRR_MESSAGE_HEARTBEAT,
+                                    .heartbeat = {.incarnation = 1, .sequence = 1}};
+    chirr_transport_publish(node->transport, topic, &message);
+}
