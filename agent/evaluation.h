@@ -1,0 +1,47 @@
+/* What every agent's model is worth on text that none of them has learned from.
+ *
+ * The held-out parts of the agents' own file senses become files: one an agent, and one mix of all
+ * kinds in equal parts. At the end each agent is asked about both; all are asked at once. */
+#ifndef CHIRR_AGENT_EVALUATION_H
+#define CHIRR_AGENT_EVALUATION_H
+
+#include "agent/launcher.h"
+
+/* Enough for about 0.02 bit of certainty, little enough for a few seconds of work. */
+#define CHIRR_EVALUATION_OWN_BYTES 16384
+#define CHIRR_EVALUATION_MIX_BYTES 24576
+
+/* Bits per byte; NaN: not known. */
+struct chirr_bits {
+    double start; /* before anything was learned */
+    double swarm;
+    double alone; /* the control that heard nothing from others */
+};
+
+struct chirr_evaluation_agent {
+    struct chirr_bits own, heldout;
+    struct chirr_bits prequential; /* on its stream, each byte before it was learned */
+    bool own_file;                 /* there is held-out text of its own */
+};
+
+struct chirr_evaluation {
+    char directory[CHIRR_PATH_BYTES_MAX];
+    uint64_t mix_bytes;
+    struct chirr_evaluation_agent agents[CHIRR_FLEET_AGENTS_MAX];
+};
+
+/* Writes the files into `directory`. An agent without a file sense that holds something out gets
+ * none. CHIRR_ERR_IO: a file cannot be written. */
+CHIRR_NODISCARD enum chirr_err chirr_evaluation_prepare(struct chirr_evaluation *evaluation,
+                                                        const struct chirr_fleet_config *fleet,
+                                                        const char *directory,
+                                                        struct chirr_error *error);
+/* Asks every agent that is ready; figures of the others stay NaN. Blocks, at most about a minute.
+ */
+void chirr_evaluation_run(struct chirr_evaluation *evaluation,
+                          const struct chirr_launcher *launcher);
+/* Removes the files. */
+void chirr_evaluation_remove(const struct chirr_evaluation *evaluation,
+                             const struct chirr_fleet_config *fleet);
+
+#endif
