@@ -292,9 +292,8 @@ static void rebuild_block(struct chirr_model *model, size_t block)
 {
     size_t at = block * CHIRR_DELTA_BLOCK;
     chirr_registers_sum(&model->registers, block, model->foreign + at);
-    for (size_t i = at; i < at + CHIRR_DELTA_BLOCK; i++) {
-        model->weights[i] = (model->genesis[i] + model->own[i]) + model->foreign[i];
-    }
+    model->body.kernels->sum_three(CHIRR_DELTA_BLOCK, model->genesis + at, model->own + at,
+                                   model->foreign + at, model->weights + at);
 }
 
 /* Takes the newer blocks of a checked delta into the registers; returns how many there were. */
@@ -358,9 +357,9 @@ void chirr_model_rebuild(struct chirr_model *model)
     for (size_t block = 0; block < model->registers.blocks; block++) {
         rebuild_block(model, block);
     }
-    for (size_t i = l->shared_end; i < l->total; i++) {
-        model->weights[i] = (model->genesis[i] + model->own[i]) + model->foreign[i];
-    }
+    size_t at = l->shared_end;
+    model->body.kernels->sum_three(l->total - at, model->genesis + at, model->own + at,
+                                   model->foreign + at, model->weights + at);
 }
 
 /* Blocks of which something came from this origin. */

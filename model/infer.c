@@ -7,12 +7,14 @@
 #include "model/internal.h"
 #include "model/elementary.h"
 
+/* Surprise is bounded: no outcome is worth more than this many deviations. */
+#define STANDARD_ERRORS_MAX 1000.0
+
 /* The view with the slow average in place of the live own change. */
 static const chirr_real *averaged_weights(struct chirr_model *model)
 {
-    for (size_t i = 0; i < model->body.layout.total; i++) {
-        model->gradient[i] = (model->genesis[i] + model->average[i]) + model->foreign[i];
-    }
+    model->body.kernels->sum_three(model->body.layout.total, model->genesis, model->average,
+                                   model->foreign, model->gradient);
     return model->gradient;
 }
 
@@ -158,6 +160,7 @@ static double surprise_of(const struct chirr_model_forecast *forecast,
     if (outcome->success) {
         double z = ((double)outcome->target - (double)forecast->mean) / (double)forecast->deviation;
         double log_deviation = (double)chirr_log((chirr_real)forecast->deviation);
+        z = fmax(-STANDARD_ERRORS_MAX, fmin(STANDARD_ERRORS_MAX, z));
         nats += 0.5 * z * z + log_deviation + 0.91893853320467274;
     }
     return nats;

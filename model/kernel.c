@@ -162,7 +162,8 @@ static void norm_backward(size_t width, chirr_real scale, const chirr_real *gain
     }
 }
 
-static void gate(size_t count, const chirr_real *gate_in, const chirr_real *value, chirr_real *out)
+static void gate(size_t count, const chirr_real *restrict gate_in, const chirr_real *restrict value,
+                 chirr_real *restrict out)
 {
     for (size_t i = 0; i < count; i++) {
         out[i] = gate_in[i] * chirr_sigmoid(gate_in[i]) * value[i];
@@ -207,11 +208,19 @@ static void softmax(size_t count, chirr_real *x)
     }
 }
 
-static void blend(size_t count, chirr_real factor, chirr_real *y, chirr_real gain,
-                  const chirr_real *x)
+static void blend(size_t count, chirr_real factor, chirr_real *restrict y, chirr_real gain,
+                  const chirr_real *restrict x)
 {
     for (size_t i = 0; i < count; i++) {
         y[i] = factor * y[i] + gain * x[i];
+    }
+}
+
+static void sum_three(size_t count, const chirr_real *restrict a, const chirr_real *restrict b,
+                      const chirr_real *restrict c, chirr_real *restrict sum)
+{
+    for (size_t i = 0; i < count; i++) {
+        sum[i] = (a[i] + b[i]) + c[i];
     }
 }
 
@@ -222,28 +231,19 @@ static void blend(size_t count, chirr_real factor, chirr_real *y, chirr_real gai
 #define ROOT(x) sqrtf(x)
 #endif
 
-static void descend(const struct chirr_descent *c, const struct chirr_descent_arrays *a,
-                    size_t begin, size_t end)
+static void descend(const struct chirr_descent *descent, size_t count,
+                    const chirr_real *restrict gradient, chirr_real *restrict moment,
+                    chirr_real *restrict own)
 {
-    const chirr_real *restrict gradient = a->gradient;
-    const chirr_real *restrict genesis = a->genesis;
-    const chirr_real *restrict foreign = a->foreign;
-    chirr_real *restrict own = a->own;
-    chirr_real *restrict average = a->average;
-    chirr_real *restrict moment = a->moment;
-    chirr_real *restrict weights = a->weights;
-    const struct chirr_descent k = *c;
-    for (size_t i = begin; i < end; i++) {
+    const struct chirr_descent k = *descent;
+    for (size_t i = 0; i < count; i++) {
         chirr_real g = gradient[i] * k.clip;
         /* The floor stands in for RMSProp's epsilon and keeps idle moments out of the denormals. */
-        moment[i] = k.decay * moment[i] + (1 - k.decay) * (g * g + CHIRR_REAL(1e-16));
-        chirr_real step = k.rate * g / ROOT(moment[i] * k.correction);
-        chirr_real next = own[i] - step;
+        chirr_real m = k.decay * moment[i] + (1 - k.decay) * (g * g + CHIRR_REAL(1e-16));
+        chirr_real next = own[i] - k.rate * g / ROOT(m * k.correction);
         next = next < k.bound ? next : k.bound;
-        next = next > -k.bound ? next : -k.bound;
-        own[i] = next;
-        average[i] += k.average * (next - average[i]);
-        weights[i] = (genesis[i] + next) + foreign[i];
+        moment[i] = m;
+        own[i] = next > -k.bound ? next : -k.bound;
     }
 }
 
@@ -260,5 +260,6 @@ const struct chirr_kernels PASTE(chirr_kernels_, CHIRR_KERNEL) = {
     .gate_backward = gate_backward,
     .softmax = softmax,
     .blend = blend,
+    .sum_three = sum_three,
     .descend = descend,
 };

@@ -31,14 +31,7 @@ struct chirr_descent {
     chirr_real rate;       /* learning rate */
     chirr_real decay;      /* β2 of RMSprop */
     chirr_real correction; /* 1 / (1 − β2^t) */
-    chirr_real average;    /* weight of the newest in the slow average */
     chirr_real bound;      /* |own| never exceeds it */
-};
-
-/* What a step moves and what it reads; the arrays are parallel, [count]. */
-struct chirr_descent_arrays {
-    const chirr_real *gradient, *genesis, *foreign;
-    chirr_real *own, *average, *moment, *weights;
 };
 
 struct chirr_kernels {
@@ -76,8 +69,13 @@ struct chirr_kernels {
     void (*blend)(size_t count, chirr_real factor, chirr_real *y, chirr_real gain,
                   const chirr_real *x);
 
-    void (*descend)(const struct chirr_descent *descent, const struct chirr_descent_arrays *arrays,
-                    size_t begin, size_t end);
+    /* sum = (a + b) + c */
+    void (*sum_three)(size_t count, const chirr_real *a, const chirr_real *b, const chirr_real *c,
+                      chirr_real *sum);
+
+    /* One step of RMSprop on `own`; `moment` is the running mean of squared gradients. */
+    void (*descend)(const struct chirr_descent *descent, size_t count, const chirr_real *gradient,
+                    chirr_real *moment, chirr_real *own);
 };
 
 /* The variant with this name, or NULL where this machine or build has it not:

@@ -47,9 +47,10 @@ void chirr_learn_gradient(struct chirr_model *model, uint32_t sense)
         memset(model->gradient + ranges.begin[i], 0,
                (ranges.end[i] - ranges.begin[i]) * sizeof *model->gradient);
     }
-    model->body.kernels->blend((size_t)stream->filled * stream->outputs,
-                               1 / (chirr_real)stream->filled, stream->d_output, 0,
-                               stream->d_output);
+    chirr_real share = 1 / (chirr_real)stream->filled; /* of a step in the chunk's mean loss */
+    for (size_t i = 0; i < (size_t)stream->filled * stream->outputs; i++) {
+        stream->d_output[i] *= share;
+    }
     if (bytes) {
         chirr_codec_backward_byte_head(&model->body, &parameters, stream, d_x);
         chirr_body_backward(&model->body, &parameters, stream, d_x);
@@ -70,21 +71,41 @@ static double power_of(double base, uint64_t exponent)
     return result;
 }
 
+static double average_rate(uint64_t updates)
+{
+    double rate = AVERAGE_SPAN / ((double)updates + AVERAGE_SPAN);
+    return rate > AVERAGE_RATE_MIN ? rate : AVERAGE_RATE_MIN;
+}
+
 static struct chirr_descent descent_of(const struct chirr_model *model, double norm,
                                        uint64_t updates)
 {
     double warm = model->updates < model->config.warmup_updates
                       ? (double)(model->updates + 1) / model->config.warmup_updates
                       : 1;
-    double average = AVERAGE_SPAN / ((double)updates + AVERAGE_SPAN);
     return (struct chirr_descent){
         .clip = (chirr_real)(norm > GRADIENT_NORM_MAX ? GRADIENT_NORM_MAX / norm : 1),
         .rate = (chirr_real)(warm * (double)model->config.learning_rate),
         .decay = CHIRR_REAL(MOMENT_DECAY),
         .correction = (chirr_real)(1 / (1 - power_of(MOMENT_DECAY, updates + 1))),
-        .average = (chirr_real)(average > AVERAGE_RATE_MIN ? average : AVERAGE_RATE_MIN),
         .bound = OWN_CHANGE_MAX,
     };
+}
+
+/* Own change by one step, its average towards it, and the weights anew. */
+static void move(struct chirr_model *model, const struct chirr_descent *descent, double average,
+                 size_t begin, size_t end)
+{
+    enum { SLICE = 1024 }; /* all of a slice's arrays stay in the first cache */
+    const struct chirr_kernels *k = model->body.kernels;
+    chirr_real rate = (chirr_real)average;
+    for (size_t at = begin; at < end; at += SLICE) {
+        size_t count = end - at < SLICE ? end - at : SLICE;
+        k->descend(descent, count, model->gradient + at, model->moment + at, model->own + at);
+        k->blend(count, 1 - rate, model->average + at, rate, model->own + at);
+        k->sum_three(count, model->genesis + at, model->own + at, model->foreign + at,
+                     model->weights + at);
+    }
 }
 
 bool chirr_learn_chunk(struct chirr_model *model, uint32_t sense)
@@ -100,19 +121,11 @@ bool chirr_learn_chunk(struct chirr_model *model, uint32_t sense)
         model->updates_refused++;
         return false;
     }
-    const struct chirr_descent_arrays arrays = {.gradient = model->gradient,
-                                                .genesis = model->genesis,
-                                                .foreign = model->foreign,
-                                                .own = model->own,
-                                                .average = model->average,
-                                                .moment = model->moment,
-                                                .weights = model->weights};
-    struct chirr_descent descents[2];
+    double norm = sqrt(squares);
+    struct chirr_descent descents[2] = {descent_of(model, norm, *ranges.updates[0]),
+                                        descent_of(model, norm, *ranges.updates[1])};
     for (int i = 0; i < 2; i++) {
-        descents[i] = descent_of(model, sqrt(squares), *ranges.updates[i]);
-    }
-    for (int i = 0; i < 2; i++) {
-        model->body.kernels->descend(&descents[i], &arrays, ranges.begin[i], ranges.end[i]);
+        move(model, &descents[i], average_rate(*ranges.updates[i]), ranges.begin[i], ranges.end[i]);
         ++*ranges.updates[i];
     }
     return true;

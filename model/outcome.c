@@ -14,6 +14,7 @@
 #define LOGIT_PRIOR 1.0       /* tasks tend to succeed */
 #define LOGISTIC_WEIGHT 1.0
 #define NEWTON_STEPS 8
+#define NUMBER_MAX 1e38 /* what a forecast can say in a float */
 
 /* Through the model's own functions, since libm's last bits differ between systems. */
 static double logistic_of(double x)
@@ -326,6 +327,6 @@ void chirr_outcomes_forecast(const struct chirr_outcomes *o, const double *stand
         known += o->column[a] * o->column[a];
     }
     double variance = o->noise * (1 + (own > known ? own - known : 0));
-    forecast->mean = (float)mean;
-    forecast->deviation = (float)sqrt(variance);
+    forecast->mean = (float)fmax(-NUMBER_MAX, fmin(NUMBER_MAX, mean));
+    forecast->deviation = (float)fmin(NUMBER_MAX, sqrt(variance));
 }

@@ -1,0 +1,213 @@
+/* Every vector width against plain loops, to the bit; elementary functions against libm. */
+#include "model/kernel.h"
+
+#include <criterion/criterion.h>
+#include <math.h>
+#include <string.h>
+
+#include "base/random.h"
+#include "model/elementary.h"
+
+#define ROOM 20000
+
+static struct chirr_random random_stream;
+static float x[ROOM], w[ROOM], y[ROOM], expected[ROOM];
+
+static const char *const variants[] = {"portable", "avx2", "avx512"};
+#define VARIANTS (sizeof variants / sizeof *variants)
+
+static void fill(float *array, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        array[i] = (float)chirr_random_normal(&random_stream);
+    }
+}
+
+static void setup(void)
+{
+    chirr_random_init(&random_stream, 1, 1);
+    fill(x, ROOM);
+    fill(w, ROOM);
+}
+
+TestSuite(kernel, .init = setup);
+
+static void product_reference(const struct chirr_product *s, const float *xs, const float *ws,
+                              float *ys)
+{
+    for (size_t g = 0; g < s->groups; g++) {
+        for (size_t r = 0; r < s->rows; r++) {
+            for (size_t i = 0; i < s->inner; i++) {
+                for (size_t j = 0; j < s->columns; j++) {
+                    ys[g * s->y_group + r * s->y_row + j] +=
+                        xs[g * s->x_group + r * s->x_row + i * s->x_inner] *
+                        ws[g * s->w_group + i * s->w_inner + j];
+                }
+            }
+        }
+    }
+}
+
+static struct chirr_product random_shape(void)
+{
+    struct chirr_product s = {
+        .groups = 1 + chirr_random_below(&random_stream, 3),
+        .rows = 1 + chirr_random_below(&random_stream, 9),
+        .inner = 1 + chirr_random_below(&random_stream, 20),
+        .columns = 1 + chirr_random_below(&random_stream, 90),
+    };
+    bool turned = chirr_random_below(&random_stream, 2) == 0; /* x read across its rows */
+    s.x_row = turned ? 1 : s.inner;
+    s.x_inner = turned ? s.rows : 1;
+    s.x_group = s.rows * s.inner;
+    s.w_inner = s.columns + chirr_random_below(&random_stream, 5);
+    s.w_group = s.inner * s.w_inner;
+    s.y_row = s.columns + chirr_random_below(&random_stream, 3);
+    s.y_group = s.rows * s.y_row;
+    return s;
+}
+
+Test(kernel, product_equals_plain_loops_bit_by_bit_at_every_width)
+{
+    for (size_t v = 0; v < VARIANTS; v++) {
+        const struct chirr_kernels *kernels = chirr_kernels_named(variants[v]);
+        for (int trial = 0; kernels != NULL && trial < 300; trial++) {
+            struct chirr_product s = random_shape();
+            size_t count = s.groups * s.y_group;
+            memcpy(y, x + 100, count * sizeof *y);
+            memcpy(expected, y, count * sizeof *y);
+            kernels->product(&s, x, w, y);
+            product_reference(&s, x, w, expected);
+            cr_assert_eq(memcmp(y, expected, count * sizeof *y), 0,
+                         "%s, trial %d: %zu groups of [%zu][%zu]·[%zu]", variants[v], trial,
+                         s.groups, s.rows, s.inner, s.columns);
+        }
+    }
+}
+
+/* Runs everything but the product on odd sizes; what it wrote is in `out`. */
+static size_t run_elementwise(const struct chirr_kernels *k, float *out)
+{
+    const size_t n = 77;
+    const struct chirr_descent descent = {0.5f, 0.01f, 0.99f, 3.0f, 4.0f};
+    float *at = out;
+    memcpy(at, x, n * sizeof *at);
+    k->softmax(n, at);
+    k->gate(n, x, w, at += n);
+    const float *pair[2] = {x, w};
+    k->gate_backward(n, pair, x + n, at + n, at + 2 * n);
+    at += 3 * n;
+    *at = k->norm(n, x, w, at + 1, at + 1 + n);
+    at += 1 + 2 * n;
+    memcpy(at, w, 2 * n * sizeof *at);
+    float *d_x_d_gain[2] = {at, at + n};
+    k->norm_backward(n, 0.7f, w, x, x + n, d_x_d_gain);
+    at += 2 * n;
+    memcpy(at, w, n * sizeof *at);
+    k->blend(n, 0.3f, at, 0.7f, x);
+    memcpy(at += n, w, 7 * sizeof *at);
+    k->sum_rows(11, 7, x, at);
+    k->transpose(11, 7, x, at += 7);
+    k->sum_three(n, x, w, x + n, at += n);
+    for (size_t i = 0; i < n; i++) {
+        at[n + i] = fabsf(w[i]);
+    }
+    memcpy(at += 2 * n, x, n * sizeof *at);
+    k->descend(&descent, n, x + n, at - n, at);
+    at += n;
+    *at++ = (float)k->sum_squares(9001, x);
+    return (size_t)(at - out);
+}
+
+Test(kernel, every_width_gives_the_same_bits)
+{
+    memset(expected, 0, sizeof expected);
+    memset(y, 0, sizeof y);
+    size_t count = run_elementwise(chirr_kernels_named("portable"), expected);
+    for (size_t v = 1; v < VARIANTS; v++) {
+        const struct chirr_kernels *kernels = chirr_kernels_named(variants[v]);
+        if (kernels != NULL) {
+            cr_assert_eq(run_elementwise(kernels, y), count);
+            for (size_t i = 0; i < count; i++) {
+                cr_assert_eq(memcmp(&y[i], &expected[i], sizeof *y), 0, "%s[%zu]: %a, expected %a",
+                             variants[v], i, (double)y[i], (double)expected[i]);
+            }
+        }
+    }
+}
+
+Test(kernel, softmax_is_a_distribution_in_the_order_of_its_logits)
+{
+    float p[3] = {-80, 1, 2};
+    chirr_kernels_best()->softmax(3, p);
+    cr_expect_float_eq(p[0] + p[1] + p[2], 1, 1e-6);
+    cr_expect_float_eq(p[2] / p[1], 2.7182818f, 1e-5);
+    cr_expect_geq(p[0], 0);
+    cr_expect_lt(p[0], 1e-30f);
+}
+
+Test(kernel, norm_makes_the_mean_square_one)
+{
+    float hat[50], out[50], gain[50];
+    for (size_t i = 0; i < 50; i++) {
+        gain[i] = 2;
+    }
+    float scale = chirr_kernels_best()->norm(50, x, gain, hat, out);
+    double squares = 0;
+    for (size_t i = 0; i < 50; i++) {
+        squares += (double)(hat[i] * hat[i]);
+        cr_expect_eq(out[i], 2 * hat[i]);
+        cr_expect_eq(hat[i], scale * x[i]);
+    }
+    cr_expect_float_eq(squares / 50, 1, 1e-4);
+}
+
+Test(kernel, an_unknown_variant_is_not_found)
+{
+    cr_expect_null(chirr_kernels_named("avx1024"));
+}
+
+Test(elementary, exp_is_within_a_millionth_of_libm)
+{
+    for (double v = -86; v < 87; v += 0.0137) {
+        double expected_value = exp((double)(float)v);
+        cr_assert_lt(fabs((double)chirr_exp((float)v) / expected_value - 1), 1e-6, "e^%g", v);
+    }
+    cr_expect_eq(chirr_exp(0), 1);
+}
+
+Test(elementary, exp_saturates_and_survives_what_is_not_a_number)
+{
+    cr_expect(isfinite(chirr_exp(INFINITY)));
+    cr_expect(isfinite(chirr_exp(1e30f)));
+    cr_expect_gt(chirr_exp(-INFINITY), 0);
+    cr_expect_lt(chirr_exp(-1e30f), 1e-37f);
+    cr_expect(isfinite(chirr_exp(NAN)));
+}
+
+Test(elementary, log_is_within_a_millionth_of_libm)
+{
+    for (double v = 1e-37; v < 1e37; v *= 1.0173) {
+        double expected_value = log((double)(float)v);
+        double error = fabs((double)chirr_log((float)v) - expected_value);
+        cr_assert_leq(error, 1e-6 * fabs(expected_value) + 1e-7, "ln %g", v);
+    }
+    cr_expect_eq(chirr_log(1), 0);
+}
+
+Test(elementary, sigmoid_is_within_a_millionth_of_libm)
+{
+    for (double v = -60; v < 60; v += 0.0131) {
+        double expected_value = 1 / (1 + exp(-(double)(float)v));
+        cr_assert_lt(fabs((double)chirr_sigmoid((float)v) / expected_value - 1), 2e-6, "%g", v);
+    }
+}
+
+Test(elementary, finiteness_is_read_from_the_bits)
+{
+    cr_expect(chirr_is_finite(1e308));
+    cr_expect(chirr_is_finite(0));
+    cr_expect_not(chirr_is_finite((double)INFINITY));
+    cr_expect_not(chirr_is_finite(-(double)INFINITY));
+    cr_expect_not(chirr_is_finite((double)NAN));
+}
