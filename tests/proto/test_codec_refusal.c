@@ -196,7 +196,8 @@ Test(codec_refusal, refuses_every_malformed_field_of_a_record)
 
 /* ---- The same for messages ------------------------------------------------------------------ */
 
-static Chirr__Wire__MemberUpdate *many_updates[CHIRR_MEMBER_UPDATES_MAX + 1];
+#define SMASHING 4000 /* so many that storing them unchecked would be noticed */
+static Chirr__Wire__MemberUpdate *many_updates[SMASHING];
 static Chirr__Wire__Record *many_records[CHIRR_RECORDS_MAX + 1];
 static uint64_t many_numbers[CHIRR_DIGEST_ENTRIES_MAX + 1];
 
@@ -214,6 +215,7 @@ static uint64_t many_numbers[CHIRR_DIGEST_ENTRIES_MAX + 1];
     X(ACK, RANGE, w->ack->news->updates[0]->status = 5)                                            \
     X(GOSSIP, RANGE, w->gossip->updates[0]->status = -1)                                           \
     X(GOSSIP, FULL, (w->gossip->n_updates = 17, w->gossip->updates = many_updates))                \
+    X(GOSSIP, FULL, (w->gossip->n_updates = SMASHING, w->gossip->updates = many_updates))          \
     X(HEARTBEAT, RANGE, w->heartbeat->incarnation = 0)                                             \
     X(HEARTBEAT, RANGE, w->heartbeat->running_count = 257)                                         \
     X(HEARTBEAT, RANGE, w->heartbeat->bits = NAN)                                                  \
@@ -303,7 +305,7 @@ static void fill_many(void)
     chirr__wire__member_update__init(&update);
     update.agent = 1;
     update.status = 1;
-    for (size_t i = 0; i < CHIRR_MEMBER_UPDATES_MAX + 1; i++) {
+    for (size_t i = 0; i < SMASHING; i++) {
         many_updates[i] = &update;
     }
     plain_record(CHIRR_RECORD_CLAIMS, &record);

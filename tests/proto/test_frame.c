@@ -146,7 +146,7 @@ Test(frame, refuses_envelopes_that_are_not_the_one_encoding)
         {"from 0", 12, {0x09, 0, 0, 0, 0, 0, 0, 0, 0, 0x12, 1, 'x'}},
         {"empty payload", 11, {0x09, 1, 0, 0, 0, 0, 0, 0, 0, 0x12, 0}},
         {"payload past the end", 12, {0x09, 1, 0, 0, 0, 0, 0, 0, 0, 0x12, 2, 'x'}},
-        {"over-long length", 13, {0x09, 1, 0, 0, 0, 0, 0, 0, 0, 0x12, 0x81, 0, 'x'}},
+        {"over-long length", 12, {0x09, 1, 0, 0, 0, 0, 0, 0, 0, 0x12, 0x81, 0}},
         {"endless length", 14, {0x09, 1, 0, 0, 0, 0, 0, 0, 0, 0x12, 0x81, 0x80, 0x80, 0x80}},
         {"no from", 3, {0x12, 1, 'x'}},
         {"rest behind", 14, {0x09, 1, 0, 0, 0, 0, 0, 0, 0, 0x12, 1, 'x', 0x1a, 0}},
