@@ -27,6 +27,13 @@ struct change {
     chirr_task_id task;
 };
 
+/* A walk over everything held, one kind after the other. By id, since what is collected may change
+ * the store meanwhile. */
+struct walk {
+    enum chirr_record_kind kind; /* 0: over */
+    uint64_t after;              /* the last author or task shown of this kind */
+};
+
 struct errand {
     chirr_agent_id to;
     bool answer_wanted;
@@ -43,6 +50,7 @@ struct chirr_dissemination {
     chirr_time_us now; /* of the newest input */
     chirr_time_us repair_at;
     struct chirr_ring changes;         /* of struct change */
+    struct walk walk;                  /* goes before `changes` */
     struct chirr_ring errands;         /* of struct errand */
     struct chirr_repair_answer answer; /* borrowed by a SEND */
     chirr_agent_id answer_to;
@@ -132,20 +140,25 @@ chirr_dissemination_create(struct chirr_arena *arena,
 
 /* ---- Taking in ----------------------------------------------------------------------------- */
 
-/* A record that could not be shown to anybody must not be joined: it would be known here, and never
- * come again. Refused for lack of room it counts as lost, and is repaired. */
+/* A change that nobody hears of is lost for ever: it is known here and will not come again. So when
+ * the queue is full, everything is shown once more instead. */
+static void note_change(struct chirr_dissemination *d, const struct chirr_record *record)
+{
+    bool is_task = record->kind == CHIRR_RECORD_TASK;
+    struct change change = {record->kind, record->author, is_task ? record->task.id : 0};
+    if (!chirr_ring_push(&d->changes, &change)) {
+        d->counters.overflows++;
+        d->changes.count = 0;
+        d->walk = (struct walk){CHIRR_RECORD_CARD, 0};
+    }
+}
+
 static enum chirr_err join(struct chirr_dissemination *d, const struct chirr_record *record,
                            enum chirr_join *how)
 {
-    if (d->changes.count == d->changes.capacity) {
-        d->counters.deferred++;
-        return CHIRR_ERR_FULL;
-    }
     enum chirr_err err = chirr_records_join(d->store, record, how);
     if (err == CHIRR_OK && *how == CHIRR_JOIN_CHANGED) {
-        bool is_task = record->kind == CHIRR_RECORD_TASK;
-        struct change change = {record->kind, record->author, is_task ? record->task.id : 0};
-        chirr_ring_push(&d->changes, &change);
+        note_change(d, record);
     }
     return err;
 }
@@ -173,8 +186,7 @@ static enum chirr_err speak(struct chirr_dissemination *d, struct chirr_record *
 }
 
 /* Makes every own statement of an earlier life once more, in this one. Each gets the newest stamp,
- * so the oldest held is the next to do, until it is of this life. What finds no room is left for
- * the next occasion. */
+ * so the oldest held is the next to do, until it is of this life. */
 static void restate(struct chirr_dissemination *d)
 {
     for (;;) {
@@ -262,23 +274,61 @@ enum chirr_err chirr_dissemination_restore(struct chirr_dissemination *d,
     return record->author == d->config.self ? hear_own(d, record) : join(d, record, &how);
 }
 
+/* ---- Showing what changed ------------------------------------------------------------------ */
+
+static const struct chirr_record *find_record(const struct chirr_record_store *store,
+                                              const struct change *key)
+{
+    switch (key->kind) {
+    case CHIRR_RECORD_CARD:
+        return chirr_records_card(store, key->author);
+    case CHIRR_RECORD_CLAIMS:
+        return chirr_records_claims(store, key->author);
+    case CHIRR_RECORD_TASK:
+        return chirr_records_task(store, key->task);
+    }
+    return NULL;
+}
+
+static uint64_t id_at(const struct chirr_record_store *store, bool tasks, uint32_t index)
+{
+    return tasks ? chirr_records_task_at(store, index)->task.id
+                 : chirr_records_author_at(store, index);
+}
+
+/* The next key of the walk; false when it is over. */
+static bool walk_on(struct chirr_dissemination *d, struct change *key)
+{
+    while (d->walk.kind != 0) {
+        bool tasks = d->walk.kind == CHIRR_RECORD_TASK;
+        uint32_t low = 0;
+        uint32_t count =
+            tasks ? chirr_records_task_count(d->store) : chirr_records_author_count(d->store);
+        for (uint32_t high = count; low < high;) {
+            uint32_t middle = low + (high - low) / 2;
+            if (id_at(d->store, tasks, middle) <= d->walk.after) {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        if (low < count) {
+            d->walk.after = id_at(d->store, tasks, low);
+            *key = (struct change){d->walk.kind, d->walk.after, d->walk.after};
+            return true;
+        }
+        d->walk.kind = tasks ? 0 : d->walk.kind + 1;
+        d->walk.after = 0;
+    }
+    return false;
+}
+
 bool chirr_dissemination_changed(struct chirr_dissemination *d, struct chirr_record *record)
 {
     struct change change;
-    while (chirr_ring_pop(&d->changes, &change)) {
-        const struct chirr_record *found = NULL;
-        switch (change.kind) {
-        case CHIRR_RECORD_CARD:
-            found = chirr_records_card(d->store, change.author);
-            break;
-        case CHIRR_RECORD_CLAIMS:
-            found = chirr_records_claims(d->store, change.author);
-            break;
-        case CHIRR_RECORD_TASK:
-            found = chirr_records_task(d->store, change.task);
-            break;
-        }
-        if (found != NULL) { /* else forgotten meanwhile */
+    while (walk_on(d, &change) || chirr_ring_pop(&d->changes, &change)) {
+        const struct chirr_record *found = find_record(d->store, &change);
+        if (found != NULL) { /* else forgotten meanwhile, or never said */
             *record = *found;
             return true;
         }
@@ -429,7 +479,6 @@ void chirr_dissemination_tick(struct chirr_dissemination *d,
         return;
     }
     d->repair_at = now + jittered_interval(d);
-    restate(d); /* what found no room at its time */
     chirr_agent_id to = choose_live(d, membership);
     if (to != 0) {
         send_digest(d, to, true);

@@ -30,7 +30,8 @@ struct chirr_dissemination_config {
     uint64_t seed;
     uint32_t repair_interval_ms; /* >= 1; the mean, jittered by a quarter */
     uint32_t repair_records_max; /* in one answer, 1…CHIRR_RECORDS_MAX */
-    uint32_t changes_max;        /* >= 1; changed records that wait to be collected */
+    uint32_t changes_max;        /* >= 1; changed records that wait to be collected; beyond that
+                                    everything held is shown once more */
 };
 struct chirr_dissemination_config chirr_dissemination_config_default(void);
 CHIRR_NODISCARD enum chirr_err
@@ -49,13 +50,12 @@ chirr_dissemination_create(struct chirr_arena *arena,
 /* States something new as self: stamps, joins and pushes it. `record->kind` and its body are given;
  * author and stamp are filled in. The first statement of a life begins it with `incarnation`.
  * CHIRR_ERR_STALE: something greater is known already, or an earlier life had this incarnation.
- * CHIRR_ERR_FULL: too many changes wait to be collected, or the store is full. Any other error of
- * the join. Nothing was said then. */
+ * CHIRR_ERR_FULL: the store is. Any other error of the join. Nothing was said then. */
 CHIRR_NODISCARD enum chirr_err chirr_dissemination_state(struct chirr_dissemination *dissemination,
                                                          struct chirr_record *record,
                                                          uint64_t incarnation, chirr_time_us now);
 
-/* Takes in what the durable store kept, before the first receive. */
+/* Takes in what the durable store kept, any number of records, before the first receive. */
 CHIRR_NODISCARD enum chirr_err
 chirr_dissemination_restore(struct chirr_dissemination *dissemination,
                             const struct chirr_record *record);
@@ -82,9 +82,9 @@ void chirr_dissemination_ask(struct chirr_dissemination *dissemination, chirr_ag
 
 struct chirr_dissemination_counters {
     uint64_t pushed_records, answered_records;
-    uint64_t deferred; /* received while too many changes waited: left to the next repair */
-    uint64_t dropped;  /* digests and answers that found their queue full */
-    uint64_t restated; /* own statements of an earlier life, made again */
+    uint64_t overflows; /* too many changes waited */
+    uint64_t dropped;   /* digests and answers that found their queue full */
+    uint64_t restated;  /* own statements of an earlier life, made again */
 };
 const struct chirr_dissemination_counters *
 chirr_dissemination_count(const struct chirr_dissemination *dissemination);

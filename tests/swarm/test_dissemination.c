@@ -490,34 +490,53 @@ Test(dissemination, a_digest_is_answered_with_ones_own_when_wanted)
     cr_assert(output.message->digest.answer_wanted);
 }
 
-Test(dissemination, changes_that_nobody_collects_are_left_to_repair)
+Test(dissemination, more_changes_than_fit_show_everything_again)
 {
     alone.config = chirr_dissemination_config_default();
-    alone.config.changes_max = 2;
+    alone.config.changes_max = 4;
     agent_create(&alone, 0, 1, 0);
     struct agent *agent = &alone.agents[0];
-    struct chirr_record tasks[] = {task_of(1, 1), task_of(1, 2)};
-    cr_assert_eq(give(agent, tasks, 2, NULL, 0), CHIRR_ERR_FULL);
-    cr_assert_eq(chirr_records_task_count(agent->store), 1);
-    cr_assert_eq(chirr_dissemination_count(agent->dissemination)->deferred, 1);
+    for (uint64_t version = 1; version <= 100; version++) {
+        struct chirr_record task = task_of(1, version);
+        cr_assert_eq(chirr_dissemination_restore(agent->dissemination, &task), CHIRR_OK);
+    }
+    cr_assert_gt(chirr_dissemination_count(agent->dissemination)->overflows, 0);
+    bool shown[101] = {false};
     struct chirr_record changed;
     cr_assert(chirr_dissemination_changed(agent->dissemination, &changed));
     cr_assert_eq(changed.kind, CHIRR_RECORD_CARD);
-    cr_assert(chirr_dissemination_changed(agent->dissemination, &changed));
-    cr_assert_eq(changed.task.id, tasks[0].task.id);
-    cr_assert_not(chirr_dissemination_changed(agent->dissemination, &changed));
+    for (uint32_t i = 0; chirr_dissemination_changed(agent->dissemination, &changed); i++) {
+        cr_assert_lt(i, 110);
+        shown[changed.stamp.version] = true;
+        if (i < 3) { /* what comes between is shown too, wherever the walk is */
+            struct chirr_record task = sample_task(0, i);
+            cr_assert_eq(chirr_dissemination_state(agent->dissemination, &task, 1, 0), CHIRR_OK);
+        }
+    }
+    for (uint64_t version = 1; version <= 100; version++) {
+        cr_assert(shown[version], "version %llu", (unsigned long long)version);
+    }
+}
 
+Test(dissemination, a_record_left_out_for_lack_of_room_holds_up_its_authors_mark)
+{
+    struct agent *agent = agent_alone();
     chirr_agent_id self = sample_agent(0);
-    chirr_agent_id author = sample_agent(1);
-    bool self_first = self < author;
+    bool self_first = self < sample_agent(1);
     struct chirr_digest_entry covered[2];
     covered[self_first ? 0 : 1] = (struct chirr_digest_entry){self, {1, 0}};
-    covered[self_first ? 1 : 0] = (struct chirr_digest_entry){author, {1, 9}};
-    struct chirr_record more[] = {task_of(1, 2), task_of(1, 3), task_of(1, 4)};
-    cr_assert_eq(give(agent, more, 3, covered, 2), CHIRR_ERR_FULL);
-    cr_assert_lt(mark_of(agent, 1), 9);
-    take_changes(agent);
-    cr_assert_eq(give(agent, more, 3, covered, 2), CHIRR_OK);
+    covered[self_first ? 1 : 0] = (struct chirr_digest_entry){sample_agent(1), {1, 9}};
+    for (uint32_t i = 0; i < store_config.tasks_max; i++) {
+        struct chirr_record task = sample_task(0, i);
+        cr_assert_eq(chirr_dissemination_state(agent->dissemination, &task, 1, 0), CHIRR_OK);
+    }
+    struct chirr_record task = task_of(1, 3);
+    cr_assert_eq(give(agent, &task, 1, covered, 2), CHIRR_ERR_FULL);
+    cr_assert_eq(mark_of(agent, 1), 0);
+    struct chirr_record cancelled = sample_task(0, 0);
+    cancelled = sample_phase(&cancelled, CHIRR_TASK_CANCELLED, 0, 0);
+    cr_assert_eq(chirr_dissemination_state(agent->dissemination, &cancelled, 1, 0), CHIRR_OK);
+    cr_assert_eq(give(agent, &task, 1, covered, 2), CHIRR_OK);
     cr_assert_eq(mark_of(agent, 1), 9);
 }
 
@@ -528,6 +547,22 @@ Test(dissemination, a_task_forgotten_by_the_store_is_not_taken_in_again)
     struct chirr_record late = task_of(1, 4);
     cr_assert_eq(give(agent, &late, 1, NULL, 0), CHIRR_OK);
     cr_assert_null(chirr_records_task(agent->store, late.task.id));
+}
+
+Test(dissemination, what_changed_is_shown_in_order)
+{
+    struct agent *agent = agent_alone();
+    struct chirr_record tasks[] = {task_of(1, 2), task_of(1, 1)};
+    cr_assert_eq(give(agent, tasks, 2, NULL, 0), CHIRR_OK);
+    cr_assert_eq(give(agent, tasks, 2, NULL, 0), CHIRR_OK); /* known: no change */
+    struct chirr_record changed;
+    cr_assert(chirr_dissemination_changed(agent->dissemination, &changed));
+    cr_assert_eq(changed.kind, CHIRR_RECORD_CARD);
+    for (int i = 0; i < 2; i++) {
+        cr_assert(chirr_dissemination_changed(agent->dissemination, &changed));
+        cr_assert_eq(changed.task.id, tasks[i].task.id);
+    }
+    cr_assert_not(chirr_dissemination_changed(agent->dissemination, &changed));
 }
 
 Test(dissemination, restored_tasks_are_stated_again_in_the_new_life)
