@@ -122,6 +122,9 @@ CHIRR_NODISCARD enum chirr_err chirr_yaml_read(const struct chirr_yaml *yaml, co
                                                const struct chirr_yaml_field *fields, void *into,
                                                struct chirr_error *error);
 
+/* The notation of WHOLE, PERMILLE, DURATION and SIZE, for command lines: into the stored unit. */
+bool chirr_yaml_parse_integer(enum chirr_yaml_type type, const char *text, uint64_t *value);
+
 /* Is there a value at `path`? */
 bool chirr_yaml_has(const struct chirr_yaml *yaml, const char *path);
 

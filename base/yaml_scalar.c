@@ -55,7 +55,7 @@ static bool scan_decimal(const char **text, uint64_t *digits, uint32_t *places)
     return true;
 }
 
-static bool parse_integer(enum chirr_yaml_type type, const char *text, uint64_t *value)
+bool chirr_yaml_parse_integer(enum chirr_yaml_type type, const char *text, uint64_t *value)
 {
     uint32_t places;
     if (!scan_decimal(&text, value, &places) || (type == CHIRR_YAML_WHOLE && places > 0)) {
@@ -120,7 +120,7 @@ static void store_unsigned(void *at, size_t bytes, uint64_t value)
 static bool read_integer(const struct chirr_yaml_field *field, const char *text, void *at)
 {
     uint64_t value;
-    if (!parse_integer(field->type, text, &value) || value < field->min ||
+    if (!chirr_yaml_parse_integer(field->type, text, &value) || value < field->min ||
         value > greatest(field)) {
         return false;
     }
