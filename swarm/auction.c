@@ -8,6 +8,8 @@
 
 #include "swarm/auction_state.h"
 
+#define THINK_SPREAD_US_MAX (100 * CHIRR_US_PER_MS)
+
 struct chirr_auction_config chirr_auction_config_default(void)
 {
     return (struct chirr_auction_config){
@@ -164,13 +166,15 @@ static struct auction_entry *insert(struct chirr_auction *auction, chirr_task_id
 
 /* Decides anew soon: after a random part of a quarter of the settle window, so that what arrives
  * together is thought about once, and of many agents that could claim a task most find a better
- * claim made already and keep silent. */
+ * claim made already and keep silent: n agents that speak in random order state about log n
+ * claims. */
 static void think_soon(struct chirr_auction *auction)
 {
     if (auction->think_us == CHIRR_TIME_NEVER) {
-        uint64_t spread_us = (uint64_t)chirr_time_from_ms(auction->config.settle_ms) / 4;
-        auction->think_us =
-            auction->now + (chirr_time_us)chirr_random_below(&auction->random, spread_us + 1);
+        chirr_time_us spread_us =
+            chirr_time_min(chirr_time_from_ms(auction->config.settle_ms) / 4, THINK_SPREAD_US_MAX);
+        auction->think_us = auction->now + (chirr_time_us)chirr_random_below(
+                                               &auction->random, (uint64_t)spread_us + 1);
     }
 }
 
