@@ -9,11 +9,11 @@
 #include "model/elementary.h"
 
 _Static_assert(CHIRR_DELTA_BLOCK == CHIRR_LAYOUT_BLOCK, "registers are delta blocks");
+_Static_assert(CHIRR_DELTA_BLOCK == CHIRR_QUANTISED_COUNT, "and quantised as one");
 
-#define FORMAT_INT8 1
+#define FORMAT 1
 #define HEADER_BYTES 3
 #define GAP_BYTES_MAX 3 /* LEB128 of up to 2^21 − 1 */
-#define VALUE_MAX 127
 /* No honest change is greater: learning bounds |own| to 4 (learn.c). */
 #define CHANGE_MAX 4.0f
 
@@ -45,22 +45,21 @@ uint32_t chirr_delta_block_count(const struct chirr_model_config *config, uint32
     return (uint32_t)(stride / CHIRR_DELTA_BLOCK);
 }
 
-/* Squared norm of what was not published of a block. */
+/* Squared norm of what was not published of a block, beyond what rounding alone leaves. */
 static double unpublished(const struct chirr_model *model, size_t block)
 {
-    const chirr_real *own = model->own + block * CHIRR_DELTA_BLOCK;
-    const int8_t *published = model->registers.published + block * CHIRR_DELTA_BLOCK;
-    chirr_real scale = (chirr_real)model->registers.published_scales[block];
+    const struct chirr_quantised *published = &model->registers.published[block];
     chirr_real rest[CHIRR_DELTA_BLOCK];
-    for (size_t i = 0; i < CHIRR_DELTA_BLOCK; i++) {
-        rest[i] = own[i] - scale * (chirr_real)published[i];
-    }
-    return model->body.kernels->sum_squares(CHIRR_DELTA_BLOCK, rest);
+    memcpy(rest, model->own + block * CHIRR_DELTA_BLOCK, sizeof rest);
+    chirr_quantised_add(published, -1, rest);
+    double squares = model->body.kernels->sum_squares(CHIRR_DELTA_BLOCK, rest);
+    double noise = chirr_quantised_noise(published);
+    return squares > noise ? squares - noise : 0;
 }
 
 double chirr_delta_drift(const struct chirr_model *model, uint32_t partition)
 {
-    struct unit_blocks blocks;
+    struct unit_blocks blocks = {0};
     if (!find_unit(model, partition, &blocks)) {
         return 0;
     }
@@ -69,23 +68,6 @@ double chirr_delta_drift(const struct chirr_model *model, uint32_t partition)
         squares += unpublished(model, blocks.first + b);
     }
     return sqrt(squares);
-}
-
-static void quantise(const chirr_real *values, int8_t *out, float *scale)
-{
-    float greatest = 0;
-    for (size_t i = 0; i < CHIRR_DELTA_BLOCK; i++) {
-        float size = (float)(values[i] < 0 ? -values[i] : values[i]);
-        greatest = size > greatest ? size : greatest;
-    }
-    *scale = greatest / VALUE_MAX;
-    float inverse = greatest > 0 ? VALUE_MAX / greatest : 0;
-    for (size_t i = 0; i < CHIRR_DELTA_BLOCK; i++) {
-        float steps = (float)values[i] * inverse;
-        int rounded = (int)(steps + (steps < 0 ? -0.5f : 0.5f));
-        rounded = rounded < VALUE_MAX ? rounded : VALUE_MAX;
-        out[i] = (int8_t)(rounded > -VALUE_MAX ? rounded : -VALUE_MAX);
-    }
 }
 
 #define CHOSEN_MAX 64
@@ -126,20 +108,28 @@ static void sort_by_block(struct choice *chosen, size_t count)
     }
 }
 
-/* Appends one block in turn, unless it is among the chosen. */
-static size_t add_refresh(struct chirr_model *model, const struct unit_blocks *blocks,
-                          struct choice *chosen, size_t count)
+static bool is_chosen(const struct choice *chosen, size_t count, size_t block)
 {
-    uint32_t *turn = &model->registers.refresh[blocks->unit];
-    size_t block = *turn;
-    *turn = (*turn + 1) % (uint32_t)blocks->count;
     for (size_t i = 0; i < count; i++) {
         if (chosen[i].block == block) {
-            return count;
+            return true;
         }
     }
-    chosen[count] = (struct choice){block, 0};
-    return count + 1;
+    return false;
+}
+
+/* Fills up with blocks in turn, which heal what was lost and serve late joiners. */
+static size_t add_refresh(struct chirr_model *model, const struct unit_blocks *blocks,
+                          struct choice *chosen, size_t count, size_t most)
+{
+    uint32_t *turn = &model->registers.refresh[blocks->unit];
+    for (size_t tried = 0; tried < blocks->count && count < most; tried++) {
+        if (!is_chosen(chosen, count, *turn)) {
+            chosen[count++] = (struct choice){*turn, 0};
+        }
+        *turn = (*turn + 1) % (uint32_t)blocks->count;
+    }
+    return count;
 }
 
 static size_t put_gap(uint8_t *out, size_t gap)
@@ -156,33 +146,37 @@ static size_t put_gap(uint8_t *out, size_t gap)
 static size_t write_blocks(struct chirr_model *model, const struct unit_blocks *blocks,
                            const struct choice *chosen, size_t count, uint8_t *out)
 {
-    out[0] = FORMAT_INT8;
+    out[0] = FORMAT;
     chirr_wire_put_u16(out + 1, (uint16_t)count);
     size_t at = HEADER_BYTES;
     size_t next = 0;
     for (size_t i = 0; i < count; i++) {
         size_t block = blocks->first + chosen[i].block;
-        int8_t *published = model->registers.published + block * CHIRR_DELTA_BLOCK;
-        float *scale = &model->registers.published_scales[block];
-        quantise(model->own + block * CHIRR_DELTA_BLOCK, published, scale);
+        struct chirr_quantised *published = &model->registers.published[block];
+        chirr_quantise(model->own + block * CHIRR_DELTA_BLOCK, published);
         at += put_gap(out + at, chosen[i].block - next);
         next = chosen[i].block + 1;
-        chirr_wire_put_f32(out + at, *scale);
-        memcpy(out + at + sizeof(float), published, CHIRR_DELTA_BLOCK);
-        at += sizeof(float) + CHIRR_DELTA_BLOCK;
+        chirr_quantised_put(published, out + at);
+        at += CHIRR_QUANTISED_BYTES;
     }
     return at;
+}
+
+/* Bytes that a gap between blocks of this unit can take. */
+static size_t gap_bytes_max(const struct unit_blocks *blocks)
+{
+    return blocks->count <= 1 << 7 ? 1 : blocks->count <= 1 << 14 ? 2 : GAP_BYTES_MAX;
 }
 
 enum chirr_err chirr_delta_extract(struct chirr_model *model, uint32_t partition, uint8_t *out,
                                    size_t capacity, size_t *bytes)
 {
-    struct unit_blocks blocks;
+    struct unit_blocks blocks = {0};
     if (!find_unit(model, partition, &blocks)) {
         return CHIRR_ERR_INVALID;
     }
     *bytes = 0;
-    const size_t block_bytes = GAP_BYTES_MAX + sizeof(float) + CHIRR_DELTA_BLOCK;
+    const size_t block_bytes = gap_bytes_max(&blocks) + CHIRR_QUANTISED_BYTES;
     if (capacity < HEADER_BYTES + block_bytes) {
         return CHIRR_ERR_RANGE;
     }
@@ -194,9 +188,7 @@ enum chirr_err chirr_delta_extract(struct chirr_model *model, uint32_t partition
     if (count == 0) {
         return CHIRR_OK;
     }
-    if (most > 1) {
-        count = add_refresh(model, &blocks, chosen, count);
-    }
+    count = add_refresh(model, &blocks, chosen, count, most);
     sort_by_block(chosen, count);
     *bytes = write_blocks(model, &blocks, chosen, count, out);
     return CHIRR_OK;
@@ -211,8 +203,7 @@ struct reader {
 
 struct block_view {
     size_t block; /* of the unit */
-    float scale;
-    const uint8_t *values; /* [CHIRR_DELTA_BLOCK] int8 */
+    struct chirr_quantised change;
 };
 
 /* False where the gap is cut off, overlong, or not the shortest form. */
@@ -232,29 +223,21 @@ static bool read_gap(struct reader *reader, size_t *gap)
 static enum chirr_err read_block(struct reader *reader, struct block_view *view)
 {
     size_t gap;
-    if (!read_gap(reader, &gap) ||
-        (size_t)(reader->end - reader->at) < sizeof(float) + CHIRR_DELTA_BLOCK) {
+    if (!read_gap(reader, &gap) || (size_t)(reader->end - reader->at) < CHIRR_QUANTISED_BYTES) {
         return CHIRR_ERR_MALFORMED;
     }
     view->block = reader->next + gap;
-    view->scale = chirr_wire_get_f32(reader->at);
-    view->values = reader->at + sizeof(float);
-    reader->at += sizeof(float) + CHIRR_DELTA_BLOCK;
     reader->next = view->block + 1;
-    if (!chirr_is_finite((double)view->scale)) {
-        return CHIRR_ERR_NOTFINITE;
-    }
-    /* a hair above the bound, for the rounding of scale · 127 */
-    bool bounded = view->scale >= 0 && view->scale * VALUE_MAX <= CHANGE_MAX * 1.001f;
-    return bounded ? CHIRR_OK : CHIRR_ERR_MALFORMED;
+    reader->at += CHIRR_QUANTISED_BYTES;
+    return chirr_quantised_get(reader->at - CHIRR_QUANTISED_BYTES, CHANGE_MAX, &view->change);
 }
 
-/* Every coordinate is one that learning can reach: inside the unit, and not −128. */
-static bool values_are_valid(const struct block_view *view, size_t unit_size)
+/* Nothing is said of coordinates behind the unit's last. */
+static bool padding_is_zero(const struct block_view *view, size_t unit_size)
 {
     for (size_t i = 0; i < CHIRR_DELTA_BLOCK; i++) {
         bool padding = view->block * CHIRR_DELTA_BLOCK + i >= unit_size;
-        if (view->values[i] == 0x80 || (padding && view->values[i] != 0)) {
+        if (padding && chirr_quantised_at(&view->change, i) != 0) {
             return false;
         }
     }
@@ -264,18 +247,18 @@ static bool values_are_valid(const struct block_view *view, size_t unit_size)
 static enum chirr_err check_delta(const struct chirr_model *model, const struct unit_blocks *blocks,
                                   const uint8_t *delta, size_t bytes)
 {
-    if (bytes < HEADER_BYTES || delta[0] != FORMAT_INT8 || chirr_wire_get_u16(delta + 1) == 0) {
+    if (bytes < HEADER_BYTES || delta[0] != FORMAT || chirr_wire_get_u16(delta + 1) == 0) {
         return CHIRR_ERR_MALFORMED;
     }
     size_t unit_size = chirr_layout_unit_size(&model->body.layout, blocks->unit);
     struct reader reader = {delta + HEADER_BYTES, delta + bytes, 0};
     for (size_t i = chirr_wire_get_u16(delta + 1); i > 0; i--) {
-        struct block_view view;
+        struct block_view view = {0};
         enum chirr_err err = read_block(&reader, &view);
         if (err != CHIRR_OK) {
             return err;
         }
-        if (view.block >= blocks->count || !values_are_valid(&view, unit_size)) {
+        if (view.block >= blocks->count || !padding_is_zero(&view, unit_size)) {
             return CHIRR_ERR_MALFORMED;
         }
     }
@@ -305,7 +288,7 @@ static size_t replace_blocks(struct chirr_model *model, const struct unit_blocks
     struct reader reader = {delta + HEADER_BYTES, delta + CHIRR_DELTA_BYTES_MAX, 0};
     size_t replaced = 0;
     for (size_t i = chirr_wire_get_u16(delta + 1); i > 0; i--) {
-        struct block_view view;
+        struct block_view view = {0};
         (void)read_block(&reader, &view); /* checked before */
         size_t block = blocks->first + view.block;
         struct chirr_stamp *stamp = &r->stamps[place * r->blocks + block];
@@ -313,8 +296,7 @@ static size_t replace_blocks(struct chirr_model *model, const struct unit_blocks
             continue;
         }
         *stamp = (struct chirr_stamp){source->incarnation, source->version};
-        r->scales[place * r->blocks + block] = view.scale;
-        memcpy(chirr_registers_values(r, place, block), view.values, CHIRR_DELTA_BLOCK);
+        *chirr_registers_value(r, place, block) = view.change;
         if (r->origins[place].g != 0) {
             rebuild_block(model, block);
         }
@@ -326,7 +308,7 @@ static size_t replace_blocks(struct chirr_model *model, const struct unit_blocks
 enum chirr_err chirr_delta_apply(struct chirr_model *model, const struct chirr_delta_source *source,
                                  const uint8_t *delta, size_t bytes)
 {
-    struct unit_blocks blocks;
+    struct unit_blocks blocks = {0};
     if (source->origin == 0 || !find_unit(model, source->partition, &blocks)) {
         return CHIRR_ERR_INVALID;
     }
@@ -367,7 +349,7 @@ static void rebuild_origin(struct chirr_model *model, uint32_t place)
 {
     const struct chirr_registers *r = &model->registers;
     for (size_t block = 0; block < r->blocks; block++) {
-        if (r->scales[place * r->blocks + block] != 0) {
+        if (chirr_registers_value(r, place, block)->scale != 0) {
             rebuild_block(model, block);
         }
     }

@@ -4,14 +4,14 @@
  * partition are cut into blocks of CHIRR_DELTA_BLOCK; each block of each origin is a register whose
  * newest (version) wins, so that repeats and reordering do no harm and an origin can be taken out
  * again by g = 0. A delta carries the blocks that changed most since they were last published, as
- * absolute cumulative values (int8 with one scale a block), and one block in turn that refreshes
- * what was lost. What was merged from others is never published as own.
+ * absolute cumulative values (four bits with one scale a block); what room is left refreshes
+ * blocks in turn, which heals what was lost. What was merged from others is never published as own.
  *
  * Exchange units are the partitions 0…P−1 and the trunk, index P: gains, byte embedding and byte
  * head. Encoders and heads of other senses are private.
  *
- * Layout: u8 format, u16 block count, then per block {gap to the previous index: LEB128,
- * scale: f32, 64 × int8}. All little-endian. */
+ * Layout: u8 format, u16 block count, then per block {gap to the previous index: LEB128, scale:
+ * u16, the upper half of an f32, 64 × 4 bits: value + 8, low half first}. All little-endian. */
 #ifndef CHIRR_MODEL_DELTA_H
 #define CHIRR_MODEL_DELTA_H
 

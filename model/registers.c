@@ -8,10 +8,9 @@ size_t chirr_registers_bytes(const struct chirr_layout *layout, uint32_t origins
     size_t all = blocks * origins_max;
     return chirr_arena_round(origins_max * sizeof(struct chirr_origin)) +
            chirr_arena_round(origins_max * sizeof(uint32_t)) +
-           chirr_arena_round(all * CHIRR_LAYOUT_BLOCK) + chirr_arena_round(all * sizeof(float)) +
+           chirr_arena_round(all * sizeof(struct chirr_quantised)) +
            chirr_arena_round(all * sizeof(struct chirr_stamp)) +
-           chirr_arena_round(blocks * CHIRR_LAYOUT_BLOCK) +
-           chirr_arena_round(blocks * sizeof(float)) +
+           chirr_arena_round(blocks * sizeof(struct chirr_quantised)) +
            chirr_arena_round((layout->hosted_count + 1) * sizeof(uint32_t));
 }
 
@@ -23,15 +22,12 @@ bool chirr_registers_init(struct chirr_registers *r, struct chirr_arena *arena,
     *r = (struct chirr_registers){.origins_max = origins_max, .blocks = blocks};
     r->origins = chirr_arena_take(arena, origins_max, sizeof *r->origins);
     r->order = chirr_arena_take(arena, origins_max, sizeof *r->order);
-    r->values = chirr_arena_take(arena, all, CHIRR_LAYOUT_BLOCK);
-    r->scales = chirr_arena_take(arena, all, sizeof *r->scales);
+    r->values = chirr_arena_take(arena, all, sizeof *r->values);
     r->stamps = chirr_arena_take(arena, all, sizeof *r->stamps);
-    r->published = chirr_arena_take(arena, blocks, CHIRR_LAYOUT_BLOCK);
-    r->published_scales = chirr_arena_take(arena, blocks, sizeof *r->published_scales);
+    r->published = chirr_arena_take(arena, blocks, sizeof *r->published);
     r->refresh = chirr_arena_take(arena, layout->hosted_count + 1, sizeof *r->refresh);
-    return r->origins != NULL && r->order != NULL && r->values != NULL && r->scales != NULL &&
-           r->stamps != NULL && r->published != NULL && r->published_scales != NULL &&
-           r->refresh != NULL;
+    return r->origins != NULL && r->order != NULL && r->values != NULL && r->stamps != NULL &&
+           r->published != NULL && r->refresh != NULL;
 }
 
 int32_t chirr_registers_find(const struct chirr_registers *r, uint64_t id)
@@ -54,8 +50,7 @@ int32_t chirr_registers_add(struct chirr_registers *r, uint64_t id)
         place++;
     }
     r->origins[place] = (struct chirr_origin){.id = id};
-    memset(chirr_registers_values(r, place, 0), 0, r->blocks * CHIRR_LAYOUT_BLOCK);
-    memset(r->scales + place * r->blocks, 0, r->blocks * sizeof *r->scales);
+    memset(chirr_registers_value(r, place, 0), 0, r->blocks * sizeof *r->values);
     memset(r->stamps + place * r->blocks, 0, r->blocks * sizeof *r->stamps);
     uint32_t at = r->origin_count++;
     for (; at > 0 && r->origins[r->order[at - 1]].id > id; at--) {
@@ -82,14 +77,6 @@ void chirr_registers_sum(const struct chirr_registers *r, size_t block, chirr_re
     memset(sum, 0, CHIRR_LAYOUT_BLOCK * sizeof *sum);
     for (uint32_t i = 0; i < r->origin_count; i++) {
         uint32_t place = r->order[i];
-        chirr_real factor =
-            (chirr_real)(r->origins[place].g * r->scales[place * r->blocks + block]);
-        if (factor == 0) {
-            continue;
-        }
-        const int8_t *values = chirr_registers_values(r, place, block);
-        for (size_t j = 0; j < CHIRR_LAYOUT_BLOCK; j++) {
-            sum[j] += factor * (chirr_real)values[j];
-        }
+        chirr_quantised_add(chirr_registers_value(r, place, block), r->origins[place].g, sum);
     }
 }

@@ -1,14 +1,15 @@
 /* What other origins changed: one register per origin and block, and their weighted sum.
  *
  * Blocks cut the shared coordinates, hosted partitions first and then the trunk. A register holds
- * CHIRR_LAYOUT_BLOCK int8 with one scale, and the (incarnation, version) that wrote it: the
- * greatest wins, so that repeats and reordering do no harm. The sum over origins runs in the order
- * of their identities, never of their arrival: equal registers give equal bits. Not thread-safe. */
+ * a quantised block, and the (incarnation, version) that wrote it: the greatest wins, so that
+ * repeats and reordering do no harm. The sum over origins runs in the order of their identities,
+ * never of their arrival: equal registers give equal bits. Not thread-safe. */
 #ifndef CHIRR_MODEL_REGISTERS_H
 #define CHIRR_MODEL_REGISTERS_H
 
 #include "base/arena.h"
 #include "model/layout.h"
+#include "model/quantised.h"
 #include "model/real.h"
 
 struct chirr_stamp {
@@ -24,17 +25,15 @@ struct chirr_origin {
 struct chirr_registers {
     uint32_t origins_max;
     uint32_t origin_count;
-    size_t blocks;                /* of the shared coordinates */
-    struct chirr_origin *origins; /* [origins_max] */
-    uint32_t *order;              /* [origin_count] places, by ascending identity */
-    int8_t *values;               /* [origins_max][blocks][CHIRR_LAYOUT_BLOCK] */
-    float *scales;                /* [origins_max][blocks] */
-    struct chirr_stamp *stamps;   /* [origins_max][blocks]; {0, 0} before anything came */
+    size_t blocks;                  /* of the shared coordinates */
+    struct chirr_origin *origins;   /* [origins_max] */
+    uint32_t *order;                /* [origin_count] places, by ascending identity */
+    struct chirr_quantised *values; /* [origins_max][blocks] */
+    struct chirr_stamp *stamps;     /* [origins_max][blocks]; {0, 0} before anything came */
 
     /* what was last published of own change, in the same form */
-    int8_t *published;       /* [blocks][CHIRR_LAYOUT_BLOCK] */
-    float *published_scales; /* [blocks] */
-    uint32_t *refresh;       /* [partitions + 1] the block of a unit that is refreshed next */
+    struct chirr_quantised *published; /* [blocks] */
+    uint32_t *refresh; /* [partitions + 1] the block of a unit that is refreshed next */
 };
 
 size_t chirr_registers_bytes(const struct chirr_layout *layout, uint32_t origins_max);
@@ -48,10 +47,10 @@ int32_t chirr_registers_find(const struct chirr_registers *registers, uint64_t i
 int32_t chirr_registers_add(struct chirr_registers *registers, uint64_t id);
 void chirr_registers_remove(struct chirr_registers *registers, uint32_t place);
 
-static inline int8_t *chirr_registers_values(const struct chirr_registers *registers,
-                                             uint32_t place, size_t block)
+static inline struct chirr_quantised *chirr_registers_value(const struct chirr_registers *registers,
+                                                            uint32_t place, size_t block)
 {
-    return registers->values + (place * registers->blocks + block) * CHIRR_LAYOUT_BLOCK;
+    return &registers->values[place * registers->blocks + block];
 }
 
 /* Σ g · change of one block, into `sum` [CHIRR_LAYOUT_BLOCK]. */

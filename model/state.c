@@ -69,11 +69,9 @@ static void visit_registers(const struct walk *walk, const struct chirr_layout *
         VISIT(walk, &r->origins[i].g, 1);
     }
     VISIT(walk, r->order, r->origins_max);
-    VISIT(walk, r->values, all * CHIRR_LAYOUT_BLOCK);
-    VISIT(walk, r->scales, all);
+    VISIT(walk, r->values, all);
     VISIT(walk, r->stamps, all);
-    VISIT(walk, r->published, r->blocks * CHIRR_LAYOUT_BLOCK);
-    VISIT(walk, r->published_scales, r->blocks);
+    VISIT(walk, r->published, r->blocks);
     VISIT(walk, r->refresh, layout->hosted_count + 1);
 }
 

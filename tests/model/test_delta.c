@@ -112,7 +112,7 @@ Test(delta, a_receiver_holds_what_the_sender_changed_within_the_quantisation)
         difference += pow((double)(from->own[i] - to->foreign[i]), 2);
         size += pow((double)from->own[i], 2);
     }
-    cr_expect_lt(sqrt(difference / size), 0.02, "%g", sqrt(difference / size));
+    cr_expect_lt(sqrt(difference / size), 0.15, "%g", sqrt(difference / size));
 }
 
 Test(delta, any_order_with_any_repeats_gives_the_same_bits)
@@ -166,26 +166,17 @@ Test(delta, a_lost_message_is_healed_by_later_ones)
     struct message message;
     learn_random(from, 200);
     publish(from, &message, (struct chirr_delta_source){100, 1, 1, 0}); /* lost */
-    chirr_model_freeze(from, true);
     for (uint64_t version = 2; version < 2 + chirr_delta_block_count(&config, 0); version++) {
         learn_random(from, 10);
-        message.source.version = version;
-        cr_assert_eq(
-            chirr_delta_extract(from, 0, message.bytes, sizeof message.bytes, &message.count),
-            CHIRR_OK);
-        if (message.count == 0) {
-            break;
-        }
-        message.source = (struct chirr_delta_source){100, 1, version, 0};
+        publish(from, &message, (struct chirr_delta_source){100, 1, version, 0});
         cr_assert_eq(apply(to, &message), CHIRR_OK);
     }
     const struct chirr_registers *r = &to->registers;
     int32_t place = chirr_registers_find(r, 100);
     cr_assert_geq(place, 0);
     for (size_t block = 0; block < chirr_delta_block_count(&config, 0); block++) {
-        cr_expect_eq(memcmp(chirr_registers_values(r, (uint32_t)place, block),
-                            from->registers.published + block * CHIRR_DELTA_BLOCK,
-                            CHIRR_DELTA_BLOCK),
+        cr_expect_eq(memcmp(chirr_registers_value(r, (uint32_t)place, block),
+                            &from->registers.published[block], sizeof(struct chirr_quantised)),
                      0, "block %zu", block);
     }
 }
@@ -282,7 +273,7 @@ Test(delta, never_exceeds_its_capacity)
         size_t bytes = 0;
         memset(out, 0xEE, sizeof out);
         enum chirr_err err = chirr_delta_extract(model, config.partitions, out, capacity, &bytes);
-        cr_assert(err == CHIRR_OK || (err == CHIRR_ERR_RANGE && capacity < 80));
+        cr_assert(err == CHIRR_OK || (err == CHIRR_ERR_RANGE && capacity < 40));
         cr_assert_leq(bytes, capacity);
         cr_assert_eq(out[capacity], 0xEE);
     }
@@ -328,13 +319,15 @@ static void prepare_refusals(void)
     untouched = chirr_model_state_hash(receiver);
 }
 
-/* Layout of the first block: [gap][scale: 4][values]. */
-enum { COUNT = 1, GAP = 3, SCALE = 4 };
+/* Layout of the first block: [gap][scale: 2][values]. */
+enum { COUNT = 1, GAP = 3, SCALE = 4, VALUES = 6 };
 
 static void put_scale(struct message *message, float scale)
 {
     *message = valid;
-    chirr_wire_put_f32(message->bytes + SCALE, scale);
+    uint8_t bytes[4];
+    chirr_wire_put_f32(bytes, scale);
+    memcpy(message->bytes + SCALE, bytes + 2, 2);
 }
 
 Test(delta, malformed_in_any_way_is_refused_and_changes_nothing)
@@ -366,6 +359,9 @@ Test(delta, malformed_in_any_way_is_refused_and_changes_nothing)
     expect_refused(&bad, CHIRR_ERR_MALFORMED, "scale negative");
     put_scale(&bad, 1e6f);
     expect_refused(&bad, CHIRR_ERR_MALFORMED, "scale beyond what learning reaches");
+    bad = valid;
+    bad.bytes[VALUES] &= 0xF0;
+    expect_refused(&bad, CHIRR_ERR_MALFORMED, "value -8");
     bad = valid;
     bad.source.origin = 0;
     expect_refused(&bad, CHIRR_ERR_INVALID, "origin 0");
