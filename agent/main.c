@@ -3,28 +3,19 @@
 #include <string.h>
 
 #include "agent/cli.h"
-#ifdef CHIRR_HAVE_UP
 #include "agent/up.h"
-#endif
-#ifdef CHIRR_HAVE_SIM
-#include "sim/cli_sim.h"
-#endif
 
 static const struct command {
     const char *name;
     int (*run)(int argc, char **argv); /* argv[0] is the name */
     const char *summary;
 } commands[] = {
-#ifdef CHIRR_HAVE_UP
     {"up", chirr_up_main, "start a fleet on this machine, watch it, sum it up"},
-#endif
     {"agent", chirr_cli_agent, "run one agent"},
     {"ps", chirr_cli_ps, "who runs, and how it goes"},
     {"task", chirr_cli_task, "submit, list, show, wait for or cancel jobs"},
     {"keygen", chirr_cli_keygen, "make an identity"},
-#ifdef CHIRR_HAVE_SIM
     {"sim", chirr_cli_sim, "run a swarm in virtual time"},
-#endif
 };
 #define COMMAND_COUNT (sizeof commands / sizeof commands[0])
 

@@ -1,5 +1,4 @@
 /* The one file of the simulator that reads a clock and prints. */
-#include "sim/cli_sim.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -7,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "agent/cli.h"
 #include "sim/cli_json.h"
 
 #define EXIT_VIOLATED 1

@@ -4,7 +4,7 @@
  * the job is done, and prints what came out. There is no other agent here: add keys and seeds to
  * the configuration, as docs/configuration.md says, and it joins a swarm.
  *
- *   cc embed.c $(pkg-config --cflags --libs --static chirr) -o embed && ./embed DIRECTORY
+ *   cc embed.c $(pkg-config --cflags --libs chirr) -o embed && ./embed DIRECTORY
  */
 #include <inttypes.h>
 #include <stdio.h>

@@ -12,8 +12,7 @@ DESTDIR="$place/root" meson install -C "$build" --no-rebuild --quiet >"$place/in
 }
 installed=$place/root$prefix
 pc=$(dirname "$(find "$installed" -name chirr.pc)")
-flags=$(PKG_CONFIG_PATH="$pc" pkg-config --define-variable=prefix="$installed" --cflags --libs \
-    --static chirr)
+flags=$(PKG_CONFIG_PATH="$pc" pkg-config --define-variable=prefix="$installed" --cflags --libs chirr)
 [ "$sanitizers" = none ] || flags="$flags -fsanitize=$sanitizers"
 # The flags are words on purpose.
 # shellcheck disable=SC2086
