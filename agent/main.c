@@ -4,10 +4,6 @@
 
 #include "agent/cli.h"
 #include "agent/up.h"
-<<<<<<< HEAD
-=======
-#include "sim/cli_sim.h"
->>>>>>> 0e5f768 (Show the swarm in one command: quickstart fleet, bootstrap.sh, tests of whole fleets)
 
 static const struct command {
     const char *name;

@@ -6,7 +6,6 @@ set -eu
 root=$1
 
 # FOLDER ALLOWED: what each folder may include, as an extended regular expression of folders.
-# agent/main.c, the executable's table of commands, may include all.
 rules='base base
 proto base|proto
 model base|model
@@ -27,7 +26,6 @@ offences() {
         [ -d "$tree/$folder" ] || continue
         grep -rnE --include='*.[ch]' '^ *# *include "' "$tree/$folder" |
             grep -E '"(base|proto|model|swarm|agent|sim|tests|examples)/' |
-            grep -vE '/agent/main\.c:' |
             grep -vE "\"($allowed)/" || true
     done
     if [ -d "$tree/sim" ]; then
