@@ -7,6 +7,7 @@
 #include "agent/agent.h"
 #include "agent/cli.h"
 #include "agent/paths.h"
+#include "agent/provision.h"
 
 static const char help[] =
     "usage: chirr agent [--check] AGENT.yaml\n"
@@ -57,7 +58,10 @@ static int run(const struct chirr_agent_config *config)
 {
     struct chirr_error error = {0};
     const struct chirr_log log = {.level = config->log_level, .write = write_line};
-    struct chirr_agent *agent = chirr_agent_create(config, &log, &error);
+    struct chirr_agent *agent = NULL;
+    if (chirr_provision_directory(config->state_dir, &error) == CHIRR_OK) {
+        agent = chirr_agent_create(config, &log, &error);
+    }
     if (agent == NULL) {
         chirr_log_error(&log, "%s", error.text);
         return error.code == CHIRR_ERR_CONFIG ? CHIRR_EXIT_USAGE : CHIRR_EXIT_FAILED;

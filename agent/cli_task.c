@@ -107,7 +107,7 @@ static uint64_t now_ms(void)
     return (uint64_t)(chirr_clock_now() / CHIRR_US_PER_MS);
 }
 
-/* Puts the agent that answered, or knows more, to the front; the one asked last goes to the end. */
+/* The one asked goes to the end, the next one's turn comes. */
 static void rotate(struct chirr_cli_agents *agents)
 {
     struct chirr_cli_agent first = agents->agents[0];
@@ -144,8 +144,9 @@ enum chirr_err chirr_cli_task_await(struct chirr_cli_agents *agents, const char 
         if (err == CHIRR_OK) {
             return CHIRR_OK;
         }
-        if (err != CHIRR_ERR_TIMEOUT && err != CHIRR_ERR_NOTFOUND && err != CHIRR_ERR_IO &&
-            err != CHIRR_ERR_FULL) {
+        bool elsewhere = err == CHIRR_ERR_NOTFOUND || err == CHIRR_ERR_IO ||
+                         err == CHIRR_ERR_CANCELLED || err == CHIRR_ERR_FULL;
+        if (err != CHIRR_ERR_TIMEOUT && !elsewhere) {
             return chirr_error_set(error, err, "%s", why.text);
         }
         if (err == CHIRR_ERR_TIMEOUT) {
@@ -158,7 +159,7 @@ enum chirr_err chirr_cli_task_await(struct chirr_cli_agents *agents, const char 
             return chirr_error_set(error, CHIRR_ERR_NOTFOUND,
                                    "no agent that knows task %s answers any more", id);
         }
-        if (err != CHIRR_ERR_TIMEOUT) {
+        if (elsewhere) {
             rotate(agents);
             usleep(RETRY_MS * 1000);
         }

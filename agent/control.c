@@ -14,6 +14,8 @@
 #define REPLIES_QUEUED_MAX 64
 /* A client that has gone is forgotten when nothing can be sent for so long. */
 #define LINGER_MS 500
+/* How often a client that waits looks whether the agent still lives: ZeroMQ does not tell. */
+#define ALIVE_MS 500
 #define SOCKET_PATH_BYTES_MAX (CHIRR_PATH_BYTES_MAX + CHIRR_NAME_BYTES_MAX + 8)
 
 struct chirr_control {
@@ -266,7 +268,16 @@ static enum chirr_err exchange(void *socket, const char *path, const char *text,
         return chirr_error_set(error, CHIRR_ERR_IO, "%s: %s", endpoint, zmq_strerror(errno));
     }
     zmq_pollitem_t item = {.socket = socket, .events = ZMQ_POLLIN};
-    int ready = zmq_poll(&item, 1, timeout_ms);
+    int ready = 0;
+    for (int waited_ms = 0; ready == 0 && waited_ms < timeout_ms;) {
+        int slice_ms = timeout_ms - waited_ms < ALIVE_MS ? timeout_ms - waited_ms : ALIVE_MS;
+        ready = zmq_poll(&item, 1, slice_ms);
+        waited_ms += slice_ms;
+        if (ready == 0 && waited_ms < timeout_ms && !is_alive(path)) {
+            return chirr_error_set(error, CHIRR_ERR_CANCELLED, "%s: it ended before it answered",
+                                   path);
+        }
+    }
     if (ready <= 0) {
         return ready < 0 ? chirr_error_set(error, CHIRR_ERR_IO, "%s", zmq_strerror(errno))
                          : chirr_error_set(error, CHIRR_ERR_TIMEOUT, "%s: no answer within %d ms",

@@ -216,3 +216,16 @@ Test(control, a_path_that_no_socket_can_have_is_an_error_that_says_so)
     cr_assert_eq(error.code, CHIRR_ERR_RANGE);
     cr_assert_not_null(strstr(error.text, "at most 107 bytes"), "%s", error.text);
 }
+
+Test(control, a_client_is_told_soon_when_the_agent_ends_before_it_answers)
+{
+    struct chirr_control *control = serve();
+    struct question question = {.text = "{\"verb\": \"wait\"}", .timeout_ms = 60000};
+    pthread_t thread;
+    pthread_create(&thread, NULL, ask, &question);
+    struct chirr_control_client client;
+    json_decref(next_request(control, &client));
+    chirr_control_destroy(control);
+    pthread_join(thread, NULL); /* or the suite's timeout of 30 s */
+    cr_assert_eq(question.err, CHIRR_ERR_CANCELLED);
+}
