@@ -125,28 +125,48 @@ static enum chirr_err subscribe(struct chirr_agent *agent, struct chirr_error *e
                : chirr_error_set(error, err, "cannot subscribe: %s", chirr_err_text(err));
 }
 
+/* Into a field of equal size that is all zero: what is signed has nothing behind its NUL. */
+static void copy_text(char *field, const char *text)
+{
+    memcpy(field, text, strlen(text));
+}
+
+static bool is_wildcard(const char *endpoint)
+{
+    return strncmp(endpoint, "tcp://0.0.0.0:", 14) == 0 ||
+           strncmp(endpoint, "tcp://[::]:", 11) == 0 || strncmp(endpoint, "tcp://*:", 8) == 0;
+}
+
 /* Who this agent is, for the others: known only now that its sockets are bound. */
-static void write_card(struct chirr_agent *agent)
+static enum chirr_err write_card(struct chirr_agent *agent, struct chirr_error *error)
 {
     struct chirr_card *card = &agent->config.node.card;
+    char publish[CHIRR_ENDPOINT_BYTES_MAX];
+    char unicast[CHIRR_ENDPOINT_BYTES_MAX];
     memset(card, 0, sizeof *card);
     memcpy(card->public_key, agent->identity.public_key, sizeof card->public_key);
-    memcpy(card->name, agent->config.name, sizeof card->name);
-    memcpy(card->device, agent->config.device, sizeof card->device);
-    chirr_transport_endpoints(agent->transport, card->publish_endpoint, card->unicast_endpoint);
-    if (agent->config.publish_advertise[0] != '\0') {
-        memcpy(card->publish_endpoint, agent->config.publish_advertise,
-               sizeof card->publish_endpoint);
-    }
-    if (agent->config.unicast_advertise[0] != '\0') {
-        memcpy(card->unicast_endpoint, agent->config.unicast_advertise,
-               sizeof card->unicast_endpoint);
-    }
+    copy_text(card->name, agent->config.name);
+    copy_text(card->device, agent->config.device);
+    chirr_transport_endpoints(agent->transport, publish, unicast);
+    copy_text(card->publish_endpoint, agent->config.publish_advertise[0] != '\0'
+                                          ? agent->config.publish_advertise
+                                          : publish);
+    copy_text(card->unicast_endpoint, agent->config.unicast_advertise[0] != '\0'
+                                          ? agent->config.unicast_advertise
+                                          : unicast);
     card->lineage = agent->lineage;
     card->hosted = agent->learner == NULL ? 0 : chirr_learner_units(&agent->config.learner);
     card->cpu_permille = agent->config.cpu_permille;
     card->slots = agent->config.slots;
     card->provides = agent->config.provides;
+    if (is_wildcard(card->publish_endpoint) || is_wildcard(card->unicast_endpoint)) {
+        return chirr_error_set(error, CHIRR_ERR_CONFIG,
+                               "%s: listens on every address, which others cannot connect to; set "
+                               "advertise to an address of this machine that they can reach",
+                               is_wildcard(card->publish_endpoint) ? card->publish_endpoint
+                                                                   : card->unicast_endpoint);
+    }
+    return CHIRR_OK;
 }
 
 static enum chirr_err restore_records(struct chirr_agent *agent, struct chirr_error *error)
@@ -166,11 +186,14 @@ static enum chirr_err restore_records(struct chirr_agent *agent, struct chirr_er
 static enum chirr_err open_node(struct chirr_agent *agent, struct chirr_error *error)
 {
     struct chirr_node_config *config = &agent->config.node;
-    write_card(agent);
+    enum chirr_err err = write_card(agent, error);
+    if (err != CHIRR_OK) {
+        return err;
+    }
     if (getrandom(&config->seed, sizeof config->seed, 0) != sizeof config->seed) {
         return chirr_error_set(error, CHIRR_ERR_IO, "no random numbers: %s", strerror(errno));
     }
-    enum chirr_err err = chirr_node_config_validate(config, error);
+    err = chirr_node_config_validate(config, error);
     if (err != CHIRR_OK) {
         return err;
     }

@@ -86,8 +86,20 @@ enum chirr_err chirr_node_config_validate(const struct chirr_node_config *config
         return chirr_error_set(error, CHIRR_ERR_RANGE, "node: at most %d seeds, got %u",
                                CHIRR_NODE_SEEDS_MAX, config->seed_count);
     }
+    struct chirr_record card = {
+        .kind = CHIRR_RECORD_CARD,
+        .author = chirr_agent_id_of(config->card.public_key),
+        .stamp = {.incarnation = config->incarnation, .version = 1},
+        .card = config->card,
+    };
+    enum chirr_err err = chirr_record_validate(&card);
+    if (err != CHIRR_OK) {
+        return chirr_error_set(error, err,
+                               "node: its card is not valid: a name, printable ASCII, zeros behind "
+                               "every text, 1…64,000 ‰ of a CPU and at most 256 slots are needed");
+    }
     struct chirr_node_parts parts = chirr_node_parts_of(config);
-    enum chirr_err err = chirr_membership_config_validate(&parts.membership, error);
+    err = chirr_membership_config_validate(&parts.membership, error);
     if (err == CHIRR_OK) {
         err = chirr_auction_config_validate(&parts.auction, error);
     }

@@ -510,4 +510,8 @@ Test(node, says_what_is_wrong_with_a_configuration)
     config = config_of(0, 1);
     config.seed_count = CHIRR_NODE_SEEDS_MAX + 1;
     cr_assert_eq(chirr_node_config_validate(&config, &error), CHIRR_ERR_RANGE);
+    config = config_of(0, 1);
+    config.card.name[0] = '\0';
+    cr_assert_neq(chirr_node_config_validate(&config, &error), CHIRR_OK);
+    cr_assert_not_null(strstr(error.text, "its card is not valid"));
 }

@@ -1,0 +1,331 @@
+#include "agent/agent.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "agent/clock.h"
+#include "agent/control.h"
+#include "agent/process.h"
+#include "tests/support/directory.h"
+
+/* Whole agents on loopback, several in one process, their loops turned one after the other. */
+
+#define PATIENCE_US (40 * CHIRR_US_PER_S)
+#define AGENTS_MAX 3
+
+static char directory[DIRECTORY_PATH_BYTES_MAX];
+
+static void setup(void)
+{
+    directory_create(directory);
+}
+
+static void teardown(void)
+{
+    directory_remove(directory);
+}
+
+TestSuite(agent, .init = setup, .fini = teardown, .timeout = 120);
+
+static struct chirr_agent_config config_of(const char *name)
+{
+    struct chirr_agent_config config = chirr_agent_config_default();
+    snprintf(config.name, sizeof config.name, "%s", name);
+    snprintf(config.swarm, sizeof config.swarm, "test");
+    snprintf(config.device, sizeof config.device, "bench");
+    snprintf(config.state_dir, sizeof config.state_dir, "%s/%s", directory, name);
+    snprintf(config.runtime_dir, sizeof config.runtime_dir, "%s/run", directory);
+    config.slots = 1;
+    config.model = false;
+    return config;
+}
+
+static struct chirr_agent *open_agent(const struct chirr_agent_config *config)
+{
+    struct chirr_error error = {0};
+    struct chirr_agent *agent = chirr_agent_create(config, NULL, &error);
+    cr_assert_not_null(agent, "%s", error.text);
+    return agent;
+}
+
+static void expect_refusal(const struct chirr_agent_config *config, enum chirr_err code,
+                           const char *words)
+{
+    struct chirr_error error = {0};
+    cr_assert_null(chirr_agent_create(config, NULL, &error));
+    cr_assert_eq(error.code, code, "%s: %s", chirr_err_text(error.code), error.text);
+    cr_assert_not_null(strstr(error.text, words), "expected “%s” in: %s", words, error.text);
+}
+
+static void turn_all(struct chirr_agent **agents, int count)
+{
+    for (int i = 0; i < count; i++) {
+        struct chirr_error error;
+        cr_assert_eq(chirr_agent_turn(agents[i], 5, &error), CHIRR_OK, "%s", error.text);
+    }
+}
+
+static struct chirr_task_spec spec_of(const char *command, size_t bytes, uint32_t arguments)
+{
+    struct chirr_task_spec spec = {
+        .kind = "test",
+        .time_limit_ms = 10000,
+        .argument_count = arguments,
+        .command_bytes = (uint32_t)bytes,
+    };
+    memcpy(spec.command, command, bytes);
+    return spec;
+}
+#define SPEC(arguments, text) spec_of(text "\0", sizeof text, arguments)
+
+static const struct chirr_task *task_of(const struct chirr_agent *agent, chirr_task_id id)
+{
+    const struct chirr_record *record =
+        chirr_records_task(chirr_node_records(chirr_agent_node(agent)), id);
+    return record == NULL ? NULL : &record->task;
+}
+
+static const struct chirr_task *turn_until_done(struct chirr_agent **agents, int count,
+                                                chirr_task_id id)
+{
+    chirr_time_us until = chirr_clock_now() + PATIENCE_US;
+    while (chirr_clock_now() < until) {
+        turn_all(agents, count);
+        const struct chirr_task *task = task_of(agents[0], id);
+        if (task != NULL && task->phase == CHIRR_TASK_DONE) {
+            return task;
+        }
+    }
+    cr_assert_fail("the task was not done in time");
+    return NULL;
+}
+
+Test(agent, does_a_job_and_keeps_its_output)
+{
+    struct chirr_agent_config config = config_of("solo");
+    struct chirr_agent *agent = open_agent(&config);
+    struct chirr_task_spec spec = SPEC(2, "echo\0out of the job");
+    chirr_task_id id;
+    cr_assert_eq(chirr_agent_submit(agent, &spec, &id), CHIRR_OK);
+    const struct chirr_task *task = turn_until_done(&agent, 1, id);
+    cr_assert_eq(task->result.end, CHIRR_TASK_END_EXITED);
+    cr_assert_eq(task->result.code, 0);
+    cr_assert_eq(task->result.output_bytes, 15);
+    cr_assert_arr_eq(task->result.output, "out of the job\n", 15);
+    chirr_agent_destroy(agent);
+}
+
+Test(agent, what_it_was_submitted_is_done_after_a_restart)
+{
+    struct chirr_agent_config config = config_of("phoenix");
+    struct chirr_agent *agent = open_agent(&config);
+    struct chirr_task_spec spec = SPEC(1, "true");
+    chirr_task_id id;
+    cr_assert_eq(chirr_agent_submit(agent, &spec, &id), CHIRR_OK);
+    chirr_agent_destroy(agent); /* before it had a turn */
+    agent = open_agent(&config);
+    cr_assert_not_null(task_of(agent, id));
+    turn_until_done(&agent, 1, id);
+    chirr_agent_destroy(agent);
+}
+
+/* Three agents that know each other's keys, the later ones the first one's address. */
+static void open_swarm(struct chirr_agent *agents[AGENTS_MAX])
+{
+    static const char *const names[AGENTS_MAX] = {"ant", "bee", "cicada"};
+    struct chirr_identity identities[AGENTS_MAX];
+    const char *keyring = directory_file(directory, "keyring");
+    FILE *file = fopen(keyring, "w");
+    cr_assert_not_null(file);
+    for (int i = 0; i < AGENTS_MAX; i++) {
+        char path[512];
+        char text[CHIRR_KEY_TEXT_BYTES];
+        struct chirr_error error;
+        snprintf(path, sizeof path, "%s/%s", directory, names[i]);
+        mkdir(path, 0700);
+        snprintf(path, sizeof path, "%s/%s/identity", directory, names[i]);
+        cr_assert_eq(chirr_identity_create_file(path, &identities[i], &error), CHIRR_OK, "%s",
+                     error.text);
+        chirr_key_format(identities[i].public_key, text);
+        fprintf(file, "%s %s\n", text, names[i]);
+    }
+    fclose(file);
+    for (int i = 0; i < AGENTS_MAX; i++) {
+        struct chirr_agent_config config = config_of(names[i]);
+        snprintf(config.keyring, sizeof config.keyring, "%s/keyring", directory);
+        if (i > 0) {
+            const struct chirr_record *card = chirr_records_card(
+                chirr_node_records(chirr_agent_node(agents[0])), chirr_agent_identity(agents[0]));
+            config.node.seed_count = 1;
+            config.node.seeds[0] = card->card;
+        }
+        agents[i] = open_agent(&config);
+    }
+}
+
+static bool everybody_sees(struct chirr_agent **agents, uint32_t others)
+{
+    for (int i = 0; i < AGENTS_MAX; i++) {
+        const struct chirr_membership *membership =
+            chirr_node_membership(chirr_agent_node(agents[i]));
+        uint32_t alive = 0;
+        for (uint32_t m = 0; m < chirr_membership_count(membership); m++) {
+            alive += chirr_membership_at(membership, m)->status == CHIRR_MEMBER_ALIVE;
+        }
+        if (alive < others) {
+            return false;
+        }
+    }
+    return true;
+}
+
+Test(agent, three_find_each_other_over_real_sockets_and_share_the_work)
+{
+    struct chirr_agent *agents[AGENTS_MAX];
+    open_swarm(agents);
+    chirr_time_us until = chirr_clock_now() + PATIENCE_US;
+    while (!everybody_sees(agents, 2)) {
+        turn_all(agents, AGENTS_MAX);
+        cr_assert_lt(chirr_clock_now(), until, "they did not meet in time");
+    }
+    chirr_task_id ids[6];
+    for (int i = 0; i < 6; i++) {
+        struct chirr_task_spec spec = SPEC(2, "sleep\0000.3");
+        cr_assert_eq(chirr_agent_submit(agents[i % AGENTS_MAX], &spec, &ids[i]), CHIRR_OK);
+    }
+    chirr_agent_id first_owner = 0;
+    bool shared = false;
+    for (int i = 0; i < 6; i++) {
+        const struct chirr_task *task = turn_until_done(agents, AGENTS_MAX, ids[i]);
+        cr_assert_eq(task->result.code, 0);
+        first_owner = first_owner == 0 ? task->owner : first_owner;
+        shared |= task->owner != first_owner;
+    }
+    cr_assert(shared, "one agent did everything");
+    for (int i = 0; i < AGENTS_MAX; i++) {
+        chirr_agent_destroy(agents[i]);
+    }
+}
+
+Test(agent, a_port_in_use_is_an_error_that_names_it)
+{
+    struct chirr_agent_config config = config_of("first");
+    struct chirr_agent *agent = open_agent(&config);
+    const struct chirr_record *card = chirr_records_card(
+        chirr_node_records(chirr_agent_node(agent)), chirr_agent_identity(agent));
+    struct chirr_agent_config second = config_of("second");
+    memcpy(second.transport.publish_bind, card->card.publish_endpoint,
+           sizeof second.transport.publish_bind);
+    expect_refusal(&second, CHIRR_ERR_BUSY, card->card.publish_endpoint);
+    chirr_agent_destroy(agent);
+}
+
+Test(agent, a_name_that_is_taken_is_an_error)
+{
+    struct chirr_agent_config config = config_of("twin");
+    struct chirr_agent *agent = open_agent(&config);
+    struct chirr_agent_config second = config;
+    snprintf(second.state_dir, sizeof second.state_dir, "%s/elsewhere", directory);
+    expect_refusal(&second, CHIRR_ERR_BUSY, "an agent named twin is running already");
+    chirr_agent_destroy(agent);
+}
+
+Test(agent, a_state_directory_that_is_in_use_is_an_error)
+{
+    struct chirr_agent_config config = config_of("owner");
+    struct chirr_agent *agent = open_agent(&config);
+    struct chirr_agent_config second = config;
+    snprintf(second.name, sizeof second.name, "thief");
+    expect_refusal(&second, CHIRR_ERR_BUSY, "store.sqlite");
+    chirr_agent_destroy(agent);
+}
+
+Test(agent, listening_everywhere_needs_an_address_to_advertise)
+{
+    struct chirr_agent_config config = config_of("vague");
+    snprintf(config.transport.publish_bind, sizeof config.transport.publish_bind,
+             "tcp://0.0.0.0:*");
+    expect_refusal(&config, CHIRR_ERR_CONFIG, "set advertise");
+}
+
+Test(agent, a_missing_keyring_is_an_error_that_names_it)
+{
+    struct chirr_agent_config config = config_of("lonely");
+    snprintf(config.keyring, sizeof config.keyring, "%s/no-such-keyring", directory);
+    expect_refusal(&config, CHIRR_ERR_IO, "no-such-keyring");
+}
+
+Test(agent, stop_ends_the_loop_after_a_farewell)
+{
+    struct chirr_agent_config config = config_of("brief");
+    struct chirr_agent *agent = open_agent(&config);
+    struct chirr_error error;
+    chirr_agent_stop(agent);
+    cr_assert_eq(chirr_agent_run(agent, &error), CHIRR_OK);
+    cr_assert_eq(chirr_agent_turn(agent, 0, &error), CHIRR_ERR_CANCELLED);
+    chirr_agent_destroy(agent);
+}
+
+/* ---- Control verbs, without a socket between --------------------------------------------------
+ */
+
+static json_t *answer_of(struct chirr_agent *agent, const char *request_text)
+{
+    /* The reply goes to a client that does not exist; the status shows what was counted. */
+    json_t *request = json_loads(request_text, 0, NULL);
+    cr_assert_not_null(request, "%s", request_text);
+    struct chirr_control_client nobody = {.routing_id = "x", .routing_bytes = 1};
+    chirr_process_request(agent, &nobody, request, chirr_clock_now());
+    json_decref(request);
+    return chirr_process_status(agent, chirr_clock_now());
+}
+
+Test(agent, bad_requests_are_refused_and_counted)
+{
+    static const char *const bad[] = {
+        "{\"verb\": \"fly\"}",
+        "{\"verb\": \"submit\"}",
+        "{\"verb\": \"submit\", \"kind\": \"k\", \"command\": []}",
+        "{\"verb\": \"submit\", \"kind\": \"k\", \"command\": [5]}",
+        "{\"verb\": \"submit\", \"kind\": \"k\", \"command\": [\"a\"], \"priority\": 10}",
+        "{\"verb\": \"submit\", \"kind\": \"k\", \"command\": [\"a\"], \"time_limit_ms\": -1}",
+        "{\"verb\": \"submit\", \"kind\": \"k\", \"command\": [\"a\"], \"requires\": "
+        "[\"1234567890123456\"]}",
+        "{\"verb\": \"submit\", \"kind\": \"a kind that is longer than thirty-one bytes\", "
+        "\"command\": [\"a\"]}",
+        "{\"verb\": \"show\", \"task\": \"xyz\"}",
+        "{\"verb\": \"show\", \"task\": \"0123456789abcdef\"}",
+        "{\"verb\": \"wait\", \"task\": \"0123456789abcdef\"}",
+        "{\"verb\": \"cancel\", \"task\": 5}",
+        "{\"verb\": \"evaluate\", \"path\": \"/dev/null\"}",
+    };
+    struct chirr_agent_config config = config_of("strict");
+    struct chirr_agent *agent = open_agent(&config);
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        json_t *status = answer_of(agent, bad[i]);
+        json_t *failed =
+            json_object_get(json_object_get(status, "drops"), "control_requests_failed");
+        cr_assert_eq((size_t)json_integer_value(failed), i + 1, "%s", bad[i]);
+        json_decref(status);
+    }
+    cr_assert_eq(chirr_records_task_count(chirr_node_records(chirr_agent_node(agent))), 0);
+    chirr_agent_destroy(agent);
+}
+
+Test(agent, the_status_names_every_drop)
+{
+    struct chirr_agent_config config = config_of("open");
+    struct chirr_agent *agent = open_agent(&config);
+    json_t *status = answer_of(agent, "{\"verb\": \"list\"}");
+    json_t *drops = json_object_get(status, "drops");
+    for (int reason = 0; reason < CHIRR_DROP_COUNT; reason++) {
+        cr_assert_not_null(json_object_get(drops, chirr_transport_drop_name(reason)));
+    }
+    cr_assert_str_eq(json_string_value(json_object_get(json_object_get(status, "agent"), "name")),
+                     "open");
+    cr_assert(json_is_null(json_object_get(status, "model")));
+    json_decref(status);
+    chirr_agent_destroy(agent);
+}
