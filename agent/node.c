@@ -15,6 +15,7 @@
 struct heard {
     chirr_agent_id agent; /* 0: free */
     struct chirr_heartbeat heartbeat;
+    uint64_t met; /* the incarnation that last sent here directly: it knows this agent */
 };
 
 struct chirr_node {
@@ -34,6 +35,8 @@ struct chirr_node {
     chirr_time_us heartbeat_at;
     chirr_time_us seed_at[CHIRR_NODE_SEEDS_MAX];
     chirr_agent_id seed_id[CHIRR_NODE_SEEDS_MAX];
+    chirr_time_us introduce_at;
+    uint32_t introduced; /* index into `heard` of the last one introduced to */
     uint64_t heartbeat_sequence;
     uint64_t task_nonce;
     uint64_t delta_version;
@@ -52,7 +55,8 @@ struct chirr_node {
     uint8_t delta_payload[CHIRR_DELTA_PAYLOAD_BYTES_MAX];
     uint32_t seed_connects;         /* seeds [seed_connects…) have not been connected yet */
     uint32_t seeds_due;             /* bit i: the own card is due to seed i */
-    struct chirr_record seed_card;  /* borrowed by the message to a seed */
+    chirr_agent_id introduce_to;    /* it is due to this one; 0: to nobody */
+    struct chirr_record own_card;   /* borrowed by the message to a seed or stranger */
     struct chirr_card seed_address; /* borrowed by a CONNECT */
     struct chirr_node_counters counters;
 };
@@ -109,6 +113,7 @@ struct chirr_node *chirr_node_create(struct chirr_arena *arena,
     }
     chirr_random_init(&node->random, config->seed, CHIRR_NODE_STREAM_SELF);
     node->heartbeat_at = now;
+    node->introduce_at = now + chirr_time_from_ms(config->seed_interval_ms);
     for (uint32_t i = 0; i < config->seed_count; i++) {
         node->seed_id[i] = chirr_agent_id_of(config->seeds[i].public_key);
         node->seed_at[i] = now;
@@ -157,6 +162,20 @@ static enum chirr_err receive_heartbeat(struct chirr_node *node, chirr_agent_id 
     return chirr_membership_receive(node->membership, from, message, node->now);
 }
 
+/* Who sends here directly has a connection, so it has this agent's card. */
+static void note_met(struct chirr_node *node, chirr_agent_id from,
+                     const struct chirr_message *message)
+{
+    bool direct = message->kind == CHIRR_MESSAGE_PING ||
+                  message->kind == CHIRR_MESSAGE_PING_REQUEST ||
+                  message->kind == CHIRR_MESSAGE_ACK || message->kind == CHIRR_MESSAGE_DIGEST;
+    for (uint32_t i = 0; direct && i < node->config.agents_max && node->heard[i].agent != 0; i++) {
+        if (node->heard[i].agent == from) {
+            node->heard[i].met = node->heard[i].heartbeat.incarnation;
+        }
+    }
+}
+
 static enum chirr_err route(struct chirr_node *node, chirr_agent_id from,
                             const struct chirr_message *message)
 {
@@ -185,6 +204,7 @@ enum chirr_err chirr_node_receive(struct chirr_node *node, chirr_agent_id from,
         node->counters.refused++;
         return CHIRR_ERR_UNTRUSTED;
     }
+    note_met(node, from, message);
     enum chirr_err err = route(node, from, message);
     if (err == CHIRR_OK) {
         node->counters.received[message->kind]++;
@@ -224,6 +244,27 @@ static void tick_seeds(struct chirr_node *node)
     }
 }
 
+/* An agent that lost its disk may not know this one, and then cannot answer, nor be told by others
+ * if they lost theirs too: of those who are heard but never sent anything here, one at a time gets
+ * the own card. */
+static void tick_introductions(struct chirr_node *node)
+{
+    if (node->now < node->introduce_at) {
+        return;
+    }
+    node->introduce_at = node->now + jittered(node, node->config.seed_interval_ms);
+    for (uint32_t step = 1; step <= node->config.agents_max; step++) {
+        uint32_t at = (node->introduced + step) % node->config.agents_max;
+        const struct heard *heard = &node->heard[at];
+        if (heard->agent != 0 && heard->met != heard->heartbeat.incarnation &&
+            chirr_membership_is_live(node->membership, heard->agent)) {
+            node->introduced = at;
+            node->introduce_to = heard->agent;
+            return;
+        }
+    }
+}
+
 void chirr_node_tick(struct chirr_node *node, chirr_time_us now)
 {
     node->now = now;
@@ -232,6 +273,7 @@ void chirr_node_tick(struct chirr_node *node, chirr_time_us now)
         node->heartbeat_due = true;
     }
     tick_seeds(node);
+    tick_introductions(node);
     chirr_membership_tick(node->membership, now);
     chirr_dissemination_tick(node->dissemination, node->membership, now);
     chirr_auction_tick(node->auction, now);
@@ -244,6 +286,7 @@ void chirr_node_tick(struct chirr_node *node, chirr_time_us now)
 chirr_time_us chirr_node_deadline(const struct chirr_node *node)
 {
     chirr_time_us at = node->leaving ? CHIRR_TIME_NEVER : node->heartbeat_at;
+    at = chirr_time_min(at, node->introduce_at);
     for (uint32_t i = 0; i < node->config.seed_count; i++) {
         at = chirr_time_min(at, node->seed_at[i]);
     }
@@ -314,6 +357,18 @@ static void publish_own(struct chirr_node *node, enum chirr_message_kind kind,
     output->message = &node->outgoing;
 }
 
+/* Who does not know this agent can answer a digest only once it has its card. */
+static void introduce(struct chirr_node *node, chirr_agent_id to, struct chirr_output *output)
+{
+    node->own_card = *chirr_records_card(node->records, node->self);
+    node->outgoing.kind = CHIRR_MESSAGE_RECORDS;
+    node->outgoing.records = (struct chirr_records){.count = 1, .records = &node->own_card};
+    output->kind = CHIRR_OUTPUT_SEND;
+    output->to = to;
+    output->message = &node->outgoing;
+    chirr_dissemination_ask(node->dissemination, to);
+}
+
 static bool poll_seeds(struct chirr_node *node, struct chirr_output *output)
 {
     if (node->seed_connects < node->config.seed_count) {
@@ -326,20 +381,18 @@ static bool poll_seeds(struct chirr_node *node, struct chirr_output *output)
             return true;
         }
     }
-    if (node->seeds_due == 0) {
-        return false;
+    if (node->seeds_due != 0) {
+        uint32_t seed = (uint32_t)__builtin_ctz(node->seeds_due);
+        node->seeds_due &= node->seeds_due - 1;
+        introduce(node, node->seed_id[seed], output);
+        return true;
     }
-    /* A seed that does not know this agent can answer a digest only once it has its card. */
-    uint32_t seed = (uint32_t)__builtin_ctz(node->seeds_due);
-    node->seeds_due &= node->seeds_due - 1;
-    node->seed_card = *chirr_records_card(node->records, node->self);
-    node->outgoing.kind = CHIRR_MESSAGE_RECORDS;
-    node->outgoing.records = (struct chirr_records){.count = 1, .records = &node->seed_card};
-    output->kind = CHIRR_OUTPUT_SEND;
-    output->to = node->seed_id[seed];
-    output->message = &node->outgoing;
-    chirr_dissemination_ask(node->dissemination, node->seed_id[seed]);
-    return true;
+    if (node->introduce_to != 0) {
+        introduce(node, node->introduce_to, output);
+        node->introduce_to = 0;
+        return true;
+    }
+    return false;
 }
 
 static bool poll_own(struct chirr_node *node, struct chirr_output *output)
