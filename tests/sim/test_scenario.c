@@ -1,0 +1,76 @@
+#include "sim/scenario.h"
+
+#include <criterion/criterion.h>
+#include <string.h>
+
+static struct chirr_sim_scenario scenario;
+static struct chirr_error error;
+
+static enum chirr_err parse(const char *text)
+{
+    return chirr_sim_scenario_parse("test.yaml", text, &scenario, &error);
+}
+
+Test(scenario, takes_defaults_for_all_but_the_duration)
+{
+    struct chirr_sim_scenario usual = chirr_sim_scenario_default();
+    cr_assert_eq(parse("duration: 2m\n"), CHIRR_OK, "%s", error.text);
+    cr_assert_eq(scenario.duration_ms, 120000);
+    cr_assert_eq(scenario.agent_count, usual.agent_count);
+    cr_assert_eq(scenario.node.agents_max, usual.agent_count);
+}
+
+Test(scenario, reads_groups_and_sets_of_agents)
+{
+    cr_assert_eq(parse("duration: 1m\n"
+                       "agents: {count: 6}\n"
+                       "network:\n"
+                       "  partitions: [{from: 1s, until: 2s, groups: \"0-1,3 | 5\"}]\n"
+                       "crashes:\n"
+                       "  - {at: 3s, agents: \"0,2-3\", disk: lost}\n"),
+                 CHIRR_OK, "%s", error.text);
+    const uint8_t groups[6] = {1, 1, 0, 1, 0, 2};
+    const bool hit[6] = {true, false, true, true, false, false};
+    cr_assert_arr_eq(scenario.network.partitions[0].group, groups, sizeof groups);
+    cr_assert_arr_eq(scenario.crashes[0].set, hit, sizeof hit);
+    cr_assert_eq(scenario.crashes[0].disk, CHIRR_SIM_DISK_LOST);
+}
+
+Test(scenario, names_file_line_key_and_expectation_of_a_mistake)
+{
+    static const struct {
+        const char *text;
+        const char *words[3];
+    } cases[] = {
+        {"duration: 1m\nagents: {cuont: 3}\n", {"test.yaml:2", "cuont", "count"}},
+        {"duration: soon\n", {"test.yaml:1", "duration", "soon"}},
+        {"name: x\n", {"test.yaml", "duration", ""}},
+        {"duration: 1m\nnetwork:\n  loss: 2\n", {"test.yaml:3", "network.loss", "1"}},
+        {"duration: 1m\nnetwork:\n  partitions:\n    - {from: 2s, until: 1s, groups: \"0\"}\n",
+         {"test.yaml:4", "network.partitions[0].until", "after from"}},
+        {"duration: 1m\nnetwork:\n  partitions: [{from: 1s, until: 2s, groups: \"9-3\"}]\n",
+         {"test.yaml:3", "groups", "9-3"}},
+        {"duration: 1m\nagents: {count: 4}\ncrashes: [{at: 1s, agents: \"4\"}]\n",
+         {"test.yaml:3", "crashes[0].agents", "less than agents.count"}},
+        {"duration: 1m\ncrashes: [{at: 1s}]\n",
+         {"test.yaml:2", "crashes[0]", "either agents or count"}},
+        {"duration: 1m\ntasks: {count: 3}\n", {"test.yaml:2", "tasks.kinds", "at least one"}},
+        {"duration: 1m\nswarm: {lease: 1s}\n", {"test.yaml:2", "swarm", "lease"}},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        cr_assert_eq(parse(cases[i].text), CHIRR_ERR_CONFIG, "case %zu", i);
+        for (size_t w = 0; w < 3; w++) {
+            cr_expect_not_null(strstr(error.text, cases[i].words[w]), "case %zu: no \"%s\" in: %s",
+                               i, cases[i].words[w], error.text);
+        }
+    }
+}
+
+Test(scenario, knows_when_the_last_fault_is_over)
+{
+    cr_assert_eq(parse("duration: 1m\n"
+                       "network: {partitions: [{from: 1s, until: 9s, groups: \"0\"}]}\n"
+                       "crashes: [{at: 5s, count: 1, down_for: 7s}]\n"),
+                 CHIRR_OK, "%s", error.text);
+    cr_assert_eq(chirr_sim_scenario_last_fault(&scenario), 12 * CHIRR_US_PER_S);
+}
