@@ -166,6 +166,7 @@ bool chirr_sim_scenario_breaks(const struct chirr_sim_scenario *scenario,
     }
     struct chirr_node_config node = scenario->node;
     node.incarnation = 1;
+    node.card = (struct chirr_card){.name = "agent", .cpu_permille = 1000}; /* each gets its own */
     if (chirr_node_config_validate(&node, &reason) != CHIRR_OK) {
         return broken(rule, "swarm", reason.text);
     }
