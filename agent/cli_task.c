@@ -57,8 +57,7 @@ static void explain_failure(const json_t *task)
         fprintf(stderr, "chirr: task %s was cancelled\n", id);
         return;
     }
-    if (strcmp(chirr_cli_text(task, "end"), "not_started") == 0 ||
-        strcmp(chirr_cli_text(task, "end"), "not started") == 0) {
+    if (strcmp(chirr_cli_text(task, "end"), "not started") == 0) {
         long long code = json_integer_value(json_object_get(task, "code"));
         fprintf(stderr, "chirr: task %s could not be started on %s: %s\n", id, owner,
                 strerror((int)code));

@@ -215,11 +215,12 @@ static const struct chirr_yaml_field knowledge_fields[] = {
 
 static const struct chirr_yaml_field transport_fields[] = {
     {"peers_max", CHIRR_YAML_WHOLE, AGENT(transport.peers_max), .min = 1, .max = 400},
-    {"queue", CHIRR_YAML_WHOLE, AGENT(transport.queue_messages_max), .min = 1, .max = 1000000},
+    {"queue", CHIRR_YAML_WHOLE, AGENT(transport.queue_messages_max), .min = 1, .max = 100000},
     {"heartbeat", CHIRR_YAML_DURATION, AGENT(transport.heartbeat_ms), .max = 65535},
     {"reconnect", CHIRR_YAML_DURATION, AGENT(transport.reconnect_ms), .min = 1, .max = 3600000},
     {"reconnect_max", CHIRR_YAML_DURATION, AGENT(transport.reconnect_ms_max), .min = 1,
      .max = 3600000},
+    {"silence", CHIRR_YAML_DURATION, AGENT(transport.silence_ms), .max = 3600000},
     {0}};
 
 #define WHOLE_AGENT .offset = 0, .bytes = sizeof(struct chirr_agent_config)

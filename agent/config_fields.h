@@ -9,8 +9,9 @@
  * chirr_agent_config. `chirr_config_model_fields` is the body of the key "model". */
 extern const struct chirr_yaml_field chirr_config_common_fields[];
 extern const struct chirr_yaml_field chirr_config_model_fields[];
-/* A whole AGENT.yaml. */
+/* A whole AGENT.yaml; a whole FLEET.yaml (into a struct of agent/fleet_config.c). */
 extern const struct chirr_yaml_field chirr_config_agent_fields[];
+extern const struct chirr_yaml_field chirr_config_fleet_fields[];
 /* Entries of lists. */
 extern const struct chirr_yaml_field chirr_config_sense_element;
 extern const struct chirr_yaml_field chirr_config_tag_element;

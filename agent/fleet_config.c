@@ -103,7 +103,7 @@ static const struct chirr_yaml_field workload_fields[] = {
      .required = true},
     {0}};
 
-static const struct chirr_yaml_field fleet_fields[] = {
+const struct chirr_yaml_field chirr_config_fleet_fields[] = {
     {"swarm", CHIRR_YAML_NAME, FLEET(swarm), .required = true},
     {"seed", CHIRR_YAML_WHOLE, FLEET(seed)},
     {"state", CHIRR_YAML_TEXT, FLEET(state_dir), .min = 1},
@@ -437,7 +437,7 @@ enum chirr_err chirr_fleet_config_load(const char *path, struct chirr_fleet_conf
         return err;
     }
     *file = file_default();
-    enum chirr_err err = chirr_yaml_read(yaml, "", fleet_fields, file, error);
+    enum chirr_err err = chirr_yaml_read(yaml, "", chirr_config_fleet_fields, file, error);
     if (err == CHIRR_OK) {
         err = settle(yaml, path, file, config, error);
     }

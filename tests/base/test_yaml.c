@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/random.h"
+
 /* A table with a field of every type. */
 enum color { RED, GREEN, BLUE };
 
@@ -513,4 +515,28 @@ Test(yaml, a_file_is_read_and_named_in_mistakes)
     cr_assert_str_eq(error.text, expected);
     chirr_yaml_destroy(yaml);
     unlink(path);
+}
+
+/* Prints its seed on failure; CHIRR_TEST_SEED replays one. */
+Test(yaml, random_damage_is_refused_or_read_but_never_crashes)
+{
+    const char *given = getenv("CHIRR_TEST_SEED");
+    uint64_t seed = given != NULL ? strtoull(given, NULL, 10) : 1;
+    static const char spice[] = "[]{}:,-?&*!|>'\"%@#\n\t \\~<\xff\x80\x01";
+    struct chirr_random random;
+    chirr_random_init(&random, seed, 0);
+    for (int round = 0; round < 3000; round++) {
+        char text[sizeof everything];
+        memcpy(text, everything, sizeof text);
+        for (uint64_t n = chirr_random_below(&random, 8) + 1; n > 0; n--) {
+            text[chirr_random_below(&random, sizeof text - 1)] =
+                spice[chirr_random_below(&random, sizeof spice)];
+        }
+        struct thing thing = {0};
+        struct chirr_error error = {0};
+        size_t bytes = chirr_random_below(&random, sizeof text);
+        enum chirr_err err = read_bytes(text, bytes, &thing, &error);
+        cr_assert(err == CHIRR_OK || (err == CHIRR_ERR_CONFIG && error.text[0] != '\0'),
+                  "seed %llu, round %d: %s", (unsigned long long)seed, round, error.text);
+    }
 }
