@@ -124,7 +124,10 @@ test_in() {
 
 test_all() {
     UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
-    export UBSAN_OPTIONS
+    # shellcheck disable=SC2089 # the quotes are for the sanitizer to read
+    LSAN_OPTIONS="suppressions='$root/tests/support/leaks.txt':print_suppressions=0"
+    # shellcheck disable=SC2090
+    export UBSAN_OPTIONS LSAN_OPTIONS
     build_in "$root/build-sanitize" -Db_sanitize=address,undefined -Db_lundef=false \
         -Dbuildtype=debugoptimized -Doptimization=1
     failed=
