@@ -16,8 +16,8 @@ typedef json_t *(*fake_answer)(struct fake_agent *fake, const char *verb, const 
 struct fake_agent {
     const char *name;
     fake_answer answer;
-    atomic_int asked;    /* requests so far */
-    json_t *last_submit; /* read after fake_agent_end */
+    atomic_int asked;     /* requests so far */
+    char submitted[4096]; /* the last submit, as JSON; read after fake_agent_end */
 
     struct chirr_control *control;
     pthread_t thread;

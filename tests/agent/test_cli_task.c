@@ -139,18 +139,19 @@ Test(cli_task, a_submitted_job_carries_absolute_files_their_size_and_every_optio
     cr_expect_eq(run.code, 0, "%s", run.err);
     cr_expect_str_eq(run.out, ID "\n");
     fake_agent_end(&ant);
-    const json_t *command = json_object_get(ant.last_submit, "command");
+    json_t *job = json_loads(ant.submitted, 0, NULL);
+    const json_t *command = json_object_get(job, "command");
     snprintf(file, sizeof file, "%s/five", home);
     cr_expect_eq(json_array_size(command), 5);
     cr_expect_str_eq(json_string_value(json_array_get(command, 0)), "wc");
     cr_expect_str_eq(json_string_value(json_array_get(command, 2)), file);
     cr_expect_str_eq(json_string_value(json_array_get(command, 3)), "none");
-    cr_expect_str_eq(json_string_value(json_object_get(ant.last_submit, "kind")), "wc");
-    cr_expect_eq(json_integer_value(json_object_get(ant.last_submit, "size_bytes")), 5);
-    cr_expect_eq(json_integer_value(json_object_get(ant.last_submit, "time_limit_ms")), 300000);
-    cr_expect_eq(json_integer_value(json_object_get(ant.last_submit, "priority")), 7);
-    cr_expect_eq(json_array_size(json_object_get(ant.last_submit, "requires")), 2);
-    json_decref(ant.last_submit);
+    cr_expect_str_eq(json_string_value(json_object_get(job, "kind")), "wc");
+    cr_expect_eq(json_integer_value(json_object_get(job, "size_bytes")), 5);
+    cr_expect_eq(json_integer_value(json_object_get(job, "time_limit_ms")), 300000);
+    cr_expect_eq(json_integer_value(json_object_get(job, "priority")), 7);
+    cr_expect_eq(json_array_size(json_object_get(job, "requires")), 2);
+    json_decref(job);
 }
 
 Test(cli_task, a_size_that_is_given_wins_over_that_of_files)
@@ -164,8 +165,9 @@ Test(cli_task, a_size_that_is_given_wins_over_that_of_files)
     cr_expect_str_eq(json_string_value(json_object_get(reply, "task")), ID);
     json_decref(reply);
     fake_agent_end(&ant);
-    cr_expect_eq(json_integer_value(json_object_get(ant.last_submit, "size_bytes")), 65536);
-    json_decref(ant.last_submit);
+    json_t *job = json_loads(ant.submitted, 0, NULL);
+    cr_expect_eq(json_integer_value(json_object_get(job, "size_bytes")), 65536);
+    json_decref(job);
 }
 
 Test(cli_task, waiting_ends_with_124_when_time_is_up)
@@ -209,7 +211,6 @@ Test(cli_task, waiting_moves_on_to_another_agent_when_the_one_asked_is_killed)
     cr_expect_eq(WEXITSTATUS(status), 0);
     cr_expect_eq(atomic_load(&bee.asked), 1);
     fake_agent_end(&bee);
-    json_decref(ant.last_submit);
 }
 
 Test(cli_task, list_and_show_print_what_the_swarm_knows)
