@@ -7,7 +7,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "agent/config_fields.h"
 #include "agent/sense.h"
 
 /* Every test works in a directory of its own, so that files have the same short names. */
@@ -551,70 +550,4 @@ Test(config, a_file_that_is_not_there_is_an_error_of_input)
     struct chirr_agent_config config;
     cr_expect_eq(chirr_agent_config_load("nothing.yaml", &config, &error), CHIRR_ERR_IO);
     cr_expect_str_eq(error.text, "nothing.yaml: cannot be read: No such file or directory");
-}
-
-/* ---- Documentation ------------------------------------------------------------------------- */
-
-static char *read_documentation(void)
-{
-    FILE *file = fopen(CHIRR_DOCUMENTATION, "r");
-    cr_assert_not_null(file);
-    char *text = calloc(1, 1 << 20);
-    cr_assert_gt(fread(text, 1, (1 << 20) - 1, file), 0);
-    fclose(file);
-    return text;
-}
-
-static void expect_documented(const struct chirr_yaml_field *fields, const char *text)
-{
-    for (const struct chirr_yaml_field *field = fields; field->type != 0; field++) {
-        char quoted[64];
-        snprintf(quoted, sizeof quoted, "`%s`", field->key != NULL ? field->key : "");
-        cr_expect(field->key == NULL || strstr(text, quoted) != NULL, "no word about %s", quoted);
-        if (field->fields != NULL) {
-            expect_documented(field->fields, text);
-        }
-        if (field->element != NULL && field->element->fields != NULL) {
-            expect_documented(field->element->fields, text);
-        }
-    }
-}
-
-Test(config, the_documentation_names_every_key)
-{
-    char *text = read_documentation();
-    expect_documented(chirr_config_agent_fields, text);
-    expect_documented(chirr_config_fleet_fields, text);
-    free(text);
-}
-
-/* The examples are what stands between ```yaml and ```, the fleet first. */
-static void take_example(const char *text, int index)
-{
-    static const char fence[] = "```yaml\n";
-    const char *start = text;
-    for (int i = 0; i <= index; i++) {
-        start = strstr(start, fence);
-        cr_assert_not_null(start);
-        start += sizeof fence - 1;
-    }
-    const char *end = strstr(start, "```");
-    char *example = strndup(start, (size_t)(end - start));
-    put(example);
-    free(example);
-}
-
-Test(config, the_examples_of_the_documentation_load)
-{
-    struct chirr_error error = {0};
-    struct chirr_agent_config agent;
-    struct chirr_fleet_config *f = malloc(sizeof *f);
-    char *text = read_documentation();
-    take_example(text, 0);
-    cr_expect_eq(chirr_fleet_config_load("f.yaml", f, &error), CHIRR_OK, "%s", error.text);
-    cr_expect_eq(f->agent_count, 4);
-    take_example(text, 1);
-    cr_expect_eq(chirr_agent_config_load("f.yaml", &agent, &error), CHIRR_OK, "%s", error.text);
-    free(text);
-    free(f);
 }
