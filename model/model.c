@@ -16,7 +16,7 @@ struct chirr_model_config chirr_model_config_default(void)
     struct chirr_model_config config = {
         .width = 64,
         .layers = 2,
-        .section_width = 256,
+        .section_width = 128,
         .mlp_width = 32,
         .rates = 4,
         .partitions = 8,

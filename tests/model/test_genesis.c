@@ -81,7 +81,7 @@ Test(genesis, has_the_deviations_that_the_layout_states)
         double deviation;
     } groups[] = {
         {l->history, l->present, 1 / sqrt(64.0)},
-        {l->output, l->gate, 1 / sqrt(2.0 * 256) / sqrt(4.0)},
+        {l->output, l->gate, 1 / sqrt(2.0 * 128) / sqrt(4.0)},
         {l->down, l->layer_size, 1 / sqrt(32.0) / sqrt(4.0)},
         {l->embedding, l->head, 1},
         {l->head, l->head_bias, 0.02},

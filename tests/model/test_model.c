@@ -295,6 +295,14 @@ Test(model, equal_inputs_give_equal_bits)
     cr_expect_neq(chirr_model_state_hash(a), chirr_model_state_hash(b));
 }
 
+Test(model, learns_the_same_bits_on_every_machine)
+{
+    struct chirr_model *model = make_model(&arenas[0], &config);
+    feed_everything(model, 3, 500);
+    uint64_t hash = chirr_model_state_hash(model);
+    cr_expect_eq(hash, UINT64_C(0xbcb6212619941624), "0x%016lx", (unsigned long)hash);
+}
+
 Test(model, every_vector_width_learns_the_same_bits)
 {
     struct chirr_model *widest = make_model(&arenas[0], &config);
