@@ -8,20 +8,13 @@
 
 #include <string.h>
 
+#include "agent/acquaintance.h"
 #include "agent/node_parts.h"
 #include "base/digest.h"
-#include "base/random.h"
-
-struct heard {
-    chirr_agent_id agent; /* 0: free */
-    struct chirr_heartbeat heartbeat;
-    uint64_t met; /* the incarnation that last sent here directly: it knows this agent */
-};
 
 struct chirr_node {
     struct chirr_node_config config;
     chirr_agent_id self;
-    struct chirr_random random;
 
     struct chirr_record_store *records;
     struct chirr_membership *membership;
@@ -30,20 +23,15 @@ struct chirr_node {
     struct chirr_leases *leases;
     struct chirr_auction *auction;
     struct chirr_ledger *ledger;
+    struct chirr_acquaintance *acquaintance;
 
     chirr_time_us now; /* of the newest input */
     chirr_time_us heartbeat_at;
-    chirr_time_us seed_at[CHIRR_NODE_SEEDS_MAX];
-    chirr_agent_id seed_id[CHIRR_NODE_SEEDS_MAX];
-    chirr_time_us introduce_at;
-    uint32_t introduced; /* index into `heard` of the last one introduced to */
     uint64_t heartbeat_sequence;
     uint64_t task_nonce;
     uint64_t delta_version;
     struct chirr_learner_news news;
     bool leaving;
-
-    struct heard *heard; /* [agents_max], open order: first free slot */
 
     /* What is to be said next, each slot handed out at most once. */
     struct chirr_record current; /* borrowed by a PERSIST output */
@@ -53,19 +41,14 @@ struct chirr_node {
     struct chirr_message outgoing; /* borrowed by an output of the node itself */
     struct chirr_delta_message delta;
     uint8_t delta_payload[CHIRR_DELTA_PAYLOAD_BYTES_MAX];
-    uint32_t seed_connects;         /* seeds [seed_connects…) have not been connected yet */
-    uint32_t seeds_due;             /* bit i: the own card is due to seed i */
-    chirr_agent_id introduce_to;    /* it is due to this one; 0: to nobody */
-    struct chirr_record own_card;   /* borrowed by the message to a seed or stranger */
-    struct chirr_card seed_address; /* borrowed by a CONNECT */
+    struct chirr_record own_card; /* borrowed by the message that introduces this agent */
     struct chirr_node_counters counters;
 };
 
 size_t chirr_node_bytes(const struct chirr_node_config *config)
 {
     struct chirr_node_parts parts = chirr_node_parts_of(config);
-    return chirr_arena_round(sizeof(struct chirr_node)) +
-           chirr_arena_round(config->agents_max * sizeof(struct heard)) +
+    return chirr_arena_round(sizeof(struct chirr_node)) + chirr_acquaintance_bytes(config) +
            chirr_records_bytes(&parts.records) + chirr_membership_bytes(&parts.membership) +
            chirr_overlay_bytes(&parts.overlay) + chirr_dissemination_bytes(&parts.dissemination) +
            chirr_lease_bytes(&parts.lease) + chirr_auction_bytes(&parts.auction) +
@@ -88,7 +71,9 @@ static bool create_parts(struct chirr_node *node, struct chirr_arena *arena, chi
     node->auction = chirr_auction_create(arena, &parts.auction, node->records, node->membership,
                                          node->leases, now);
     node->ledger = chirr_ledger_create(arena, &parts.ledger, now);
-    return node->dissemination != NULL && node->auction != NULL && node->ledger != NULL;
+    node->acquaintance = chirr_acquaintance_create(arena, &node->config, parts.self_seed, now);
+    return node->dissemination != NULL && node->auction != NULL && node->ledger != NULL &&
+           node->acquaintance != NULL;
 }
 
 static enum chirr_err state(struct chirr_node *node, struct chirr_record *record)
@@ -107,17 +92,10 @@ struct chirr_node *chirr_node_create(struct chirr_arena *arena,
     node->config = *config;
     node->self = chirr_agent_id_of(config->card.public_key);
     node->now = now;
-    node->heard = chirr_arena_take(arena, config->agents_max, sizeof *node->heard);
-    if (node->heard == NULL || !create_parts(node, arena, now)) {
+    if (!create_parts(node, arena, now)) {
         return NULL;
     }
-    chirr_random_init(&node->random, config->seed, CHIRR_NODE_STREAM_SELF);
     node->heartbeat_at = now;
-    node->introduce_at = now + chirr_time_from_ms(config->seed_interval_ms);
-    for (uint32_t i = 0; i < config->seed_count; i++) {
-        node->seed_id[i] = chirr_agent_id_of(config->seeds[i].public_key);
-        node->seed_at[i] = now;
-    }
     struct chirr_record *card = &node->current;
     card->kind = CHIRR_RECORD_CARD;
     card->card = config->card;
@@ -132,20 +110,6 @@ enum chirr_err chirr_node_restore(struct chirr_node *node, const struct chirr_re
 
 /* ---- Input --------------------------------------------------------------------------------- */
 
-static struct heard *heard_slot(struct chirr_node *node, chirr_agent_id agent)
-{
-    for (uint32_t i = 0; i < node->config.agents_max; i++) {
-        if (node->heard[i].agent == agent) {
-            return &node->heard[i];
-        }
-        if (node->heard[i].agent == 0) {
-            node->heard[i].agent = agent;
-            return &node->heard[i];
-        }
-    }
-    return NULL;
-}
-
 static enum chirr_err receive_heartbeat(struct chirr_node *node, chirr_agent_id from,
                                         const struct chirr_message *message)
 {
@@ -155,25 +119,8 @@ static enum chirr_err receive_heartbeat(struct chirr_node *node, chirr_agent_id 
     if (err != CHIRR_OK) {
         return err; /* replayed or reordered: no sign of life either */
     }
-    struct heard *slot = heard_slot(node, from);
-    if (slot != NULL) {
-        slot->heartbeat = *heartbeat;
-    }
+    chirr_acquaintance_heard(node->acquaintance, from, heartbeat);
     return chirr_membership_receive(node->membership, from, message, node->now);
-}
-
-/* Who sends here directly has a connection, so it has this agent's card. */
-static void note_met(struct chirr_node *node, chirr_agent_id from,
-                     const struct chirr_message *message)
-{
-    bool direct = message->kind == CHIRR_MESSAGE_PING ||
-                  message->kind == CHIRR_MESSAGE_PING_REQUEST ||
-                  message->kind == CHIRR_MESSAGE_ACK || message->kind == CHIRR_MESSAGE_DIGEST;
-    for (uint32_t i = 0; direct && i < node->config.agents_max && node->heard[i].agent != 0; i++) {
-        if (node->heard[i].agent == from) {
-            node->heard[i].met = node->heard[i].heartbeat.incarnation;
-        }
-    }
 }
 
 static enum chirr_err route(struct chirr_node *node, chirr_agent_id from,
@@ -204,7 +151,7 @@ enum chirr_err chirr_node_receive(struct chirr_node *node, chirr_agent_id from,
         node->counters.refused++;
         return CHIRR_ERR_UNTRUSTED;
     }
-    note_met(node, from, message);
+    chirr_acquaintance_received(node->acquaintance, from, message->kind);
     enum chirr_err err = route(node, from, message);
     if (err == CHIRR_OK) {
         node->counters.received[message->kind]++;
@@ -216,55 +163,6 @@ enum chirr_err chirr_node_receive(struct chirr_node *node, chirr_agent_id from,
 
 /* ---- Time ---------------------------------------------------------------------------------- */
 
-static chirr_time_us jittered(struct chirr_node *node, uint32_t interval_ms)
-{
-    chirr_time_us interval = chirr_time_from_ms(interval_ms);
-    return interval * 3 / 4 +
-           (chirr_time_us)chirr_random_below(&node->random, (uint64_t)interval / 2 + 1);
-}
-
-static bool seed_is_met(const struct chirr_node *node, uint32_t seed)
-{
-    const struct chirr_member *member =
-        chirr_membership_find(node->membership, node->seed_id[seed]);
-    return node->seed_id[seed] == node->self ||
-           (member != NULL && member->status == CHIRR_MEMBER_ALIVE);
-}
-
-static void tick_seeds(struct chirr_node *node)
-{
-    for (uint32_t i = 0; i < node->config.seed_count; i++) {
-        if (node->now < node->seed_at[i]) {
-            continue;
-        }
-        node->seed_at[i] = node->now + jittered(node, node->config.seed_interval_ms);
-        if (!seed_is_met(node, i)) {
-            node->seeds_due |= UINT32_C(1) << i;
-        }
-    }
-}
-
-/* An agent that lost its disk may not know this one, and then cannot answer, nor be told by others
- * if they lost theirs too: of those who are heard but never sent anything here, one at a time gets
- * the own card. */
-static void tick_introductions(struct chirr_node *node)
-{
-    if (node->now < node->introduce_at) {
-        return;
-    }
-    node->introduce_at = node->now + jittered(node, node->config.seed_interval_ms);
-    for (uint32_t step = 1; step <= node->config.agents_max; step++) {
-        uint32_t at = (node->introduced + step) % node->config.agents_max;
-        const struct heard *heard = &node->heard[at];
-        if (heard->agent != 0 && heard->met != heard->heartbeat.incarnation &&
-            chirr_membership_is_live(node->membership, heard->agent)) {
-            node->introduced = at;
-            node->introduce_to = heard->agent;
-            return;
-        }
-    }
-}
-
 void chirr_node_tick(struct chirr_node *node, chirr_time_us now)
 {
     node->now = now;
@@ -272,8 +170,7 @@ void chirr_node_tick(struct chirr_node *node, chirr_time_us now)
         node->heartbeat_at = now + chirr_time_from_ms(node->config.heartbeat_interval_ms);
         node->heartbeat_due = true;
     }
-    tick_seeds(node);
-    tick_introductions(node);
+    chirr_acquaintance_tick(node->acquaintance, node->membership, now);
     chirr_membership_tick(node->membership, now);
     chirr_dissemination_tick(node->dissemination, node->membership, now);
     chirr_auction_tick(node->auction, now);
@@ -286,10 +183,7 @@ void chirr_node_tick(struct chirr_node *node, chirr_time_us now)
 chirr_time_us chirr_node_deadline(const struct chirr_node *node)
 {
     chirr_time_us at = node->leaving ? CHIRR_TIME_NEVER : node->heartbeat_at;
-    at = chirr_time_min(at, node->introduce_at);
-    for (uint32_t i = 0; i < node->config.seed_count; i++) {
-        at = chirr_time_min(at, node->seed_at[i]);
-    }
+    at = chirr_time_min(at, chirr_acquaintance_deadline(node->acquaintance));
     at = chirr_time_min(at, chirr_membership_deadline(node->membership));
     at = chirr_time_min(at, chirr_dissemination_deadline(node->dissemination));
     at = chirr_time_min(at, chirr_auction_deadline(node->auction));
@@ -369,30 +263,20 @@ static void introduce(struct chirr_node *node, chirr_agent_id to, struct chirr_o
     chirr_dissemination_ask(node->dissemination, to);
 }
 
-static bool poll_seeds(struct chirr_node *node, struct chirr_output *output)
+static bool poll_acquaintance(struct chirr_node *node, struct chirr_output *output)
 {
-    if (node->seed_connects < node->config.seed_count) {
-        uint32_t seed = node->seed_connects++;
-        if (node->seed_id[seed] != node->self) {
-            node->seed_address = node->config.seeds[seed];
-            output->kind = CHIRR_OUTPUT_CONNECT;
-            output->to = node->seed_id[seed];
-            output->card = &node->seed_address;
-            return true;
-        }
-    }
-    if (node->seeds_due != 0) {
-        uint32_t seed = (uint32_t)__builtin_ctz(node->seeds_due);
-        node->seeds_due &= node->seeds_due - 1;
-        introduce(node, node->seed_id[seed], output);
+    const struct chirr_card *seed = chirr_acquaintance_connect(node->acquaintance);
+    if (seed != NULL) {
+        output->kind = CHIRR_OUTPUT_CONNECT;
+        output->to = chirr_agent_id_of(seed->public_key);
+        output->card = seed;
         return true;
     }
-    if (node->introduce_to != 0) {
-        introduce(node, node->introduce_to, output);
-        node->introduce_to = 0;
-        return true;
+    chirr_agent_id stranger = chirr_acquaintance_introduce(node->acquaintance);
+    if (stranger != 0) {
+        introduce(node, stranger, output);
     }
-    return false;
+    return stranger != 0;
 }
 
 static bool poll_own(struct chirr_node *node, struct chirr_output *output)
@@ -421,7 +305,7 @@ static bool poll_own(struct chirr_node *node, struct chirr_output *output)
         output->kind = CHIRR_OUTPUT_EXTRACT;
         return true;
     }
-    return poll_seeds(node, output);
+    return poll_acquaintance(node, output);
 }
 
 static bool poll_membership(struct chirr_node *node, struct chirr_output *output)
@@ -582,12 +466,7 @@ const struct chirr_ledger *chirr_node_ledger(const struct chirr_node *node)
 const struct chirr_heartbeat *chirr_node_heartbeat(const struct chirr_node *node,
                                                    chirr_agent_id agent)
 {
-    for (uint32_t i = 0; i < node->config.agents_max && node->heard[i].agent != 0; i++) {
-        if (node->heard[i].agent == agent) {
-            return &node->heard[i].heartbeat;
-        }
-    }
-    return NULL;
+    return chirr_acquaintance_heartbeat(node->acquaintance, agent);
 }
 
 const struct chirr_node_counters *chirr_node_count(const struct chirr_node *node)

@@ -39,6 +39,7 @@ struct chirr_node_parts chirr_node_parts_of(const struct chirr_node_config *conf
         .lease = config->lease,
         .auction = config->auction,
         .ledger = config->ledger,
+        .self_seed = derive_seed(config, CHIRR_NODE_STREAM_SELF),
     };
     parts.membership.self = self;
     parts.membership.incarnation = config->incarnation;

@@ -23,6 +23,7 @@ struct chirr_node_parts {
     struct chirr_lease_config lease;
     struct chirr_auction_config auction;
     struct chirr_ledger_config ledger;
+    uint64_t self_seed; /* what the node itself draws from */
 };
 
 struct chirr_node_parts chirr_node_parts_of(const struct chirr_node_config *config);
