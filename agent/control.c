@@ -22,6 +22,7 @@ struct chirr_control {
     void *context;
     void *router;
     char path[SOCKET_PATH_BYTES_MAX];
+    uint64_t malformed;
 };
 
 /* ---- Where ---------------------------------------------------------------------------------- */
@@ -226,6 +227,7 @@ bool chirr_control_receive(struct chirr_control *control, struct chirr_control_c
         if (*request != NULL) {
             return true;
         }
+        control->malformed++;
         if (client->routing_bytes > 0) {
             chirr_control_reply(
                 control, client,
@@ -233,6 +235,11 @@ bool chirr_control_receive(struct chirr_control *control, struct chirr_control_c
         }
     }
     return false;
+}
+
+uint64_t chirr_control_malformed(const struct chirr_control *control)
+{
+    return control->malformed;
 }
 
 void chirr_control_reply(struct chirr_control *control, const struct chirr_control_client *client,

@@ -1,9 +1,10 @@
 /* The control socket: one JSON request, one JSON reply, over a local ZeroMQ socket.
  *
  * `ipc://RUNTIME_DIR/NAME.sock` in a directory that only its owner may enter. Requests are objects
- * {"verb": …}; replies {"ok": true, …} or {"ok": false, "error": TEXT, "code": NAME}. A request
- * over CHIRR_CONTROL_BYTES_MAX, or one that is no object with a verb, is answered with an error and
- * counted. docs/control.md lists the verbs. The server belongs to the event loop's thread. */
+ * {"verb": …}; replies {"ok": true, …} or {"ok": false, "error": TEXT, "code": NAME}. What
+ * is no object with a verb is answered with an error and counted; whoever sends more than
+ * CHIRR_CONTROL_BYTES_MAX is disconnected. docs/control.md lists the verbs. The server belongs to
+ * the event loop's thread. */
 #ifndef CHIRR_AGENT_CONTROL_H
 #define CHIRR_AGENT_CONTROL_H
 
@@ -35,6 +36,9 @@ int chirr_control_poll_items(struct chirr_control *control, zmq_pollitem_t *item
 /* The next request that is an object with a verb; the caller owns `*request` (json_decref). */
 bool chirr_control_receive(struct chirr_control *control, struct chirr_control_client *client,
                            json_t **request);
+
+/* Requests so far that were none. */
+uint64_t chirr_control_malformed(const struct chirr_control *control);
 
 /* Sends and takes over `reply`. A client that has gone is ignored. */
 void chirr_control_reply(struct chirr_control *control, const struct chirr_control_client *client,

@@ -192,6 +192,7 @@ static json_t *about_drops(const struct chirr_agent *agent)
         {"starts_refused", agent->counters.starts_refused},
         {"store_failures", agent->counters.store_failures},
         {"control_waiters_full", agent->counters.waiters_refused},
+        {"control_malformed", chirr_control_malformed(agent->control)},
         {"control_requests_failed", agent->counters.requests_failed},
         {"executor_output_bytes", executor->discarded_bytes},
         {"sense_files_unreadable", senses->files_unreadable},

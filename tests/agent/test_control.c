@@ -155,6 +155,7 @@ Test(control, what_is_no_request_is_answered_with_an_error_and_never_handed_out)
         zmq_recv(socket, answer, sizeof answer - 1, 0);
         cr_assert_not_null(strstr(answer, "\"code\":\"malformed\""), "%s", answer);
     }
+    cr_assert_eq(chirr_control_malformed(control), sizeof noise / sizeof noise[0]);
     zmq_close(socket);
     zmq_ctx_term(context);
     chirr_control_destroy(control);
