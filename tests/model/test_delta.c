@@ -187,14 +187,12 @@ Test(delta, g_0_and_revocation_take_an_origin_out_to_the_last_bit)
 {
     make_messages();
     struct chirr_model *model = make_model(&arenas[0], &config);
-    struct chirr_model *without = make_model(&arenas[1], &config);
-    learn_random(model, 64);
-    chirr_random_init(&random_stream, 11, 1);
-    setup();
-    make_messages();
-    learn_random(without, 64);
-    cr_assert(!same_weights(model, without) || true);
-    memcpy(without->weights, model->weights, model->body.layout.total * sizeof(chirr_real));
+    struct chirr_model *without = make_model(&arenas[1], &config); /* learns the same, alone */
+    for (int i = 0; i < 64; i++) {
+        uint8_t byte = (uint8_t)('a' + i % 6);
+        learn_text(model, SMALL_TEXT, &byte, 1);
+        learn_text(without, SMALL_TEXT, &byte, 1);
+    }
     for (uint32_t i = 0; i < MESSAGES; i++) {
         cr_assert_eq(apply(model, &messages[i]), CHIRR_OK);
     }
