@@ -407,7 +407,7 @@ static const struct mistake agent_mistakes[] = {
     {A "model:\n  partitions: 8\n  section_width: 100\n",
      "f.yaml:5: model.section_width: expected a multiple of rates × partitions = 32, got 100"},
     {A "model:\n  partitions: 7\n",
-     "f.yaml:4: model.section_width: expected a multiple of rates × partitions = 28, got 256"},
+     "f.yaml:4: model.section_width: expected a multiple of rates × partitions = 28, got 128"},
     {A "model:\n  mlp_width: 30\n",
      "f.yaml:4: model.mlp_width: expected a multiple of partitions = 8, got 30"},
     {A "model:\n  hosted: 0-8\n",
