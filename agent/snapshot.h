@@ -38,7 +38,7 @@ struct chirr_snapshot {
     bool model; /* learns at all */
     char id[17];
     uint32_t running;
-    uint32_t members_alive; /* itself included */
+    uint32_t members_alive; /* beside itself */
     double bits_start, bits_now, bits_alone, surprise;
     double predicted_s_last, real_s_last;
     double loop_lag_ms_max;

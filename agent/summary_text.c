@@ -34,7 +34,7 @@ static void put_jobs(FILE *out, const struct chirr_summary *summary)
                 jobs->planned - jobs->accepted - jobs->refused);
     if (summary->kills > 0)
         fprintf(out,
-                "             %" PRIu32 " agent killed with kill -9 on the way, %" PRIu32
+                "             %" PRIu32 " killed with kill -9 on the way, %" PRIu32
                 " started again: %s\n",
                 summary->kills, summary->restarts,
                 jobs->open == 0 ? "no job was lost" : "JOBS WERE LOST");

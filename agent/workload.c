@@ -20,6 +20,9 @@
 /* Random streams of the workload's seed. Each input file has one too, from STREAM_INPUTS on. */
 enum { STREAM_PLAN, STREAM_AGENTS, STREAM_INPUTS };
 
+/* What "/bin/sh", "-c" and their NULs leave of a task's command. */
+#define COMMAND_BYTES (CHIRR_COMMAND_BYTES_MAX - (sizeof "/bin/sh" + sizeof "-c"))
+
 #define INDEX_SLOTS 32768 /* > 3 · CHIRR_WORKLOAD_JOBS_MAX, a power of two */
 
 struct chirr_workload_run {
@@ -41,6 +44,8 @@ static const struct chirr_workload_kind *kind_of(const struct chirr_workload_run
 {
     return &run->workload->kinds[job->kind];
 }
+
+#define INPUT_PATH_BYTES (CHIRR_PATH_BYTES_MAX + 32)
 
 /* ---- Plan ------------------------------------------------------------------------------------ */
 
@@ -71,7 +76,35 @@ static uint64_t plan(struct chirr_workload_run *run)
     return bytes;
 }
 
-static enum chirr_err check(const struct chirr_workload *workload, struct chirr_error *error)
+/* A task's command is short and printable: a path that is neither shows now, not job by job. */
+static enum chirr_err check_commands(const struct chirr_workload *workload, const char *input_dir,
+                                     struct chirr_error *error)
+{
+    char path[INPUT_PATH_BYTES];
+    char command[COMMAND_BYTES];
+    snprintf(path, sizeof path, "%s/job-0000.bin", input_dir);
+    for (const char *at = path; *at != '\0'; at++) {
+        if (*at < 0x20 || *at > 0x7E)
+            return chirr_error_set(error, CHIRR_ERR_RANGE,
+                                   "%s: jobs need a directory with a name of printable ASCII; give "
+                                   "another with --state",
+                                   input_dir);
+    }
+    for (uint32_t i = 0; i < workload->kind_count; i++) {
+        if (chirr_workload_command(workload->kinds[i].command, path, command, sizeof command) !=
+            CHIRR_OK)
+            return chirr_error_set(error, CHIRR_ERR_RANGE,
+                                   "workload, kind %s: its command is longer than %u bytes with "
+                                   "{input} under %s; shorten it, or give another directory with "
+                                   "--state",
+                                   workload->kinds[i].kind, (unsigned)sizeof command - 1,
+                                   input_dir);
+    }
+    return CHIRR_OK;
+}
+
+static enum chirr_err check(const struct chirr_workload *workload, const char *input_dir,
+                            struct chirr_error *error)
 {
     if (workload->job_count > CHIRR_WORKLOAD_JOBS_MAX)
         return chirr_error_set(error, CHIRR_ERR_RANGE,
@@ -80,13 +113,13 @@ static enum chirr_err check(const struct chirr_workload *workload, struct chirr_
     if (workload->job_count > 0 && workload->kind_count == 0)
         return chirr_error_set(error, CHIRR_ERR_RANGE, "workload: %u jobs, but of no kind",
                                workload->job_count);
-    return CHIRR_OK;
+    return check_commands(workload, input_dir, error);
 }
 
 struct chirr_workload_run *chirr_workload_create(const struct chirr_workload *workload,
                                                  const char *input_dir, struct chirr_error *error)
 {
-    if (check(workload, error) != CHIRR_OK ||
+    if (check(workload, input_dir, error) != CHIRR_OK ||
         chirr_provision_directory(input_dir, error) != CHIRR_OK)
         return NULL;
     struct chirr_workload_run *run = calloc(1, sizeof *run);
@@ -110,8 +143,6 @@ struct chirr_workload_run *chirr_workload_create(const struct chirr_workload *wo
 }
 
 /* ---- Inputs ---------------------------------------------------------------------------------- */
-
-#define INPUT_PATH_BYTES (CHIRR_PATH_BYTES_MAX + 32)
 
 static void input_path(const struct chirr_workload_run *run, uint32_t job, char *path)
 {
@@ -237,7 +268,7 @@ static json_t *submit_request(const struct chirr_workload_run *run)
     const struct chirr_workload_job *job = &run->jobs[run->next];
     const struct chirr_workload_kind *kind = kind_of(run, job);
     char path[INPUT_PATH_BYTES];
-    char command[CHIRR_COMMAND_BYTES_MAX];
+    char command[COMMAND_BYTES];
     input_path(run, run->next, path);
     if (chirr_workload_command(kind->command, path, command, sizeof command) != CHIRR_OK)
         return NULL;

@@ -210,3 +210,20 @@ Test(table, bytes_are_short_for_people)
         cr_assert_str_eq(text, cases[i].text);
     }
 }
+
+Test(workload, a_directory_that_no_command_can_name_is_refused, .init = make_directory,
+     .fini = remove_directory)
+{
+    struct chirr_error error;
+    char path[128], repeated[CHIRR_COMMAND_BYTES_MAX];
+    struct chirr_workload workload = workload_of(2);
+    snprintf(path, sizeof path, "%s/caf\xc3\xa9", directory);
+    cr_assert_null(chirr_workload_create(&workload, path, &error));
+    cr_assert_eq(error.code, CHIRR_ERR_RANGE);
+    cr_assert_not_null(strstr(error.text, "--state"));
+    for (size_t at = 0; at + 8 < 400; at += 8)
+        memcpy(repeated + at, "{input} ", 9);
+    memcpy(workload.kinds[1].command, repeated, sizeof repeated);
+    cr_assert_null(chirr_workload_create(&workload, directory, &error));
+    cr_assert_not_null(strstr(error.text, "kind b"), "%s", error.text);
+}
