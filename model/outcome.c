@@ -35,7 +35,7 @@ struct demand {
     size_t size;
 };
 
-#define DEMANDS 13
+#define DEMANDS 15
 
 static void list_demands(struct chirr_outcomes *o, size_t width, size_t body_width,
                          struct demand demands[DEMANDS])
@@ -50,6 +50,8 @@ static void list_demands(struct chirr_outcomes *o, size_t width, size_t body_wid
         {(void **)&o->mean, width, sizeof(double)},
         {(void **)&o->deviation, width, sizeof(double)},
         {(void **)&o->standard, n * width, sizeof(double)},
+        {(void **)&o->feature_products, n * n, sizeof(double)},
+        {(void **)&o->readout_products, n * n, sizeof(double)},
         {(void **)&o->factor, n * n, sizeof(double)},
         {(void **)&o->dual, n, sizeof(double)},
         {(void **)&o->succeeded, n, sizeof(uint32_t)},
@@ -132,24 +134,47 @@ void chirr_outcomes_standardise(const struct chirr_outcomes *o, const float *fea
     }
 }
 
-/* Prior covariance of two outcomes' targets, in units of the noise's variance. */
-static double covariance(const struct chirr_outcomes *o, const double *standard,
-                         const chirr_real *readout, uint32_t place)
+static double feature_product(const struct chirr_outcomes *o, const double *standard,
+                              uint32_t place)
 {
     const double *other = o->standard + place * o->width;
-    double of_features = 0;
+    double product = 0;
     for (uint32_t i = 0; i < o->width; i++) {
-        of_features += standard[i] * other[i];
+        product += standard[i] * other[i];
     }
-    double of_readout = 0;
-    if (o->readout_weight > 0) {
-        const chirr_real *then = o->readouts + (size_t)place * o->body_width;
-        for (uint32_t i = 0; i < o->body_width; i++) {
-            of_readout += (double)(readout[i] * then[i]);
+    return product;
+}
+
+static double readout_product(const struct chirr_outcomes *o, const chirr_real *readout,
+                              uint32_t place)
+{
+    const chirr_real *then = o->readouts + (size_t)place * o->body_width;
+    double product = 0;
+    for (uint32_t i = 0; i < o->body_width; i++) {
+        product += (double)(readout[i] * then[i]);
+    }
+    return product / o->body_width;
+}
+
+/* Prior covariance of two outcomes' targets, in units of the noise's variance. */
+static double covariance(const struct chirr_outcomes *o, double features, double readouts)
+{
+    return BIAS_WEIGHT + o->feature_weight * features + o->readout_weight * readouts;
+}
+
+/* What does not depend on the weights is computed once for all that are tried. */
+static void multiply_out(struct chirr_outcomes *o)
+{
+    for (uint32_t a = 0; a < o->fitted; a++) {
+        uint32_t place = o->succeeded[a];
+        const double *standard = o->standard + place * o->width;
+        const chirr_real *readout = o->readouts + (size_t)place * o->body_width;
+        for (uint32_t b = 0; b <= a; b++) {
+            size_t at = (size_t)a * CHIRR_OUTCOMES_MAX + b;
+            o->feature_products[at] = feature_product(o, standard, o->succeeded[b]);
+            o->readout_products[at] = readout_product(o, readout, o->succeeded[b]);
         }
-        of_readout /= o->body_width;
     }
-    return BIAS_WEIGHT + o->feature_weight * of_features + o->readout_weight * of_readout;
 }
 
 /* Fits the targets under the present prior weights; returns the logarithm of the evidence. */
@@ -161,8 +186,8 @@ static double fit_targets(struct chirr_outcomes *o)
         uint32_t place = o->succeeded[a];
         double *row = o->factor + a * stride;
         for (uint32_t b = 0; b <= a; b++) {
-            row[b] = covariance(o, o->standard + place * o->width,
-                                o->readouts + (size_t)place * o->body_width, o->succeeded[b]);
+            size_t at = a * stride + b;
+            row[b] = covariance(o, o->feature_products[at], o->readout_products[at]);
         }
         row[a] += 1;
         o->dual[a] = (double)o->targets[place] - o->target_mean;
@@ -267,6 +292,7 @@ void chirr_outcomes_fit(struct chirr_outcomes *o)
         }
     }
     o->target_mean = o->fitted > 0 ? sum / o->fitted : 0;
+    multiply_out(o);
     choose_weights(o);
     fit_successes(o);
 }
@@ -311,7 +337,9 @@ void chirr_outcomes_forecast(const struct chirr_outcomes *o, const double *stand
     }
     double mean = o->target_mean;
     for (uint32_t a = 0; a < o->fitted; a++) {
-        o->column[a] = covariance(o, standard, readout, o->succeeded[a]);
+        uint32_t place = o->succeeded[a];
+        double readouts = o->readout_weight > 0 ? readout_product(o, readout, place) : 0;
+        o->column[a] = covariance(o, feature_product(o, standard, place), readouts);
         mean += o->column[a] * o->dual[a];
     }
     chirr_cholesky_forward(o->factor, o->fitted, CHIRR_OUTCOMES_MAX, o->column);

@@ -32,9 +32,11 @@ struct chirr_outcomes {
     uint8_t *successes;   /* [CHIRR_OUTCOMES_MAX] */
 
     /* the fit: a function of the ring */
-    double *mean;        /* [width] of the features */
-    double *deviation;   /* [width] */
-    double *standard;    /* [CHIRR_OUTCOMES_MAX][width], features in these units */
+    double *mean;             /* [width] of the features */
+    double *deviation;        /* [width] */
+    double *standard;         /* [CHIRR_OUTCOMES_MAX][width], features in these units */
+    double *feature_products; /* [CHIRR_OUTCOMES_MAX][CHIRR_OUTCOMES_MAX], of successes */
+    double *readout_products; /* likewise, over the width */
     double *factor;      /* [CHIRR_OUTCOMES_MAX][CHIRR_OUTCOMES_MAX], of the successes' kernel */
     double *dual;        /* [CHIRR_OUTCOMES_MAX] */
     uint32_t *succeeded; /* [fitted] places in the ring */
