@@ -71,8 +71,9 @@ struct chirr_sim_learning {
 
 /* How long the swarm may take until all agree again; what takes longer is a violation. */
 struct chirr_sim_bounds {
-    uint32_t settle_ms; /* after the last fault, at the end of the run: nothing new happens */
-    uint32_t views_ms;  /* after a change of who is there or who can be reached */
+    uint32_t
+        settle_ms;     /* at the end, after the last run: until all is done and records are equal */
+    uint32_t views_ms; /* after a change of who is there or who can be reached */
 };
 
 struct chirr_sim_scenario {

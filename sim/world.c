@@ -9,6 +9,8 @@
 #include "sim/streams.h"
 
 #define CHECK_INTERVAL_US CHIRR_US_PER_S
+/* Runs one after another, each up to its time limit, that are waited for at the end. */
+#define WORK_ROUNDS 4
 
 /* ---- Memory ---------------------------------------------------------------------------------- */
 
@@ -309,6 +311,33 @@ void chirr_sim_world_run(struct chirr_sim_world *world, chirr_time_us until)
     }
 }
 
+static bool is_working(const struct chirr_sim_world *world)
+{
+    for (uint32_t i = 0; i < world->peer_count; i++) {
+        if (world->peers[i].up && world->peers[i].run_count > 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Lets the swarm come to rest. What still runs may take its time, but not for ever: a swarm that
+ * does one task again and again is not at work. */
+static void settle(struct chirr_sim_world *world)
+{
+    chirr_time_us quiet_max = chirr_time_from_ms(world->scenario->bounds.settle_ms);
+    chirr_time_us work_max = WORK_ROUNDS * chirr_time_from_ms(world->scenario->work.time_limit_ms);
+    chirr_time_us began_at = chirr_sim_world_now(world);
+    chirr_time_us worked_at = began_at;
+    chirr_time_us now = began_at;
+    while (!world->invariants.violated && !chirr_sim_invariants_at_rest(world) &&
+           now - worked_at < quiet_max && now - began_at < quiet_max + work_max) {
+        now += CHECK_INTERVAL_US;
+        chirr_sim_world_run(world, now);
+        worked_at = is_working(world) ? now : worked_at;
+    }
+}
+
 bool chirr_sim_world_play(struct chirr_sim_world *world)
 {
     chirr_time_us end = chirr_time_from_ms(world->scenario->duration_ms);
@@ -316,12 +345,7 @@ bool chirr_sim_world_play(struct chirr_sim_world *world)
     world->closing = true;
     /* Who is still down comes back first: what it brings along has to settle too. */
     chirr_sim_world_run(world, world->last_boot_at);
-    chirr_time_us settled_by =
-        chirr_sim_world_now(world) + chirr_time_from_ms(world->scenario->bounds.settle_ms);
-    while (!world->invariants.violated && !chirr_sim_invariants_at_rest(world) &&
-           chirr_sim_world_now(world) < settled_by) {
-        chirr_sim_world_run(world, chirr_sim_world_now(world) + CHECK_INTERVAL_US);
-    }
+    settle(world);
     world->invariants.settled_after_us = chirr_sim_world_now(world) - end;
     if (!world->invariants.violated) {
         chirr_sim_invariants_check_end(world);

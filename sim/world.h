@@ -112,8 +112,8 @@ void chirr_sim_world_destroy(struct chirr_sim_world *world);
 /* Processes what happens up to `until`; stops early at a violation. */
 void chirr_sim_world_run(struct chirr_sim_world *world, chirr_time_us until);
 
-/* The whole scenario, then until the swarm is at rest (at most `bounds.settle_ms`), then the checks
- * of the end. True when no invariant was violated. */
+/* The whole scenario, then until the swarm is at rest (at most `bounds.settle_ms` after its last
+ * run), then the checks of the end. True when no invariant was violated. */
 bool chirr_sim_world_play(struct chirr_sim_world *world);
 
 chirr_time_us chirr_sim_world_now(const struct chirr_sim_world *world);

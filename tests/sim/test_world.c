@@ -3,8 +3,6 @@
 #include <criterion/criterion.h>
 #include <inttypes.h>
 #include <stdlib.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "tests/sim/support.h"
 
@@ -80,23 +78,6 @@ Test(world, one_seed_gives_one_hash_and_another_seed_another)
     cr_assert_eq(played_hash(), first);
     scenario.seed++;
     cr_assert_neq(played_hash(), first);
-}
-
-Test(world, one_seed_gives_one_hash_in_another_process)
-{
-    int ends[2];
-    uint64_t other = 0;
-    cr_assert_eq(pipe(ends), 0);
-    pid_t child = fork();
-    cr_assert_geq(child, 0);
-    if (child == 0) {
-        uint64_t hash = played_hash();
-        _exit(write(ends[1], &hash, sizeof hash) == sizeof hash ? 0 : 1);
-    }
-    uint64_t here = played_hash();
-    cr_assert_eq(read(ends[0], &other, sizeof other), (ssize_t)sizeof other);
-    waitpid(child, NULL, 0);
-    cr_assert_eq(other, here);
 }
 
 Test(world, running_in_pieces_changes_nothing)
