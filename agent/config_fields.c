@@ -209,7 +209,8 @@ static const struct chirr_yaml_field knowledge_fields[] = {
     {"token_every", CHIRR_YAML_DURATION, AGENT(node.ledger.token_interval_ms), .min = 1,
      .max = DAY_MS},
     {"tokens_max", CHIRR_YAML_WHOLE, AGENT(node.ledger.tokens_max), .min = 1, .max = 1000000},
-    {"step", CHIRR_YAML_PERMILLE, AGENT(node.ledger.step_permille), .max = 1000},
+    {"step", CHIRR_YAML_PERMILLE, AGENT(node.ledger.step_permille), .max = 10000},
+    {"weight_max", CHIRR_YAML_PERMILLE, AGENT(node.ledger.g_permille_max), .max = 1000},
     {"stale_after", CHIRR_YAML_DURATION, AGENT(node.ledger.stale_after_ms), .min = 1},
     {0}};
 

@@ -239,7 +239,7 @@ static const struct chirr_yaml_field swarm_fields[] = {
     {"price_refresh", CHIRR_YAML_DURATION, NODE(auction.price_refresh_ms), .min = 1},
     {"delta_interval", CHIRR_YAML_DURATION, NODE(ledger.token_interval_ms), .min = 1},
     {"delta_burst", CHIRR_YAML_WHOLE, NODE(ledger.tokens_max), .min = 1},
-    {"knowledge_step", CHIRR_YAML_PERMILLE, NODE(ledger.step_permille), .max = 1000},
+    {"knowledge_step", CHIRR_YAML_PERMILLE, NODE(ledger.step_permille), .max = 10000},
     {0}};
 
 static const struct chirr_yaml_field bounds_fields[] = {

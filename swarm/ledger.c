@@ -9,6 +9,7 @@
 /* Deltas accepted and not polled yet; drivers poll after every input, so one is usual. */
 #define APPLIES_MAX 8
 #define PARTITIONS_MAX 64
+#define STEP_PERMILLE_MAX 10000
 /* How often in a `stale_after_ms` fading weights are recomputed. */
 #define FADE_STEPS 16
 
@@ -47,7 +48,8 @@ struct chirr_ledger_config chirr_ledger_config_default(void)
         .origins_max = 64,
         .token_interval_ms = 1000,
         .tokens_max = 8,
-        .step_permille = 500,
+        .step_permille = 2000,
+        .g_permille_max = 800,
         .stale_after_ms = 600000,
     };
 }
@@ -62,9 +64,13 @@ enum chirr_err chirr_ledger_config_validate(const struct chirr_ledger_config *co
         return chirr_error_set(error, CHIRR_ERR_RANGE, "tokens_max is %u, must be 1…1,000,000",
                                config->tokens_max);
     }
-    if (config->step_permille > 1000) {
-        return chirr_error_set(error, CHIRR_ERR_RANGE, "step_permille is %u, must be 0…1,000",
-                               config->step_permille);
+    if (config->step_permille > STEP_PERMILLE_MAX) {
+        return chirr_error_set(error, CHIRR_ERR_RANGE, "step_permille is %u, must be 0…%d",
+                               config->step_permille, STEP_PERMILLE_MAX);
+    }
+    if (config->g_permille_max > 1000) {
+        return chirr_error_set(error, CHIRR_ERR_RANGE, "g_permille_max is %u, must be 0…1,000",
+                               config->g_permille_max);
     }
     if (config->stale_after_ms == 0) {
         return chirr_error_set(error, CHIRR_ERR_RANGE, "stale_after_ms must be at least 1");
@@ -77,11 +83,10 @@ uint32_t chirr_ledger_weight_permille(const struct chirr_ledger_config *config,
 {
     CHIRR_ASSERT(origin_count > 0);
     uint64_t silence_ms = silence_us > 0 ? (uint64_t)(silence_us / CHIRR_US_PER_MS) : 0;
-    if (silence_ms <= config->stale_after_ms) {
-        return config->step_permille / origin_count;
-    }
-    uint64_t faded = (uint64_t)config->step_permille * config->stale_after_ms / silence_ms;
-    return (uint32_t)(faded / origin_count);
+    uint64_t g = config->step_permille / origin_count;
+    g = g < config->g_permille_max ? g : config->g_permille_max;
+    bool fresh = silence_ms <= config->stale_after_ms;
+    return (uint32_t)(fresh ? g : g * config->stale_after_ms / silence_ms);
 }
 
 static uint32_t hosted_count(const struct chirr_ledger_config *config)

@@ -27,17 +27,20 @@ struct chirr_ledger_config {
     uint32_t origins_max;
     uint32_t token_interval_ms; /* >= 1 */
     uint32_t tokens_max;        /* >= 1 */
-    uint32_t step_permille;     /* 0…1,000: the whole swarm's g, shared among the origins held */
+    uint32_t step_permille;     /* 0…10,000: the whole swarm's g, shared among the origins held */
+    uint32_t g_permille_max;    /* 0…1,000: of one origin, however few there are */
     uint32_t stale_after_ms;    /* >= 1; an origin silent for this long begins to fade */
 };
 struct chirr_ledger_config chirr_ledger_config_default(void);
 CHIRR_NODISCARD enum chirr_err
 chirr_ledger_config_validate(const struct chirr_ledger_config *config, struct chirr_error *error);
 
-/* The weight rule, pure: g = step / origins × staleness discount, in permille, rounded down. The
- * discount is 1 up to `stale_after_ms` of silence, then stale_after / silence: it halves when the
- * silence doubles. `origin_count` (>= 1) is the number of origins held and not in quarantine, so
- * that their weights never sum to more than the step. (Trust is 1, or 0 in quarantine.) */
+/* The weight rule, pure: g = min(g_max, step / origins) × staleness discount, in permille, rounded
+ * down. Step 2 and g_max 0.8 were measured to be best for three and six agents (docs/model.md,
+ * "Does sharing help?"). The discount is 1 up to `stale_after_ms` of silence, then stale_after /
+ * silence: it halves when the silence doubles. `origin_count` (>= 1) is the number of origins held
+ * and not in quarantine, so that their weights never sum to more than the step. (Trust is 1, or 0
+ * in quarantine.) */
 uint32_t chirr_ledger_weight_permille(const struct chirr_ledger_config *config,
                                       uint32_t origin_count, chirr_time_us silence_us);
 

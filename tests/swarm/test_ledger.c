@@ -24,6 +24,7 @@ static void setup(void)
     config.token_interval_ms = 1000;
     config.tokens_max = 5;
     config.step_permille = 600;
+    config.g_permille_max = 1000;
     config.stale_after_ms = 10000;
     cr_assert_eq(chirr_arena_init(&arena, chirr_ledger_bytes(&config)), CHIRR_OK);
     ledger = chirr_ledger_create(&arena, &config, 0);
@@ -204,6 +205,11 @@ Test(ledger, the_step_is_shared_among_the_origins_held)
 
 Test(ledger, a_weight_fades_only_after_stale_after_and_halves_when_silence_doubles)
 {
+    config.g_permille_max = 250;
+    cr_assert_eq(chirr_ledger_weight_permille(&config, 1, 0), 250);
+    cr_assert_eq(chirr_ledger_weight_permille(&config, 2, 2 * STALE_US), 125);
+    cr_assert_eq(chirr_ledger_weight_permille(&config, 4, 0), 150);
+    config.g_permille_max = 1000;
     cr_assert_eq(chirr_ledger_weight_permille(&config, 2, STALE_US), 300);
     cr_assert_eq(chirr_ledger_weight_permille(&config, 2, 2 * STALE_US), 150);
     cr_assert_eq(chirr_ledger_weight_permille(&config, 2, 4 * STALE_US), 75);
@@ -401,7 +407,7 @@ Test(ledger, validates_its_configuration)
     bad.tokens_max = 0;
     cr_assert_eq(chirr_ledger_config_validate(&bad, NULL), CHIRR_ERR_RANGE);
     bad = config;
-    bad.step_permille = 1001;
+    bad.step_permille = 10001;
     cr_assert_eq(chirr_ledger_config_validate(&bad, NULL), CHIRR_ERR_RANGE);
     bad = config;
     bad.stale_after_ms = 0;
