@@ -286,7 +286,7 @@ Test(dissemination, what_changed_is_shown_in_order)
 Test(dissemination, restored_tasks_are_stated_again_in_the_new_life)
 {
     alone_config = chirr_dissemination_config_default();
-    agent_create(&alone, &config, 0, 5, 0);
+    agent_create(&alone, &alone_config, 0, 5, 0);
     struct agent *agent = &alone;
     struct chirr_record task = sample_task(0, 1);
     struct chirr_record old = sample_stamped(&task, 0, 2, 17);
