@@ -381,13 +381,13 @@ Test(dissemination, a_bad_configuration_is_named)
     struct chirr_error error;
     struct chirr_dissemination_config config = chirr_dissemination_config_default();
     cr_assert_eq(chirr_dissemination_config_validate(&config, &error), CHIRR_OK);
-    alone_config.repair_records_max = CHIRR_RECORDS_MAX + 1;
+    config.repair_records_max = CHIRR_RECORDS_MAX + 1;
     cr_assert_eq(chirr_dissemination_config_validate(&config, &error), CHIRR_ERR_RANGE);
     cr_assert_not_null(strstr(error.text, "repair_records_max"));
     alone_config = chirr_dissemination_config_default();
     config.repair_interval_ms = 0;
     cr_assert_eq(chirr_dissemination_config_validate(&config, &error), CHIRR_ERR_RANGE);
     alone_config = chirr_dissemination_config_default();
-    alone_config.changes_max = 0;
+    config.changes_max = 0;
     cr_assert_eq(chirr_dissemination_config_validate(&config, &error), CHIRR_ERR_RANGE);
 }
