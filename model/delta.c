@@ -51,7 +51,7 @@ static double unpublished(const struct chirr_model *model, size_t block)
     const struct chirr_quantised *published = &model->registers.published[block];
     chirr_real rest[CHIRR_DELTA_BLOCK];
     memcpy(rest, model->own + block * CHIRR_DELTA_BLOCK, sizeof rest);
-    chirr_quantised_add(published, -1, rest);
+    chirr_quantised_add(model->body.kernels, published, -1, rest);
     double squares = model->body.kernels->sum_squares(CHIRR_DELTA_BLOCK, rest);
     double noise = chirr_quantised_noise(published);
     return squares > noise ? squares - noise : 0;
@@ -274,7 +274,7 @@ static bool is_newer(const struct chirr_delta_source *source, const struct chirr
 static void rebuild_block(struct chirr_model *model, size_t block)
 {
     size_t at = block * CHIRR_DELTA_BLOCK;
-    chirr_registers_sum(&model->registers, block, model->foreign + at);
+    chirr_registers_sum(&model->registers, model->body.kernels, block, model->foreign + at);
     model->body.kernels->sum_three(CHIRR_DELTA_BLOCK, model->genesis + at, model->own + at,
                                    model->foreign + at, model->weights + at);
 }

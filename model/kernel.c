@@ -224,6 +224,15 @@ static void sum_three(size_t count, const chirr_real *restrict a, const chirr_re
     }
 }
 
+static void add_nibbles(size_t count, chirr_real step, const uint8_t *restrict packed,
+                        chirr_real *restrict sum)
+{
+    for (size_t i = 0; i < count / 2; i++) {
+        sum[2 * i] += step * (chirr_real)((packed[i] & 0xF) - 8);
+        sum[2 * i + 1] += step * (chirr_real)((packed[i] >> 4) - 8);
+    }
+}
+
 /* sqrt is correctly rounded everywhere; its errno, not its value, would stop the vectoriser. */
 #ifdef CHIRR_REAL_DOUBLE
 #define ROOT(x) sqrt(x)
@@ -261,5 +270,6 @@ const struct chirr_kernels PASTE(chirr_kernels_, CHIRR_KERNEL) = {
     .softmax = softmax,
     .blend = blend,
     .sum_three = sum_three,
+    .add_nibbles = add_nibbles,
     .descend = descend,
 };

@@ -8,6 +8,7 @@
 #define CHIRR_MODEL_KERNEL_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "model/real.h"
 
@@ -72,6 +73,10 @@ struct chirr_kernels {
     /* sum = (a + b) + c */
     void (*sum_three)(size_t count, const chirr_real *a, const chirr_real *b, const chirr_real *c,
                       chirr_real *sum);
+
+    /* sum[i] += step · (four-bit value i − 8); the even value is in the low half of its byte.
+     * `count` is even. */
+    void (*add_nibbles)(size_t count, chirr_real step, const uint8_t *packed, chirr_real *sum);
 
     /* One step of RMSprop on `own`; `moment` is the running mean of squared gradients. */
     void (*descend)(const struct chirr_descent *descent, size_t count, const chirr_real *gradient,

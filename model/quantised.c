@@ -36,21 +36,12 @@ void chirr_quantise(const chirr_real *values, struct chirr_quantised *block)
     }
 }
 
-void chirr_quantised_add(const struct chirr_quantised *block, float factor, chirr_real *sum)
+void chirr_quantised_add(const struct chirr_kernels *kernels, const struct chirr_quantised *block,
+                         float factor, chirr_real *sum)
 {
     chirr_real step = (chirr_real)(factor * block->scale);
-    if (step == 0) {
-        return;
-    }
-    /* Unpacked first, in loops that the compiler turns into vectors: every delta that is applied
-     * comes through here once an origin. */
-    int8_t values[CHIRR_QUANTISED_COUNT];
-    for (size_t i = 0; i < CHIRR_QUANTISED_COUNT / 2; i++) {
-        values[2 * i] = (int8_t)((block->values[i] & 0xF) - 8);
-        values[2 * i + 1] = (int8_t)((block->values[i] >> 4) - 8);
-    }
-    for (size_t i = 0; i < CHIRR_QUANTISED_COUNT; i++) {
-        sum[i] += step * (chirr_real)values[i];
+    if (step != 0) {
+        kernels->add_nibbles(CHIRR_QUANTISED_COUNT, step, block->values, sum);
     }
 }
 

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "model/kernel.h"
 #include "model/real.h"
 
 #define CHIRR_QUANTISED_COUNT 64
@@ -29,7 +30,8 @@ static inline int chirr_quantised_at(const struct chirr_quantised *block, size_t
 void chirr_quantise(const chirr_real *values /* [64] */, struct chirr_quantised *block);
 
 /* sum [64] += factor · block */
-void chirr_quantised_add(const struct chirr_quantised *block, float factor, chirr_real *sum);
+void chirr_quantised_add(const struct chirr_kernels *kernels, const struct chirr_quantised *block,
+                         float factor, chirr_real *sum);
 
 /* The squared norm that rounding to these steps is expected to leave behind. */
 double chirr_quantised_noise(const struct chirr_quantised *block);

@@ -72,11 +72,13 @@ void chirr_registers_remove(struct chirr_registers *r, uint32_t place)
     r->origin_count = kept;
 }
 
-void chirr_registers_sum(const struct chirr_registers *r, size_t block, chirr_real *sum)
+void chirr_registers_sum(const struct chirr_registers *r, const struct chirr_kernels *kernels,
+                         size_t block, chirr_real *sum)
 {
     memset(sum, 0, CHIRR_LAYOUT_BLOCK * sizeof *sum);
     for (uint32_t i = 0; i < r->origin_count; i++) {
         uint32_t place = r->order[i];
-        chirr_quantised_add(chirr_registers_value(r, place, block), r->origins[place].g, sum);
+        chirr_quantised_add(kernels, chirr_registers_value(r, place, block), r->origins[place].g,
+                            sum);
     }
 }

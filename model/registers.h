@@ -54,6 +54,7 @@ static inline struct chirr_quantised *chirr_registers_value(const struct chirr_r
 }
 
 /* Σ g · change of one block, into `sum` [CHIRR_LAYOUT_BLOCK]. */
-void chirr_registers_sum(const struct chirr_registers *registers, size_t block, chirr_real *sum);
+void chirr_registers_sum(const struct chirr_registers *registers,
+                         const struct chirr_kernels *kernels, size_t block, chirr_real *sum);
 
 #endif

@@ -138,10 +138,9 @@ static void check_peer(struct chirr_sim_world *world, const struct chirr_sim_pee
     if (peer->learner == NULL) {
         return;
     }
-    struct chirr_learner_status status;
-    chirr_learner_status(peer->learner, &status);
-    bool finite = isfinite(status.model.own_norm) && isfinite(status.model.foreign_norm) &&
-                  (status.bytes_learned == 0 || isfinite(status.bits_now));
+    struct chirr_model_statistics model;
+    chirr_model_statistics(chirr_learner_model(peer->learner), &model);
+    bool finite = isfinite(model.own_norm) && isfinite(model.foreign_norm);
     if (!finite) {
         chirr_sim_violate(world, "agent %u: a weight is not finite", (unsigned)peer->index);
     }

@@ -136,6 +136,27 @@ Test(kernel, every_width_gives_the_same_bits)
     }
 }
 
+Test(kernel, add_nibbles_adds_every_four_bit_value_in_its_place_at_every_width)
+{
+    enum { COUNT = 64 };
+    for (size_t v = 0; v < VARIANTS; v++) {
+        const struct chirr_kernels *kernels = chirr_kernels_named(variants[v]);
+        for (int trial = 0; kernels != NULL && trial < 50; trial++) {
+            uint8_t packed[COUNT / 2];
+            for (size_t i = 0; i < sizeof packed; i++) {
+                packed[i] = (uint8_t)chirr_random_u32(&random_stream);
+            }
+            memcpy(y, x, COUNT * sizeof *y);
+            for (size_t i = 0; i < COUNT; i++) {
+                int nibble = i % 2 == 0 ? packed[i / 2] % 16 : packed[i / 2] / 16;
+                expected[i] = x[i] + 0.37f * (float)(nibble - 8);
+            }
+            kernels->add_nibbles(COUNT, 0.37f, packed, y);
+            cr_assert_eq(memcmp(y, expected, COUNT * sizeof *y), 0, "%s", variants[v]);
+        }
+    }
+}
+
 Test(kernel, softmax_is_a_distribution_in_the_order_of_its_logits)
 {
     float p[3] = {-80, 1, 2};
