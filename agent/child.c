@@ -23,12 +23,14 @@ _Noreturn static void become_agent(const struct chirr_child_spec *spec, pid_t pa
     sigprocmask(SIG_SETMASK, &none, NULL);
     signal(SIGPIPE, SIG_DFL);
     prctl(PR_SET_PDEATHSIG, SIGTERM);
-    if (getppid() != parent)
+    if (getppid() != parent) {
         _exit(1);
+    }
     setpgid(0, 0);
     int input = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    if (input >= 0)
+    if (input >= 0) {
         dup2(input, STDIN_FILENO);
+    }
     dup2(log, STDOUT_FILENO);
     dup2(log, STDERR_FILENO);
     execl("/proc/self/exe", "chirr", "agent", spec->config_path, (char *)NULL);
@@ -39,18 +41,21 @@ enum chirr_err chirr_child_start(const struct chirr_child_spec *spec, pid_t *pid
                                  struct chirr_error *error)
 {
     int log = open(spec->log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-    if (log < 0)
+    if (log < 0) {
         return chirr_error_set(error, CHIRR_ERR_IO, "%s: cannot be written: %s", spec->log_path,
                                strerror(errno));
+    }
     pid_t parent = getpid();
     *pid = fork();
-    if (*pid == 0)
+    if (*pid == 0) {
         become_agent(spec, parent, log);
+    }
     int reason = errno;
     close(log);
-    if (*pid < 0)
+    if (*pid < 0) {
         return chirr_error_set(error, CHIRR_ERR_IO, "no process can be started: %s",
                                strerror(reason));
+    }
     return CHIRR_OK;
 }
 
@@ -59,8 +64,9 @@ static const char *last_lines(const char *text, size_t bytes)
 {
     const char *start = text + bytes;
     for (int lines = 0; start > text; start--) {
-        if (start[-1] == '\n' && start < text + bytes && ++lines == LOG_TAIL_LINES)
+        if (start[-1] == '\n' && start < text + bytes && ++lines == LOG_TAIL_LINES) {
             break;
+        }
     }
     return start;
 }
@@ -69,15 +75,18 @@ void chirr_child_log_end(const char *path, char *text, size_t capacity)
 {
     text[0] = '\0';
     FILE *file = fopen(path, "re");
-    if (file == NULL)
+    if (file == NULL) {
         return;
+    }
     char tail[LOG_TAIL_BYTES + 1];
-    if (fseek(file, -LOG_TAIL_BYTES, SEEK_END) != 0)
+    if (fseek(file, -LOG_TAIL_BYTES, SEEK_END) != 0) {
         rewind(file);
+    }
     size_t bytes = fread(tail, 1, LOG_TAIL_BYTES, file);
     fclose(file);
-    while (bytes > 0 && tail[bytes - 1] == '\n')
+    while (bytes > 0 && tail[bytes - 1] == '\n') {
         bytes--;
+    }
     tail[bytes] = '\0';
 
     size_t used = 0;
@@ -103,12 +112,14 @@ static unsigned kill_children(void)
     char path[64];
     snprintf(path, sizeof path, "/proc/self/task/%d/children", (int)getpid());
     FILE *file = fopen(path, "re");
-    if (file == NULL)
+    if (file == NULL) {
         return 0;
+    }
     unsigned killed = 0;
     int pid;
-    while (fscanf(file, "%d", &pid) == 1)
+    while (fscanf(file, "%d", &pid) == 1) {
         killed += kill(pid, SIGKILL) == 0;
+    }
     fclose(file);
     return killed;
 }
@@ -117,8 +128,9 @@ static unsigned kill_children(void)
 static bool reap(void)
 {
     pid_t pid = 1;
-    while (pid > 0)
+    while (pid > 0) {
         pid = waitpid(-1, NULL, WNOHANG);
+    }
     return pid < 0 && errno == ECHILD;
 }
 
@@ -129,8 +141,9 @@ unsigned chirr_child_end_orphans(int wait_ms)
     chirr_time_us give_up_at = patient_until + 2 * CHIRR_US_PER_S;
     unsigned killed = 0;
     while (!reap() && chirr_clock_now() < give_up_at) {
-        if (chirr_clock_now() >= patient_until)
+        if (chirr_clock_now() >= patient_until) {
             killed += kill_children();
+        }
         nanosleep(&pause, NULL);
     }
     return killed;

@@ -24,8 +24,9 @@ static void file_path(const struct chirr_evaluation *evaluation, const char *nam
 static const struct chirr_sense_config *text_sense(const struct chirr_agent_config *agent)
 {
     for (uint32_t i = 0; i < agent->sense_count; i++) {
-        if (agent->senses[i].source == CHIRR_SOURCE_FILE)
+        if (agent->senses[i].source == CHIRR_SOURCE_FILE) {
             return &agent->senses[i];
+        }
     }
     return NULL;
 }
@@ -36,8 +37,9 @@ static bool is_repeated(const struct chirr_fleet_config *fleet, uint32_t agent)
     const struct chirr_sense_config *sense = text_sense(&fleet->agents[agent]);
     for (uint32_t i = 0; i < agent; i++) {
         const struct chirr_sense_config *other = text_sense(&fleet->agents[i]);
-        if (other != NULL && strcmp(other->from, sense->from) == 0)
+        if (other != NULL && strcmp(other->from, sense->from) == 0) {
             return true;
+        }
     }
     return false;
 }
@@ -65,8 +67,9 @@ static enum chirr_err prepare_agent(struct chirr_evaluation *evaluation,
     size_t bytes = 0;
     char path[CHIRR_PATH_BYTES_MAX + 64];
     if (!fleet->agents[index].model || sense == NULL ||
-        chirr_source_held_out(sense, text, sizeof text, &bytes, NULL) != CHIRR_OK || bytes < 2)
+        chirr_source_held_out(sense, text, sizeof text, &bytes, NULL) != CHIRR_OK || bytes < 2) {
         return CHIRR_OK;
+    }
     evaluation->agents[index].own_file = true;
     file_path(evaluation, fleet->agents[index].name, path);
     enum chirr_err err = write_file(path, "we", text, bytes, error);
@@ -76,8 +79,9 @@ static enum chirr_err prepare_agent(struct chirr_evaluation *evaluation,
     if (err != CHIRR_OK || is_repeated(fleet, index) ||
         evaluation->mix_bytes + part > CHIRR_EVALUATION_MIX_BYTES ||
         chirr_source_held_out(sense, text, part < sizeof text ? part : sizeof text, &bytes, NULL) !=
-            CHIRR_OK)
+            CHIRR_OK) {
         return err;
+    }
     file_path(evaluation, NULL, path);
     evaluation->mix_bytes += bytes;
     return write_file(path, "ae", text, bytes, error);
@@ -139,11 +143,13 @@ static void *ask_agent(void *context)
 {
     const struct asking *asking = context;
     struct chirr_evaluation_agent *agent = &asking->evaluation->agents[asking->agent];
-    if (agent->own_file)
+    if (agent->own_file) {
         ask_about(asking, chirr_launcher_fleet(asking->launcher)->agents[asking->agent].name,
                   &agent->own);
-    if (asking->evaluation->mix_bytes > 0)
+    }
+    if (asking->evaluation->mix_bytes > 0) {
         ask_about(asking, NULL, &agent->heldout);
+    }
     return NULL;
 }
 
@@ -155,17 +161,20 @@ void chirr_evaluation_run(struct chirr_evaluation *evaluation,
     for (uint32_t i = 0; i < count; i++) {
         const struct chirr_launched *agent = chirr_launcher_agent(launcher, i);
         askings[i] = (struct asking){.evaluation = evaluation, .launcher = launcher, .agent = i};
-        if (agent->state != CHIRR_LAUNCHED_READY || !agent->now.model)
+        if (agent->state != CHIRR_LAUNCHED_READY || !agent->now.model) {
             continue;
+        }
         evaluation->agents[i].prequential =
             (struct chirr_bits){agent->now.bits_start, agent->now.bits_now, agent->now.bits_alone};
         askings[i].started = pthread_create(&askings[i].thread, NULL, ask_agent, &askings[i]) == 0;
-        if (!askings[i].started)
+        if (!askings[i].started) {
             ask_agent(&askings[i]);
+        }
     }
     for (uint32_t i = 0; i < count; i++) {
-        if (askings[i].started)
+        if (askings[i].started) {
             pthread_join(askings[i].thread, NULL);
+        }
     }
 }
 

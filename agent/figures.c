@@ -45,8 +45,9 @@ static double *earliest_slot(struct slots *slots, uint32_t agent, uint32_t slot_
 {
     double *earliest = &slots->free_s[agent][0];
     for (uint32_t i = 1; i < slot_count; i++) {
-        if (slots->free_s[agent][i] < *earliest)
+        if (slots->free_s[agent][i] < *earliest) {
             earliest = &slots->free_s[agent][i];
+        }
     }
     return earliest;
 }
@@ -66,8 +67,9 @@ double chirr_figures_makespan(const struct chirr_job_figure *jobs, size_t count,
         double start_s = *free_s > job->arrival_s ? *free_s : job->arrival_s;
         double scale = agents[job->owner].cpu_share / agents[agent].cpu_share;
         *free_s = start_s + job->duration_s * scale;
-        if (*free_s > last_s)
+        if (*free_s > last_s) {
             last_s = *free_s;
+        }
     }
     return last_s;
 }
@@ -75,8 +77,9 @@ double chirr_figures_makespan(const struct chirr_job_figure *jobs, size_t count,
 static struct chirr_spread spread_of(const double *values, size_t count)
 {
     struct chirr_spread spread = {NAN, NAN, NAN, NAN};
-    if (count == 0)
+    if (count == 0) {
         return spread;
+    }
     spread.mean = chirr_figures_mean(values, count);
     spread.least = spread.greatest = values[0];
     double squares = 0;
@@ -103,19 +106,22 @@ struct chirr_spread chirr_figures_random_makespan(const struct chirr_job_figure 
     uint32_t able[CHIRR_FLEET_AGENTS_MAX];
     uint32_t able_count = 0;
     for (uint32_t i = 0; i < agent_count; i++) {
-        if (agents[i].slots > 0)
+        if (agents[i].slots > 0) {
             able[able_count++] = i;
+        }
     }
-    if (count == 0 || able_count == 0)
+    if (count == 0 || able_count == 0) {
         return spread_of(NULL, 0);
+    }
 
     double makespans_s[DRAWS_MAX];
     uint32_t assigned[CHIRR_FIGURES_JOBS_MAX];
     for (uint32_t draw = 0; draw < draws.draws; draw++) {
         struct chirr_random random;
         chirr_random_init(&random, draws.seed, draw);
-        for (size_t i = 0; i < count; i++)
+        for (size_t i = 0; i < count; i++) {
             assigned[i] = able[chirr_random_below(&random, able_count)];
+        }
         makespans_s[draw] = chirr_figures_makespan(jobs, count, assigned, agents);
     }
     return spread_of(makespans_s, draws.draws);
@@ -130,13 +136,15 @@ struct chirr_prediction_halves chirr_figures_prediction_halves(const struct chir
                                                                size_t count)
 {
     uint32_t total = 0;
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         total += predicted(&jobs[i]);
+    }
 
     struct chirr_prediction_halves halves = {0};
     for (size_t i = 0; i < count; i++) {
-        if (!predicted(&jobs[i]))
+        if (!predicted(&jobs[i])) {
             continue;
+        }
         double error = fabs(log(jobs[i].predicted_s / jobs[i].duration_s));
         if (halves.first_count < total / 2) {
             halves.first += error;
@@ -156,8 +164,9 @@ double chirr_figures_mean(const double *values, size_t count)
     double sum = 0;
     size_t numbers = 0;
     for (size_t i = 0; i < count; i++) {
-        if (isnan(values[i]))
+        if (isnan(values[i])) {
             continue;
+        }
         sum += values[i];
         numbers++;
     }

@@ -14,8 +14,9 @@ static void write_binary(FILE *file, uint64_t size_bytes, struct chirr_random *r
 {
     uint32_t chunk[CHUNK_BYTES / sizeof(uint32_t)];
     while (size_bytes > 0 && !ferror(file)) {
-        for (size_t i = 0; i < sizeof chunk / sizeof *chunk; i++)
+        for (size_t i = 0; i < sizeof chunk / sizeof *chunk; i++) {
             chunk[i] = chirr_random_u32(random);
+        }
         size_t bytes = size_bytes < sizeof chunk ? (size_t)size_bytes : sizeof chunk;
         fwrite(chunk, 1, bytes, file);
         size_bytes -= bytes;
@@ -34,8 +35,9 @@ static size_t make_word(char word[16], struct chirr_random *random)
         dice = chirr_random_u32(random);
         word[length++] = consonants[dice % (sizeof consonants - 1)];
         word[length++] = vowels[(dice >> 8) % (sizeof vowels - 1)];
-        if ((dice >> 16) % 4 == 0)
+        if ((dice >> 16) % 4 == 0) {
             word[length++] = consonants[(dice >> 18) % (sizeof consonants - 1)];
+        }
     }
     word[length++] = '\n';
     return length;
@@ -85,9 +87,10 @@ enum chirr_err chirr_input_write(const struct chirr_input *input, const char *pa
                                  uint64_t *written_bytes, struct chirr_error *error)
 {
     FILE *file = fopen(path, "we");
-    if (file == NULL)
+    if (file == NULL) {
         return chirr_error_set(error, CHIRR_ERR_IO, "%s: cannot be written: %s", path,
                                strerror(errno));
+    }
     struct chirr_random random;
     chirr_random_init(&random, input->seed, input->stream);
     switch (input->kind) {

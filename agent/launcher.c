@@ -54,8 +54,10 @@ void chirr_launcher_note(struct chirr_launcher *launcher, const char *format, ..
 const struct chirr_launcher_event *chirr_launcher_event(const struct chirr_launcher *launcher,
                                                         uint64_t index)
 {
-    if (index >= launcher->event_count || index + CHIRR_LAUNCHER_EVENTS_MAX < launcher->event_count)
+    if (index >= launcher->event_count ||
+        index + CHIRR_LAUNCHER_EVENTS_MAX < launcher->event_count) {
         return NULL;
+    }
     return &launcher->events[index % CHIRR_LAUNCHER_EVENTS_MAX];
 }
 
@@ -73,11 +75,13 @@ static enum chirr_err take_lock(const char *directory, const char *name, int *lo
     char path[CHIRR_PATH_BYTES_MAX + 64];
     snprintf(path, sizeof path, "%s/%s.lock", directory, name);
     *lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (*lock < 0)
+    if (*lock < 0) {
         return chirr_error_set(error, CHIRR_ERR_IO, "%s: cannot be opened: %s", path,
                                strerror(errno));
-    if (flock(*lock, LOCK_EX | LOCK_NB) == 0)
+    }
+    if (flock(*lock, LOCK_EX | LOCK_NB) == 0) {
         return CHIRR_OK;
+    }
     return errno == EWOULDBLOCK ? CHIRR_ERR_BUSY
                                 : chirr_error_set(error, CHIRR_ERR_IO, "%s: cannot be locked: %s",
                                                   path, strerror(errno));
@@ -88,25 +92,30 @@ static enum chirr_err take_locks(struct chirr_launcher *launcher, struct chirr_e
     const struct chirr_fleet_config *fleet = launcher->fleet;
     const char *runtime_dir = fleet->agents[0].runtime_dir;
     enum chirr_err err = chirr_provision_directory(runtime_dir, error);
-    if (err == CHIRR_OK)
+    if (err == CHIRR_OK) {
         err = chirr_provision_directory(fleet->state_dir, error);
-    if (err != CHIRR_OK)
+    }
+    if (err != CHIRR_OK) {
         return err;
+    }
     err = take_lock(runtime_dir, fleet->swarm, &launcher->swarm_lock, error);
-    if (err == CHIRR_ERR_BUSY)
+    if (err == CHIRR_ERR_BUSY) {
         return chirr_error_set(error, err,
                                "swarm %s is up already on this machine; stop that `chirr up` first "
                                "(Ctrl-C), or give this fleet another `swarm:` name",
                                fleet->swarm);
-    if (err != CHIRR_OK)
+    }
+    if (err != CHIRR_OK) {
         return err;
+    }
     err = take_lock(fleet->state_dir, "up", &launcher->state_lock, error);
-    if (err == CHIRR_ERR_BUSY)
+    if (err == CHIRR_ERR_BUSY) {
         return chirr_error_set(
             error, err,
             "%s: another `chirr up` keeps its state here; stop it first, or give "
             "another directory with --state",
             fleet->state_dir);
+    }
     return err;
 }
 
@@ -132,8 +141,9 @@ static enum chirr_err start_agent(struct chirr_launcher *launcher, uint32_t inde
     char log_path[CHIRR_PATH_BYTES_MAX + 64];
     path_of(launcher, index, ".yaml", config_path);
     path_of(launcher, index, ".log", log_path);
-    if (agent->starts == 0)
+    if (agent->starts == 0) {
         unlink(log_path);
+    }
     const struct chirr_child_spec spec = {config_path, log_path};
     enum chirr_err err = chirr_child_start(&spec, &agent->pid, error);
     if (err != CHIRR_OK) {
@@ -144,17 +154,19 @@ static enum chirr_err start_agent(struct chirr_launcher *launcher, uint32_t inde
     agent->now = (struct chirr_snapshot){0};
     agent->state = CHIRR_LAUNCHED_STARTING;
     agent->started_us = chirr_clock_now();
-    if (agent->starts++ > 0)
+    if (agent->starts++ > 0) {
         chirr_launcher_note(launcher, "%s is started again", launcher->fleet->agents[index].name);
+    }
     return CHIRR_OK;
 }
 
 static void describe_end(int status, char *text, size_t capacity)
 {
-    if (WIFSIGNALED(status))
+    if (WIFSIGNALED(status)) {
         snprintf(text, capacity, "signal %d, %s", WTERMSIG(status), strsignal(WTERMSIG(status)));
-    else
+    } else {
         snprintf(text, capacity, "exit code %d", WEXITSTATUS(status));
+    }
 }
 
 static enum chirr_err never_ready(const struct chirr_launcher *launcher, uint32_t index,
@@ -179,10 +191,12 @@ static enum chirr_err agent_ended(struct chirr_launcher *launcher, uint32_t inde
     describe_end(status, how, sizeof how);
     agent->pid = 0;
     agent->state = CHIRR_LAUNCHED_ENDED;
-    if (launcher->stopping)
+    if (launcher->stopping) {
         return CHIRR_OK;
-    if (!agent->was_ready)
+    }
+    if (!agent->was_ready) {
         return never_ready(launcher, index, how, error);
+    }
 
     bool early = now - agent->started_us < EARLY_DEATH_US;
     agent->early_deaths = early ? agent->early_deaths + 1 : 0;
@@ -205,8 +219,9 @@ static enum chirr_err reap(struct chirr_launcher *launcher, struct chirr_error *
     int status;
     for (pid_t pid = waitpid(-1, &status, WNOHANG); pid > 0; pid = waitpid(-1, &status, WNOHANG)) {
         for (uint32_t i = 0; i < launcher->fleet->agent_count; i++) {
-            if (launcher->agents[i].pid != pid)
+            if (launcher->agents[i].pid != pid) {
                 continue;
+            }
             enum chirr_err ended = agent_ended(launcher, i, status, error);
             err = err == CHIRR_OK ? ended : err;
         }
@@ -221,14 +236,16 @@ enum chirr_err chirr_launcher_turn(struct chirr_launcher *launcher, struct chirr
     uint32_t ended = 0;
     for (uint32_t i = 0; i < launcher->fleet->agent_count && err == CHIRR_OK; i++) {
         struct chirr_launched *agent = &launcher->agents[i];
-        if (agent->state == CHIRR_LAUNCHED_WAITING && now >= agent->restart_us)
+        if (agent->state == CHIRR_LAUNCHED_WAITING && now >= agent->restart_us) {
             err = start_agent(launcher, i, error);
+        }
         ended += agent->state == CHIRR_LAUNCHED_ENDED;
     }
-    if (err == CHIRR_OK && ended == launcher->fleet->agent_count && !launcher->stopping)
+    if (err == CHIRR_OK && ended == launcher->fleet->agent_count && !launcher->stopping) {
         return chirr_error_set(error, CHIRR_ERR_STATE,
                                "every agent has ended; their logs are in %s",
                                launcher->fleet->state_dir);
+    }
     return err;
 }
 
@@ -246,9 +263,10 @@ enum chirr_err chirr_launcher_ask(const struct chirr_launcher *launcher, uint32_
                                   const json_t *request, int timeout_ms, json_t **reply,
                                   struct chirr_error *error)
 {
-    if (launcher->agents[agent].state != CHIRR_LAUNCHED_READY)
+    if (launcher->agents[agent].state != CHIRR_LAUNCHED_READY) {
         return chirr_error_set(error, CHIRR_ERR_NOTFOUND, "agent %s does not run",
                                launcher->fleet->agents[agent].name);
+    }
     return ask(launcher, agent, request, timeout_ms, reply, error);
 }
 
@@ -257,13 +275,15 @@ void chirr_launcher_refresh(struct chirr_launcher *launcher, bool all)
     json_t *request = json_pack("{s:s}", "verb", "status");
     for (uint32_t i = 0; i < launcher->fleet->agent_count; i++) {
         struct chirr_launched *agent = &launcher->agents[i];
-        if (agent->state != CHIRR_LAUNCHED_STARTING && !(all && runs(agent)))
+        if (agent->state != CHIRR_LAUNCHED_STARTING && !(all && runs(agent))) {
             continue;
+        }
         json_t *reply = NULL;
         int timeout_ms =
             agent->state == CHIRR_LAUNCHED_READY ? STATUS_TIMEOUT_MS : FIRST_STATUS_TIMEOUT_MS;
-        if (ask(launcher, i, request, timeout_ms, &reply, NULL) != CHIRR_OK)
+        if (ask(launcher, i, request, timeout_ms, &reply, NULL) != CHIRR_OK) {
             continue;
+        }
         chirr_snapshot_parse(reply, &agent->now);
         json_decref(reply);
         agent->state = CHIRR_LAUNCHED_READY;
@@ -275,8 +295,9 @@ void chirr_launcher_refresh(struct chirr_launcher *launcher, bool all)
 enum chirr_err chirr_launcher_kill(struct chirr_launcher *launcher, uint32_t agent)
 {
     struct chirr_launched *launched = &launcher->agents[agent];
-    if (!runs(launched) || kill(launched->pid, SIGKILL) != 0)
+    if (!runs(launched) || kill(launched->pid, SIGKILL) != 0) {
         return CHIRR_ERR_NOTFOUND;
+    }
     launched->kills++;
     return CHIRR_OK;
 }
@@ -286,16 +307,18 @@ enum chirr_err chirr_launcher_kill(struct chirr_launcher *launcher, uint32_t age
 static uint32_t running_count(const struct chirr_launcher *launcher)
 {
     uint32_t count = 0;
-    for (uint32_t i = 0; i < launcher->fleet->agent_count; i++)
+    for (uint32_t i = 0; i < launcher->fleet->agent_count; i++) {
         count += launcher->agents[i].pid != 0;
+    }
     return count;
 }
 
 static void signal_all(struct chirr_launcher *launcher, int number)
 {
     for (uint32_t i = 0; i < launcher->fleet->agent_count; i++) {
-        if (launcher->agents[i].pid != 0)
+        if (launcher->agents[i].pid != 0) {
             kill(launcher->agents[i].pid, number);
+        }
     }
 }
 
@@ -305,8 +328,9 @@ static void wait_for_all(struct chirr_launcher *launcher, int wait_ms)
     chirr_time_us until = chirr_clock_now() + chirr_time_from_ms(wait_ms);
     for (;;) {
         reap(launcher, NULL);
-        if (running_count(launcher) == 0 || chirr_clock_now() >= until)
+        if (running_count(launcher) == 0 || chirr_clock_now() >= until) {
             return;
+        }
         nanosleep(&pause, NULL);
     }
 }
@@ -320,8 +344,9 @@ static void ask_to_stop(struct chirr_launcher *launcher)
         bool asked = agent->state == CHIRR_LAUNCHED_READY &&
                      ask(launcher, i, request, STOP_TIMEOUT_MS, &reply, NULL) == CHIRR_OK;
         json_decref(reply);
-        if (!asked && agent->pid != 0)
+        if (!asked && agent->pid != 0) {
             kill(agent->pid, SIGTERM);
+        }
     }
     json_decref(request);
 }
@@ -353,8 +378,9 @@ struct chirr_launcher *chirr_launcher_create(struct chirr_fleet_config *fleet,
     launcher->fleet = fleet;
     launcher->swarm_lock = launcher->state_lock = -1;
     enum chirr_err err = take_locks(launcher, error);
-    if (err == CHIRR_OK)
+    if (err == CHIRR_OK) {
         err = chirr_provision_fleet(fleet, error);
+    }
     if (err != CHIRR_OK) {
         chirr_launcher_destroy(launcher);
         return NULL;
@@ -365,18 +391,21 @@ struct chirr_launcher *chirr_launcher_create(struct chirr_fleet_config *fleet,
 
 void chirr_launcher_destroy(struct chirr_launcher *launcher)
 {
-    if (launcher == NULL)
+    if (launcher == NULL) {
         return;
+    }
     if (running_count(launcher) > 0) {
         launcher->stopping = true;
         signal_all(launcher, SIGKILL);
         wait_for_all(launcher, TERM_GRACE_MS);
         chirr_child_end_orphans(ORPHAN_GRACE_MS);
     }
-    if (launcher->swarm_lock >= 0)
+    if (launcher->swarm_lock >= 0) {
         close(launcher->swarm_lock);
-    if (launcher->state_lock >= 0)
+    }
+    if (launcher->state_lock >= 0) {
         close(launcher->state_lock);
+    }
     free(launcher);
 }
 
@@ -384,8 +413,9 @@ enum chirr_err chirr_launcher_start(struct chirr_launcher *launcher, struct chir
 {
     for (uint32_t i = 0; i < launcher->fleet->agent_count; i++) {
         enum chirr_err err = start_agent(launcher, i, error);
-        if (err != CHIRR_OK)
+        if (err != CHIRR_OK) {
             return err;
+        }
     }
     return CHIRR_OK;
 }
@@ -398,8 +428,9 @@ uint32_t chirr_launcher_agent_count(const struct chirr_launcher *launcher)
 uint32_t chirr_launcher_ready_count(const struct chirr_launcher *launcher)
 {
     uint32_t count = 0;
-    for (uint32_t i = 0; i < launcher->fleet->agent_count; i++)
+    for (uint32_t i = 0; i < launcher->fleet->agent_count; i++) {
         count += launcher->agents[i].state == CHIRR_LAUNCHED_READY;
+    }
     return count;
 }
 

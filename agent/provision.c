@@ -20,19 +20,23 @@
 enum chirr_err chirr_provision_directory(const char *path, struct chirr_error *error)
 {
     char part[CHIRR_PATH_BYTES_MAX];
-    if (path[0] == '\0' || strlen(path) >= sizeof part)
+    if (path[0] == '\0' || strlen(path) >= sizeof part) {
         return chirr_error_set(error, CHIRR_ERR_IO, "\"%s\": not a usable directory name", path);
+    }
     for (size_t i = 1; i <= strlen(path); i++) {
-        if (path[i] != '/' && path[i] != '\0')
+        if (path[i] != '/' && path[i] != '\0') {
             continue;
+        }
         snprintf(part, sizeof part, "%.*s", (int)i, path);
-        if (mkdir(part, 0700) != 0 && errno != EEXIST)
+        if (mkdir(part, 0700) != 0 && errno != EEXIST) {
             return chirr_error_set(error, CHIRR_ERR_IO, "%s: cannot make this directory: %s", part,
                                    strerror(errno));
+        }
     }
     struct stat status;
-    if (stat(path, &status) != 0 || !S_ISDIR(status.st_mode))
+    if (stat(path, &status) != 0 || !S_ISDIR(status.st_mode)) {
         return chirr_error_set(error, CHIRR_ERR_IO, "%s: is not a directory", path);
+    }
     return CHIRR_OK;
 }
 
@@ -41,9 +45,10 @@ static enum chirr_err join(char *path, const char *directory, const char *name,
 {
     char joined[CHIRR_PATH_BYTES_MAX];
     int bytes = snprintf(joined, sizeof joined, "%s/%s", directory, name);
-    if (bytes < 0 || (size_t)bytes >= sizeof joined)
+    if (bytes < 0 || (size_t)bytes >= sizeof joined) {
         return chirr_error_set(error, CHIRR_ERR_CONFIG, "%s/%s: this path is too long", directory,
                                name);
+    }
     memcpy(path, joined, sizeof joined);
     return CHIRR_OK;
 }
@@ -58,8 +63,9 @@ struct ports {
 
 static void release_ports(struct ports *ports)
 {
-    for (uint32_t i = 0; i < ports->count; i++)
+    for (uint32_t i = 0; i < ports->count; i++) {
         close(ports->held[i]);
+    }
     ports->count = 0;
 }
 
@@ -67,8 +73,9 @@ static void release_ports(struct ports *ports)
 static int hold_port(struct ports *ports, struct in_addr host, uint16_t port)
 {
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0)
+    if (fd < 0) {
         return errno;
+    }
     int on = 1;
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr = host};
@@ -86,8 +93,9 @@ static int hold_any_port(struct ports *ports, struct in_addr host, uint16_t *por
     int reason = EADDRINUSE;
     for (uint32_t i = 0; i < PORT_TRIES_MAX && reason == EADDRINUSE; i++) {
         uint16_t dice = 0;
-        if (getrandom(&dice, sizeof dice, 0) != (ssize_t)sizeof dice)
+        if (getrandom(&dice, sizeof dice, 0) != (ssize_t)sizeof dice) {
             return errno;
+        }
         *port = (uint16_t)(PORT_LEAST + dice % PORT_COUNT);
         reason = hold_port(ports, host, *port);
     }
@@ -103,8 +111,9 @@ struct endpoint {
 static bool parse_endpoint(const char *text, struct endpoint *endpoint)
 {
     const char *colon = strrchr(text, ':');
-    if (strncmp(text, "tcp://", 6) != 0 || colon == NULL || colon < text + 6)
+    if (strncmp(text, "tcp://", 6) != 0 || colon == NULL || colon < text + 6) {
         return false;
+    }
     snprintf(endpoint->host, sizeof endpoint->host, "%.*s", (int)(colon - (text + 6)), text + 6);
     endpoint->any_port = strcmp(colon + 1, "*") == 0 || strcmp(colon + 1, "0") == 0;
     char *end = NULL;
@@ -127,25 +136,29 @@ static enum chirr_err settle_endpoint(struct ports *ports, const char *agent, co
                                       struct chirr_error *error)
 {
     struct endpoint endpoint;
-    if (!parse_endpoint(text, &endpoint))
+    if (!parse_endpoint(text, &endpoint)) {
         return chirr_error_set(
             error, CHIRR_ERR_CONFIG,
             "agent %s, %s: \"%s\" is no endpoint (expected tcp://HOST:PORT, PORT may be *)", agent,
             what, text);
+    }
     struct in_addr host = {htonl(INADDR_ANY)};
-    if (strcmp(endpoint.host, "*") != 0 && inet_pton(AF_INET, endpoint.host, &host) != 1)
+    if (strcmp(endpoint.host, "*") != 0 && inet_pton(AF_INET, endpoint.host, &host) != 1) {
         return CHIRR_OK;
+    }
     int reason = endpoint.any_port ? hold_any_port(ports, host, &endpoint.port)
                                    : hold_port(ports, host, endpoint.port);
-    if (reason == EADDRINUSE)
+    if (reason == EADDRINUSE) {
         return chirr_error_set(
             error, CHIRR_ERR_BUSY,
             "agent %s, %s: port %u is in use already; stop what uses it (ss -ltnp "
             "shows it), give another port, or * for a free one",
             agent, what, (unsigned)endpoint.port);
-    if (reason != 0)
+    }
+    if (reason != 0) {
         return chirr_error_set(error, CHIRR_ERR_IO, "agent %s, %s: %s cannot be bound: %s", agent,
                                what, text, strerror(reason));
+    }
     format_endpoint(text, endpoint.host, endpoint.port);
     return CHIRR_OK;
 }
@@ -157,9 +170,10 @@ static enum chirr_err settle_ports(struct chirr_fleet_config *fleet, struct chir
     for (uint32_t i = 0; i < fleet->agent_count && err == CHIRR_OK; i++) {
         struct chirr_agent_config *agent = &fleet->agents[i];
         err = settle_endpoint(&ports, agent->name, "publish", agent->transport.publish_bind, error);
-        if (err == CHIRR_OK)
+        if (err == CHIRR_OK) {
             err = settle_endpoint(&ports, agent->name, "unicast", agent->transport.unicast_bind,
                                   error);
+        }
     }
     release_ports(&ports);
     return err;
@@ -172,10 +186,12 @@ static enum chirr_err settle_identity(const struct chirr_agent_config *agent,
 {
     char path[CHIRR_PATH_BYTES_MAX];
     enum chirr_err err = join(path, agent->state_dir, "identity", error);
-    if (err != CHIRR_OK)
+    if (err != CHIRR_OK) {
         return err;
-    if (access(path, F_OK) == 0)
+    }
+    if (access(path, F_OK) == 0) {
         return chirr_identity_load_file(path, identity, error);
+    }
     return chirr_identity_create_file(path, identity, error);
 }
 
@@ -183,9 +199,10 @@ static enum chirr_err write_keyring(const struct chirr_fleet_config *fleet, cons
                                     struct chirr_error *error)
 {
     FILE *file = fopen(path, "we");
-    if (file == NULL)
+    if (file == NULL) {
         return chirr_error_set(error, CHIRR_ERR_IO, "%s: cannot be written: %s", path,
                                strerror(errno));
+    }
     fprintf(file, "# Keys that the agents of swarm %s trust; written by chirr up.\n", fleet->swarm);
     for (uint32_t i = 0; i < fleet->agent_count; i++) {
         char key[CHIRR_KEY_TEXT_BYTES];
@@ -194,9 +211,10 @@ static enum chirr_err write_keyring(const struct chirr_fleet_config *fleet, cons
     }
     bool failed = ferror(file) != 0;
     failed |= fclose(file) != 0;
-    if (failed)
+    if (failed) {
         return chirr_error_set(error, CHIRR_ERR_IO, "%s: cannot be written: %s", path,
                                strerror(errno));
+    }
     return CHIRR_OK;
 }
 
@@ -207,11 +225,13 @@ static enum chirr_err settle_keys(struct chirr_fleet_config *fleet, struct chirr
     for (uint32_t i = 0; i < fleet->agent_count && err == CHIRR_OK; i++) {
         struct chirr_agent_config *agent = &fleet->agents[i];
         err = join(agent->state_dir, fleet->state_dir, agent->name, error);
-        if (err == CHIRR_OK)
+        if (err == CHIRR_OK) {
             err = chirr_provision_directory(agent->state_dir, error);
+        }
         struct chirr_identity identity = {0};
-        if (err == CHIRR_OK)
+        if (err == CHIRR_OK) {
             err = settle_identity(agent, &identity, error);
+        }
         memcpy(agent->node.card.public_key, identity.public_key, CHIRR_KEY_BYTES);
         memcpy(agent->keyring, keyring, sizeof keyring);
         chirr_identity_wipe(&identity);
@@ -228,10 +248,11 @@ static void dial_endpoint(char out[CHIRR_ENDPOINT_BYTES_MAX], const char *advert
 {
     struct endpoint endpoint;
     if (advertised[0] == '\0' && parse_endpoint(bound, &endpoint) &&
-        (strcmp(endpoint.host, "*") == 0 || strcmp(endpoint.host, "0.0.0.0") == 0))
+        (strcmp(endpoint.host, "*") == 0 || strcmp(endpoint.host, "0.0.0.0") == 0)) {
         format_endpoint(out, "127.0.0.1", endpoint.port);
-    else
+    } else {
         snprintf(out, CHIRR_ENDPOINT_BYTES_MAX, "%s", advertised[0] != '\0' ? advertised : bound);
+    }
 }
 
 /* The next few in a ring, so that whoever dies, each agent is still known to several. Seeds that
@@ -242,8 +263,9 @@ static void settle_seeds(struct chirr_fleet_config *fleet)
         struct chirr_node_config *node = &fleet->agents[i].node;
         for (uint32_t step = 1; step < fleet->agent_count && step <= CHIRR_PROVISION_SEEDS;
              step++) {
-            if (node->seed_count == CHIRR_NODE_SEEDS_MAX)
+            if (node->seed_count == CHIRR_NODE_SEEDS_MAX) {
                 break;
+            }
             const struct chirr_agent_config *other =
                 &fleet->agents[(i + step) % fleet->agent_count];
             struct chirr_card *seed = &node->seeds[node->seed_count++];
@@ -266,10 +288,12 @@ static enum chirr_err write_agent_files(const struct chirr_fleet_config *fleet,
         char path[CHIRR_PATH_BYTES_MAX];
         snprintf(name, sizeof name, "%s.yaml", fleet->agents[i].name);
         enum chirr_err err = join(path, fleet->state_dir, name, error);
-        if (err == CHIRR_OK)
+        if (err == CHIRR_OK) {
             err = chirr_agent_config_write(path, &fleet->agents[i], error);
-        if (err != CHIRR_OK)
+        }
+        if (err != CHIRR_OK) {
             return err;
+        }
     }
     return CHIRR_OK;
 }
@@ -277,12 +301,15 @@ static enum chirr_err write_agent_files(const struct chirr_fleet_config *fleet,
 enum chirr_err chirr_provision_fleet(struct chirr_fleet_config *fleet, struct chirr_error *error)
 {
     enum chirr_err err = chirr_provision_directory(fleet->state_dir, error);
-    if (err == CHIRR_OK)
+    if (err == CHIRR_OK) {
         err = settle_ports(fleet, error);
-    if (err == CHIRR_OK)
+    }
+    if (err == CHIRR_OK) {
         err = settle_keys(fleet, error);
-    if (err != CHIRR_OK)
+    }
+    if (err != CHIRR_OK) {
         return err;
+    }
     settle_seeds(fleet);
     return write_agent_files(fleet, error);
 }

@@ -44,8 +44,9 @@ static void add_drop(struct chirr_drops *drops, const char *reason, uint64_t cou
             return;
         }
     }
-    if (drops->count == CHIRR_SNAPSHOT_DROPS_MAX - 1)
+    if (drops->count == CHIRR_SNAPSHOT_DROPS_MAX - 1) {
         reason = "other";
+    }
     if (drops->count == CHIRR_SNAPSHOT_DROPS_MAX) {
         drops->reasons[drops->count - 1].count += count;
         return;
@@ -62,8 +63,9 @@ static void parse_drops(const json_t *drops, struct chirr_drops *out)
     /* The macro takes a json_t * and does not change it. */
     json_object_foreach((json_t *)drops, reason, count)
     {
-        if (json_is_integer(count) && json_integer_value(count) > 0)
+        if (json_is_integer(count) && json_integer_value(count) > 0) {
             add_drop(out, reason, (uint64_t)json_integer_value(count));
+        }
     }
 }
 
@@ -75,9 +77,9 @@ static void parse_totals(const json_t *status, struct chirr_snapshot_totals *tot
     totals->deltas_out = count_at(status, "knowledge.deltas_out");
     totals->tasks_done = count_at(status, "tasks.done_here");
     totals->tasks_failed = count_at(status, "tasks.failed_here");
-    totals->wire_records = count_at(status, "wire.sent.records");
-    totals->wire_knowledge = count_at(status, "wire.sent.knowledge");
-    totals->wire_membership = count_at(status, "wire.sent.membership");
+    totals->wire_records = count_at(status, "wire.received.records");
+    totals->wire_knowledge = count_at(status, "wire.received.knowledge");
+    totals->wire_membership = count_at(status, "wire.received.membership");
     totals->bytes_learned = count_at(status, "model.bytes_learned");
     parse_drops(json_object_get(status, "drops"), &totals->drops);
 }
@@ -113,6 +115,7 @@ void chirr_snapshot_add_life(struct chirr_snapshot_totals *sum,
     sum->wire_knowledge += life->wire_knowledge;
     sum->wire_membership += life->wire_membership;
     sum->bytes_learned += life->bytes_learned;
-    for (uint32_t i = 0; i < life->drops.count; i++)
+    for (uint32_t i = 0; i < life->drops.count; i++) {
         add_drop(&sum->drops, life->drops.reasons[i].reason, life->drops.reasons[i].count);
+    }
 }

@@ -29,7 +29,7 @@ struct chirr_snapshot_totals {
     uint64_t knowledge_bytes_in, knowledge_bytes_out;
     uint64_t deltas_applied, deltas_out;
     uint64_t tasks_done, tasks_failed;
-    uint64_t wire_records, wire_knowledge, wire_membership; /* bytes sent, framed */
+    uint64_t wire_records, wire_knowledge, wire_membership; /* bytes received, framed: a copy a receiver */
     uint64_t bytes_learned;
     struct chirr_drops drops;
 };

@@ -51,14 +51,16 @@ static size_t collect_jobs(const struct chirr_workload_job *jobs, uint32_t count
 {
     chirr_time_us first_us = CHIRR_TIME_NEVER;
     for (uint32_t i = 0; i < count; i++) {
-        if (jobs[i].id != 0)
+        if (jobs[i].id != 0) {
             first_us = chirr_time_min(first_us, jobs[i].accepted_us);
+        }
     }
     size_t ended = 0;
     for (uint32_t i = 0; i < count; i++) {
         const struct chirr_workload_job *job = &jobs[i];
-        if (job->state != CHIRR_JOB_DONE || job->owner == CHIRR_WORKLOAD_NO_OWNER)
+        if (job->state != CHIRR_JOB_DONE || job->owner == CHIRR_WORKLOAD_NO_OWNER) {
             continue;
+        }
         figures[ended++] = (struct chirr_job_figure){
             .arrival_s = (double)(job->accepted_us - first_us) / 1e6,
             .end_s = (double)(job->ended_us - first_us) / 1e6,
@@ -74,8 +76,9 @@ static void judge_jobs(struct chirr_summary *summary, struct chirr_job_figure *f
                        size_t count)
 {
     struct chirr_capacity capacities[CHIRR_FLEET_AGENTS_MAX];
-    for (uint32_t i = 0; i < summary->agent_count; i++)
+    for (uint32_t i = 0; i < summary->agent_count; i++) {
         capacities[i] = summary->agents[i].capacity;
+    }
     for (size_t i = 0; i < count; i++) {
         summary->agents[figures[i].owner].jobs++;
         summary->agents[figures[i].owner].busy_s += figures[i].duration_s;
@@ -110,11 +113,13 @@ enum chirr_err chirr_summary_collect(struct chirr_summary *summary,
     *summary = (struct chirr_summary){.agent_count = chirr_launcher_agent_count(launcher)};
     summary->jobs = chirr_workload_count(run);
     struct chirr_job_figure *figures = calloc(summary->jobs.planned + 1, sizeof *figures);
-    if (figures == NULL)
+    if (figures == NULL) {
         return CHIRR_ERR_NOMEM;
+    }
     memcpy(summary->swarm, chirr_launcher_fleet(launcher)->swarm, sizeof summary->swarm);
-    for (uint32_t i = 0; i < summary->agent_count; i++)
+    for (uint32_t i = 0; i < summary->agent_count; i++) {
         collect_agent(&summary->agents[i], launcher, i, evaluation);
+    }
     summary->own = mean_bits(summary, offsetof(struct chirr_evaluation_agent, own));
     summary->heldout = mean_bits(summary, offsetof(struct chirr_evaluation_agent, heldout));
     summary->prequential = mean_bits(summary, offsetof(struct chirr_evaluation_agent, prequential));
@@ -130,10 +135,12 @@ enum chirr_err chirr_summary_collect(struct chirr_summary *summary,
 /* Of a quantity that is better the smaller it is. */
 static enum chirr_verdict judge(double ours, double theirs, double tie)
 {
-    if (isnan(ours) || isnan(theirs))
+    if (isnan(ours) || isnan(theirs)) {
         return CHIRR_VERDICT_UNKNOWN;
-    if (fabs(ours - theirs) < tie)
+    }
+    if (fabs(ours - theirs) < tie) {
         return CHIRR_VERDICT_EQUAL;
+    }
     return ours < theirs ? CHIRR_VERDICT_BETTER : CHIRR_VERDICT_WORSE;
 }
 
@@ -192,8 +199,9 @@ static json_t *json_of_wire(const struct chirr_snapshot_totals *totals)
 static json_t *json_of_drops(const struct chirr_drops *drops)
 {
     json_t *out = json_object();
-    for (uint32_t i = 0; i < drops->count; i++)
+    for (uint32_t i = 0; i < drops->count; i++) {
         json_object_set_new(out, drops->reasons[i].reason, whole(drops->reasons[i].count));
+    }
     return out;
 }
 
@@ -260,8 +268,9 @@ static json_t *json_of_verdicts(const struct chirr_summary *summary)
 json_t *chirr_summary_json(const struct chirr_summary *summary)
 {
     json_t *agents = json_array();
-    for (uint32_t i = 0; i < summary->agent_count; i++)
+    for (uint32_t i = 0; i < summary->agent_count; i++) {
         json_array_append_new(agents, json_of_agent(&summary->agents[i]));
+    }
     return json_pack("{s:i, s:s, s:o, s:b, s:b, s:o, s:{s:o, s:o, s:o}, s:o, s:i, s:i, s:o, s:o, "
                      "s:o}",
                      "version", 1, "swarm", summary->swarm, "duration_s",
@@ -279,15 +288,17 @@ enum chirr_err chirr_summary_write(const struct chirr_summary *summary, const ch
 {
     char temporary[CHIRR_PATH_BYTES_MAX];
     int bytes = snprintf(temporary, sizeof temporary, "%s.new", path);
-    if (bytes < 0 || (size_t)bytes >= sizeof temporary)
+    if (bytes < 0 || (size_t)bytes >= sizeof temporary) {
         return chirr_error_set(error, CHIRR_ERR_IO, "%s: this path is too long", path);
+    }
     json_t *json = chirr_summary_json(summary);
     bool written = json != NULL && json_dump_file(json, temporary, JSON_INDENT(2)) == 0 &&
                    rename(temporary, path) == 0;
     int reason = errno;
     json_decref(json);
-    if (written)
+    if (written) {
         return CHIRR_OK;
+    }
     unlink(temporary);
     return chirr_error_set(error, CHIRR_ERR_IO, "%s: the summary cannot be written: %s", path,
                            strerror(reason));

@@ -7,10 +7,11 @@
 
 static void put_number(FILE *out, int width, int decimals, double value)
 {
-    if (isfinite(value))
+    if (isfinite(value)) {
         fprintf(out, "%*.*f", width, decimals, value);
-    else
+    } else {
         fprintf(out, "%*s", width, "-");
+    }
 }
 
 static void put_jobs(FILE *out, const struct chirr_summary *summary)
@@ -24,23 +25,27 @@ static void put_jobs(FILE *out, const struct chirr_summary *summary)
             "Jobs         %" PRIu32 " submitted: %" PRIu32 " done, %" PRIu32 " failed, %" PRIu32
             " lost",
             jobs->accepted, jobs->done, jobs->failed, jobs->open);
-    if (jobs->cancelled > 0)
+    if (jobs->cancelled > 0) {
         fprintf(out, ", %" PRIu32 " cancelled", jobs->cancelled);
+    }
     fprintf(out, "; %" PRIu32 " run twice\n", summary->duplicates);
-    if (jobs->refused > 0)
+    if (jobs->refused > 0) {
         fprintf(out, "             %" PRIu32 " more were refused by every agent\n", jobs->refused);
-    if (jobs->planned > jobs->accepted + jobs->refused)
+    }
+    if (jobs->planned > jobs->accepted + jobs->refused) {
         fprintf(out, "             %" PRIu32 " more were never submitted: the time was over\n",
                 jobs->planned - jobs->accepted - jobs->refused);
-    if (summary->kills > 0)
+    }
+    if (summary->kills > 0) {
         fprintf(out,
                 "             %" PRIu32 " killed with kill -9 on the way, %" PRIu32
                 " started again: %s\n",
                 summary->kills, summary->restarts,
                 jobs->open == 0 ? "no job was lost" : "JOBS WERE LOST");
-    else if (summary->restarts > 0)
+    } else if (summary->restarts > 0) {
         fprintf(out, "             %" PRIu32 " agents had to be started again\n",
                 summary->restarts);
+    }
 }
 
 static void put_bits_row(FILE *out, const char *what, const struct chirr_bits *bits)
@@ -49,16 +54,18 @@ static void put_bits_row(FILE *out, const char *what, const struct chirr_bits *b
     put_number(out, 10, 3, bits->start);
     put_number(out, 11, 3, bits->alone);
     put_number(out, 11, 3, bits->swarm);
-    if (isfinite(bits->swarm) && isfinite(bits->alone))
+    if (isfinite(bits->swarm) && isfinite(bits->alone)) {
         fprintf(out, "  %+.3f", bits->swarm - bits->alone);
+    }
     fprintf(out, "\n");
 }
 
 static void put_bits(FILE *out, const struct chirr_summary *summary)
 {
     if (isnan(summary->own.start) && isnan(summary->heldout.start) &&
-        isnan(summary->prequential.swarm))
+        isnan(summary->prequential.swarm)) {
         return;
+    }
     fprintf(out, "\nBits per byte to predict a text (less is better; means over agents)\n");
     fprintf(out, "  %-34s%10s%11s%11s  swarm-alone\n", "", "untrained", "alone", "in swarm");
     put_bits_row(out, "own kind of text, part held out", &summary->own);
@@ -78,26 +85,29 @@ static void put_predictions(FILE *out, const struct chirr_prediction_halves *hal
     fprintf(out,
             "\nPredictions  a job's real duration was typically off its prediction by a factor "
             "of\n             ");
-    if (halves->first_count > 0)
+    if (halves->first_count > 0) {
         fprintf(out, "%.2f in the first %" PRIu32 " jobs and ", exp(halves->first),
                 halves->first_count);
+    }
     fprintf(out, "%.2f in the last %" PRIu32 "\n", exp(halves->second), halves->second_count);
 }
 
 static void put_makespan(FILE *out, const struct chirr_summary *summary)
 {
     const struct chirr_spread *random = &summary->makespan_random_s;
-    if (!isfinite(summary->makespan_swarm_s))
+    if (!isfinite(summary->makespan_swarm_s)) {
         return;
+    }
     fprintf(out, "Makespan     %.1f s from the first arrival to the last end of %" PRIu32 " jobs\n",
             summary->makespan_swarm_s, summary->makespan_jobs);
-    if (isfinite(random->mean))
+    if (isfinite(random->mean)) {
         fprintf(out,
                 "             %.1f s ± %.1f (%.1f to %.1f) had agents been drawn at random: "
                 "simulated %d times\n             from the measured durations, scaled by CPU "
                 "share; no auction%s in there\n",
                 random->mean, random->deviation, random->least, random->greatest,
                 CHIRR_SUMMARY_RANDOM_DRAWS, summary->kills > 0 ? " and no kill" : "");
+    }
 }
 
 static void put_wire(FILE *out, const struct chirr_snapshot_totals *totals)
@@ -108,12 +118,13 @@ static void put_wire(FILE *out, const struct chirr_snapshot_totals *totals)
     chirr_table_format_bytes(totals->wire_records, records);
     chirr_table_format_bytes(totals->wire_knowledge, knowledge);
     chirr_table_format_bytes(totals->wire_membership, membership);
-    fprintf(out, "On the wire  records %s, knowledge %s, membership %s (sent, all agents)\n",
+    fprintf(out, "On the wire  records %s, knowledge %s, membership %s (received, all agents)\n",
             records, knowledge, membership);
     fprintf(out, "Dropped      ");
-    for (uint32_t i = 0; i < totals->drops.count; i++)
+    for (uint32_t i = 0; i < totals->drops.count; i++) {
         fprintf(out, "%s%s %" PRIu64, i > 0 ? ", " : "", totals->drops.reasons[i].reason,
                 totals->drops.reasons[i].count);
+    }
     fprintf(out, "%s\n", totals->drops.count == 0 ? "nothing" : "");
 }
 

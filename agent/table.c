@@ -28,8 +28,10 @@ void chirr_table_init(struct chirr_table *table, FILE *out, bool colour_wanted)
     table->live = isatty(fileno(out)) == 1;
     table->colour = table->live && colour_wanted;
     struct winsize size;
-    if (table->live && ioctl(fileno(out), TIOCGWINSZ, &size) == 0 && size.ws_row > LINES_AROUND + 2)
+    if (table->live && ioctl(fileno(out), TIOCGWINSZ, &size) == 0 &&
+        size.ws_row > LINES_AROUND + 2) {
         table->rows_max = size.ws_row - LINES_AROUND;
+    }
 }
 
 void chirr_table_format_bytes(uint64_t bytes, char text[CHIRR_TABLE_BYTES_TEXT])
@@ -41,8 +43,9 @@ void chirr_table_format_bytes(uint64_t bytes, char text[CHIRR_TABLE_BYTES_TEXT])
     }
     double value = (double)bytes / 1e3;
     size_t unit = 0;
-    for (; value >= 999.5; value /= 1e3)
+    for (; value >= 999.5; value /= 1e3) {
         unit++;
+    }
     snprintf(text, CHIRR_TABLE_BYTES_TEXT, value < 9.95 ? "%.1f %s" : "%.0f %s", value,
              units[unit]);
 }
@@ -50,10 +53,11 @@ void chirr_table_format_bytes(uint64_t bytes, char text[CHIRR_TABLE_BYTES_TEXT])
 /* A figure, or a dash while it is not known. */
 static void cell(FILE *out, int width, int decimals, double value)
 {
-    if (isfinite(value))
+    if (isfinite(value)) {
         fprintf(out, " %*.*f", width, decimals, value);
-    else
+    } else {
         fprintf(out, " %*s", width, "-");
+    }
 }
 
 static void bytes_cell(FILE *out, int width, uint64_t bytes)
@@ -74,8 +78,9 @@ static void state_cell(FILE *out, const struct chirr_launched *agent, chirr_time
         fprintf(out, "  starting");
         break;
     case CHIRR_LAUNCHED_READY:
-        if (agent->now.running > 0)
+        if (agent->now.running > 0) {
             fprintf(out, "  runs %" PRIu32, agent->now.running);
+        }
         break;
     case CHIRR_LAUNCHED_ENDED:
         fprintf(out, "  ended");
@@ -99,7 +104,7 @@ static void draw_row(FILE *out, const struct chirr_table *table,
     fprintf(out, " %4" PRIu64, totals.tasks_done);
     cell(out, 9, 2, up ? agent->now.predicted_s_last : NAN);
     cell(out, 6, 2, up ? agent->now.real_s_last : NAN);
-    cell(out, 4, 0, up ? agent->now.members_alive : NAN);
+    cell(out, 5, 0, up ? agent->now.members_alive : NAN);
     state_cell(out, agent, now);
     fprintf(out, "%s\n", red ? PLAIN : "");
 }
@@ -139,10 +144,12 @@ static void put_totals(FILE *out, const struct chirr_launcher *launcher,
             chirr_launcher_ready_count(launcher), chirr_launcher_agent_count(launcher));
     cell(out, 0, 3, sums.bits);
     fprintf(out, ", jobs %" PRIu32 " of %" PRIu32 " done", jobs->done, jobs->planned);
-    if (jobs->failed > 0)
+    if (jobs->failed > 0) {
         fprintf(out, ", %" PRIu32 " failed", jobs->failed);
-    if (jobs->open > 0)
+    }
+    if (jobs->open > 0) {
         fprintf(out, ", %" PRIu32 " open", jobs->open);
+    }
     fprintf(out, ", wire %s (knowledge %s)", wire, knowledge);
 }
 
@@ -150,8 +157,9 @@ static void put_clock(FILE *out, const struct chirr_table_moment *moment)
 {
     int elapsed_s = (int)((moment->now_us - moment->start_us) / CHIRR_US_PER_S);
     fprintf(out, "%d:%02d", elapsed_s / 60, elapsed_s % 60);
-    if (moment->end_us == CHIRR_TIME_NEVER)
+    if (moment->end_us == CHIRR_TIME_NEVER) {
         return;
+    }
     chirr_time_us left_us = moment->end_us - moment->now_us;
     int left_s = left_us > 0 ? (int)((left_us + CHIRR_US_PER_S - 1) / CHIRR_US_PER_S) : 0;
     fprintf(out, ", %d:%02d left", left_s / 60, left_s % 60);
@@ -176,16 +184,19 @@ static void draw(FILE *out, const struct chirr_table *table, const struct chirr_
             "agent", "device", "byte", "surprise", "in", "out", "done", "predicted", "real", "sees",
             table->colour ? PLAIN : "");
     uint32_t count = chirr_launcher_agent_count(launcher);
-    for (uint32_t i = 0; i < count && i < table->rows_max; i++)
+    for (uint32_t i = 0; i < count && i < table->rows_max; i++) {
         draw_row(out, table, launcher, i, moment->now_us);
-    if (count > table->rows_max)
+    }
+    if (count > table->rows_max) {
         fprintf(out, "… and %" PRIu32 " more\n", count - table->rows_max);
+    }
     fprintf(out, "\n");
     put_totals(out, launcher, moment);
     fprintf(out, "\n");
     uint64_t events = chirr_launcher_event_count(launcher);
-    for (uint64_t i = events > EVENTS_SHOWN ? events - EVENTS_SHOWN : 0; i < events; i++)
+    for (uint64_t i = events > EVENTS_SHOWN ? events - EVENTS_SHOWN : 0; i < events; i++) {
         put_event(out, chirr_launcher_event(launcher, i), moment);
+    }
 }
 
 /* Drawn into memory first, so that the terminal gets it in one piece. */
@@ -195,10 +206,12 @@ static void show_live(struct chirr_table *table, const struct chirr_launcher *la
     char *text = NULL;
     size_t bytes = 0;
     FILE *memory = open_memstream(&text, &bytes);
-    if (memory == NULL)
+    if (memory == NULL) {
         return;
-    if (table->lines_drawn > 0)
+    }
+    if (table->lines_drawn > 0) {
         fprintf(memory, "\033[%" PRIu32 "A\r\033[J", table->lines_drawn);
+    }
     fprintf(memory, NO_WRAP);
     draw(memory, table, launcher, moment);
     fprintf(memory, WRAP);
@@ -206,8 +219,9 @@ static void show_live(struct chirr_table *table, const struct chirr_launcher *la
         fwrite(text, 1, bytes, table->out);
         fflush(table->out);
         table->lines_drawn = 0;
-        for (size_t i = 0; i < bytes; i++)
+        for (size_t i = 0; i < bytes; i++) {
             table->lines_drawn += text[i] == '\n';
+        }
     }
     free(text);
 }
@@ -218,8 +232,9 @@ static void show_lines(struct chirr_table *table, const struct chirr_launcher *l
     for (; table->events_told < chirr_launcher_event_count(launcher); table->events_told++) {
         const struct chirr_launcher_event *event =
             chirr_launcher_event(launcher, table->events_told);
-        if (event != NULL)
+        if (event != NULL) {
             put_event(table->out, event, moment);
+        }
     }
     if (moment->now_us >= table->next_line_us) {
         fprintf(table->out, "  %3d s  ",
@@ -234,10 +249,12 @@ static void show_lines(struct chirr_table *table, const struct chirr_launcher *l
 void chirr_table_show(struct chirr_table *table, const struct chirr_launcher *launcher,
                       const struct chirr_table_moment *moment)
 {
-    if (table->quiet)
+    if (table->quiet) {
         return;
-    if (table->live)
+    }
+    if (table->live) {
         show_live(table, launcher, moment);
-    else
+    } else {
         show_lines(table, launcher, moment);
+    }
 }

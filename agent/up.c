@@ -47,15 +47,18 @@ struct up {
 /* Jobs run in other directories, so the state directory must be absolute. */
 static enum chirr_err settle_state_dir(struct up *up, struct chirr_error *error)
 {
-    if (up->options.state_dir == NULL)
+    if (up->options.state_dir == NULL) {
         return CHIRR_OK;
+    }
     enum chirr_err err = chirr_provision_directory(up->options.state_dir, error);
-    if (err != CHIRR_OK)
+    if (err != CHIRR_OK) {
         return err;
+    }
     char *absolute = realpath(up->options.state_dir, NULL);
     bool usable = absolute != NULL && strlen(absolute) < sizeof up->fleet.state_dir;
-    if (usable)
+    if (usable) {
         strcpy(up->fleet.state_dir, absolute);
+    }
     free(absolute);
     return usable ? CHIRR_OK
                   : chirr_error_set(error, CHIRR_ERR_IO, "--state %s: not a usable directory",
@@ -66,12 +69,15 @@ static enum chirr_err load(struct up *up, struct chirr_error *error)
 {
     struct chirr_paths paths;
     enum chirr_err err = chirr_fleet_config_load(up->options.fleet_path, &up->fleet, error);
-    if (err == CHIRR_OK)
+    if (err == CHIRR_OK) {
         err = chirr_paths_read(&paths, error);
-    if (err == CHIRR_OK)
+    }
+    if (err == CHIRR_OK) {
         err = settle_state_dir(up, error);
-    if (err == CHIRR_OK)
+    }
+    if (err == CHIRR_OK) {
         err = chirr_fleet_config_place(&up->fleet, &paths, error);
+    }
     return err;
 }
 
@@ -79,13 +85,15 @@ static enum chirr_err prepare(struct up *up, struct chirr_error *error)
 {
     char directory[CHIRR_PATH_BYTES_MAX + 16];
     up->launcher = chirr_launcher_create(&up->fleet, error);
-    if (up->launcher == NULL)
+    if (up->launcher == NULL) {
         return error->code;
+    }
     snprintf(directory, sizeof directory, "%s/heldout", up->fleet.state_dir);
     enum chirr_err err = chirr_evaluation_prepare(&up->evaluation, &up->fleet, directory, error);
     up->evaluation_prepared = true;
-    if (err != CHIRR_OK)
+    if (err != CHIRR_OK) {
         return err;
+    }
     snprintf(directory, sizeof directory, "%s/inputs", up->fleet.state_dir);
     up->run = chirr_workload_create(&up->fleet.workload, directory, error);
     return up->run != NULL ? CHIRR_OK : error->code;
@@ -103,8 +111,9 @@ static void rest(struct up *up)
 static void show(struct up *up, bool now)
 {
     chirr_time_us now_us = chirr_clock_now();
-    if (!now && now_us < up->show_us)
+    if (!now && now_us < up->show_us) {
         return;
+    }
     up->show_us = now_us + SHOW_US;
     chirr_launcher_refresh(up->launcher, true);
     const struct chirr_table_moment moment = {
@@ -126,11 +135,12 @@ static enum chirr_err wait_until_ready(struct up *up, struct chirr_error *error)
         rest(up);
         err = chirr_launcher_turn(up->launcher, error);
         chirr_launcher_refresh(up->launcher, false);
-        if (err == CHIRR_OK && chirr_clock_now() > until_us)
+        if (err == CHIRR_OK && chirr_clock_now() > until_us) {
             err = chirr_error_set(error, CHIRR_ERR_TIMEOUT,
                                   "only %u of %u agents answer after %d s; their logs are in %s",
                                   chirr_launcher_ready_count(up->launcher), count,
                                   (int)(READY_US / CHIRR_US_PER_S), up->fleet.state_dir);
+        }
     }
     return err;
 }
@@ -138,8 +148,9 @@ static enum chirr_err wait_until_ready(struct up *up, struct chirr_error *error)
 static uint32_t any_ready_agent(const struct up *up)
 {
     for (uint32_t i = 0; i < chirr_launcher_agent_count(up->launcher); i++) {
-        if (chirr_launcher_agent(up->launcher, i)->state == CHIRR_LAUNCHED_READY)
+        if (chirr_launcher_agent(up->launcher, i)->state == CHIRR_LAUNCHED_READY) {
             return i;
+        }
     }
     return CHIRR_WORKLOAD_NO_OWNER;
 }
@@ -151,28 +162,33 @@ static void do_chaos(struct up *up)
         up->options.for_us == CHIRR_TIME_NEVER ? CHAOS_US : up->options.for_us / 3;
     chirr_time_us past_us = chirr_clock_now() - up->start_us - due_us;
     if (!up->options.chaos || up->killed || past_us < 0 ||
-        chirr_launcher_ready_count(up->launcher) < 2)
+        chirr_launcher_ready_count(up->launcher) < 2) {
         return;
+    }
     chirr_workload_observe(up->run, up->launcher, false);
     uint32_t agent = chirr_workload_busy_agent(up->run);
     bool busy = agent != CHIRR_WORKLOAD_NO_OWNER;
-    if (!busy && past_us > CHAOS_PATIENCE_US)
+    if (!busy && past_us > CHAOS_PATIENCE_US) {
         agent = any_ready_agent(up);
-    if (agent == CHIRR_WORKLOAD_NO_OWNER)
+    }
+    if (agent == CHIRR_WORKLOAD_NO_OWNER) {
         return;
+    }
     chirr_launcher_refresh(up->launcher, true);
     up->killed = chirr_launcher_kill(up->launcher, agent) == CHIRR_OK;
-    if (up->killed)
+    if (up->killed) {
         chirr_launcher_note(up->launcher, "chaos: kill -9 of %s%s", up->fleet.agents[agent].name,
                             busy ? ", in the middle of a job" : "");
+    }
 }
 
 /* Until the time is over, and then for as long as jobs are open and the grace lasts. */
 static bool is_over(const struct up *up)
 {
     chirr_time_us now_us = chirr_clock_now();
-    if (up->interrupted || up->end_us == CHIRR_TIME_NEVER)
+    if (up->interrupted || up->end_us == CHIRR_TIME_NEVER) {
         return up->interrupted;
+    }
     bool open = chirr_workload_count(up->run).open > 0;
     return now_us >= up->end_us && (!open || now_us >= up->end_us + GRACE_US);
 }
@@ -182,8 +198,9 @@ static enum chirr_err turn(struct up *up, struct chirr_error *error)
     chirr_time_us now_us = chirr_clock_now();
     enum chirr_err err = chirr_launcher_turn(up->launcher, error);
     chirr_launcher_refresh(up->launcher, false);
-    if (err == CHIRR_OK && now_us < up->end_us)
+    if (err == CHIRR_OK && now_us < up->end_us) {
         err = chirr_workload_turn(up->run, up->launcher, error);
+    }
     if (now_us >= up->observe_us) {
         chirr_workload_observe(up->run, up->launcher, false);
         up->observe_us = chirr_clock_now() + OBSERVE_US;
@@ -196,13 +213,16 @@ static enum chirr_err turn(struct up *up, struct chirr_error *error)
 static enum chirr_err live(struct up *up, struct chirr_error *error)
 {
     enum chirr_err err = chirr_launcher_start(up->launcher, error);
-    if (err == CHIRR_OK)
+    if (err == CHIRR_OK) {
         err = wait_until_ready(up, error);
+    }
     up->start_us = chirr_clock_now();
-    if (up->options.for_us != CHIRR_TIME_NEVER)
+    if (up->options.for_us != CHIRR_TIME_NEVER) {
         up->end_us = up->start_us + up->options.for_us;
-    if (err == CHIRR_OK)
+    }
+    if (err == CHIRR_OK) {
         chirr_workload_observe(up->run, up->launcher, false);
+    }
     while (err == CHIRR_OK && !is_over(up)) {
         err = turn(up, error);
         rest(up);
@@ -220,15 +240,17 @@ static enum chirr_err sum_up(struct up *up, struct chirr_error *error)
     /* Whoever interrupts a run of a given length does not want to wait for figures. */
     bool cut_short = up->interrupted && up->options.for_us != CHIRR_TIME_NEVER;
     if (!cut_short) {
-        if (!up->options.json)
+        if (!up->options.json) {
             fprintf(stderr, "The agents are examined on text that none of them has learned…\n");
+        }
         chirr_evaluation_run(&up->evaluation, up->launcher);
         chirr_launcher_refresh(up->launcher, true);
     }
     enum chirr_err err =
         chirr_summary_collect(&up->summary, up->launcher, up->run, &up->evaluation);
-    if (err != CHIRR_OK)
+    if (err != CHIRR_OK) {
         return chirr_error_set(error, err, "no memory for the summary");
+    }
     up->summary.duration_s = duration_s;
     up->summary.chaos = up->options.chaos;
     up->summary.interrupted = cut_short;
@@ -252,11 +274,13 @@ static enum chirr_err report(struct up *up, struct chirr_error *error)
 
 static void clean_up(struct up *up)
 {
-    if (up->launcher != NULL && chirr_launcher_stop(up->launcher) > 0)
+    if (up->launcher != NULL && chirr_launcher_stop(up->launcher) > 0) {
         fprintf(stderr, "chirr up: some agents did not end by themselves and were killed\n");
+    }
     chirr_workload_destroy(up->run, up->options.keep);
-    if (up->evaluation_prepared && !up->options.keep)
+    if (up->evaluation_prepared && !up->options.keep) {
         chirr_evaluation_remove(&up->evaluation, &up->fleet);
+    }
     chirr_launcher_destroy(up->launcher);
 }
 
@@ -268,18 +292,21 @@ static int run(struct up *up)
         return EXIT_USAGE;
     }
     enum chirr_err err = prepare(up, &error);
-    if (err == CHIRR_OK)
+    if (err == CHIRR_OK) {
         err = live(up, &error);
+    }
     bool summed_up = err == CHIRR_OK && sum_up(up, &error) == CHIRR_OK;
     clean_up(up);
-    if (summed_up)
+    if (summed_up) {
         err = report(up, &error);
+    }
     if (err != CHIRR_OK || !summed_up) {
         fprintf(stderr, "chirr up: %s\n", error.text);
         return EXIT_FAILED;
     }
-    if (up->summary.interrupted)
+    if (up->summary.interrupted) {
         return EXIT_INTERRUPTED;
+    }
     return up->summary.jobs.open > 0 ? EXIT_FAILED : EXIT_WELL;
 }
 

@@ -27,8 +27,9 @@ enum chirr_err chirr_up_duration_parse(const char *text, chirr_time_us *duration
     } units[] = {{"", 1}, {"s", 1}, {"ms", 1e-3}, {"m", 60}, {"h", 3600}};
     char *unit = NULL;
     double value = strtod(text, &unit);
-    if (unit == text)
+    if (unit == text) {
         return CHIRR_ERR_INVALID;
+    }
     for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
         double seconds = value * units[i].seconds;
         if (strcmp(unit, units[i].name) == 0 && seconds >= 1e-3 && seconds <= YEAR_S) {
@@ -42,23 +43,26 @@ enum chirr_err chirr_up_duration_parse(const char *text, chirr_time_us *duration
 /* The value of an option: "--for=60s", or the argument after "--for"; NULL when there is none. */
 static const char *value_of(int count, char **arguments, int *at, const char *equals)
 {
-    if (equals != NULL)
+    if (equals != NULL) {
         return equals + 1;
+    }
     return *at + 1 < count ? arguments[++*at] : NULL;
 }
 
 static enum chirr_err take_value(struct chirr_up_options *options, const char *name,
                                  const char *value, struct chirr_error *error)
 {
-    if (value == NULL || value[0] == '\0')
+    if (value == NULL || value[0] == '\0') {
         return chirr_error_set(error, CHIRR_ERR_INVALID, "%s: expected a value after it", name);
-    if (strcmp(name, "--summary") == 0)
+    }
+    if (strcmp(name, "--summary") == 0) {
         options->summary_path = value;
-    else if (strcmp(name, "--state") == 0)
+    } else if (strcmp(name, "--state") == 0) {
         options->state_dir = value;
-    else if (chirr_up_duration_parse(value, &options->for_us) != CHIRR_OK)
+    } else if (chirr_up_duration_parse(value, &options->for_us) != CHIRR_OK) {
         return chirr_error_set(error, CHIRR_ERR_INVALID,
                                "--for %s: expected a time such as 60s, 2m or 1h", value);
+    }
     return CHIRR_OK;
 }
 
@@ -87,8 +91,9 @@ static const char *valued_option(const char *argument)
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         size_t bytes = strlen(names[i]);
         if (strncmp(argument, names[i], bytes) == 0 &&
-            (argument[bytes] == '\0' || argument[bytes] == '='))
+            (argument[bytes] == '\0' || argument[bytes] == '=')) {
             return names[i];
+        }
     }
     return NULL;
 }
@@ -101,19 +106,21 @@ enum chirr_err chirr_up_options_parse(int count, char **arguments, struct chirr_
     for (int i = 1; i < count && err == CHIRR_OK; i++) {
         const char *argument = arguments[i];
         const char *name = valued_option(argument);
-        if (name != NULL)
+        if (name != NULL) {
             err = take_value(options, name, value_of(count, arguments, &i, strchr(argument, '=')),
                              error);
-        else if (take_flag(options, argument))
+        } else if (take_flag(options, argument)) {
             continue;
-        else if (argument[0] == '-')
+        } else if (argument[0] == '-') {
             err = chirr_error_set(error, CHIRR_ERR_INVALID, "%s: no such option", argument);
-        else if (options->fleet_path != NULL)
+        } else if (options->fleet_path != NULL) {
             err = chirr_error_set(error, CHIRR_ERR_INVALID, "%s: one fleet at a time", argument);
-        else
+        } else {
             options->fleet_path = argument;
+        }
     }
-    if (err == CHIRR_OK && options->fleet_path == NULL && !options->help)
+    if (err == CHIRR_OK && options->fleet_path == NULL && !options->help) {
         return chirr_error_set(error, CHIRR_ERR_INVALID, "expected the file of a fleet");
+    }
     return err;
 }

@@ -52,8 +52,9 @@ static const struct chirr_workload_kind *kind_of(const struct chirr_workload_run
 /* Uniform in the logarithm, so that small and large ones are equally frequent. */
 static uint64_t draw_size(const struct chirr_workload_kind *kind, double uniform)
 {
-    if (kind->size_bytes_min == 0 || kind->size_bytes_max <= kind->size_bytes_min)
+    if (kind->size_bytes_min == 0 || kind->size_bytes_max <= kind->size_bytes_min) {
         return kind->size_bytes_max;
+    }
     double ratio = (double)kind->size_bytes_max / (double)kind->size_bytes_min;
     return (uint64_t)((double)kind->size_bytes_min * pow(ratio, uniform));
 }
@@ -84,21 +85,23 @@ static enum chirr_err check_commands(const struct chirr_workload *workload, cons
     char command[COMMAND_BYTES];
     snprintf(path, sizeof path, "%s/job-0000.bin", input_dir);
     for (const char *at = path; *at != '\0'; at++) {
-        if (*at < 0x20 || *at > 0x7E)
+        if (*at < 0x20 || *at > 0x7E) {
             return chirr_error_set(error, CHIRR_ERR_RANGE,
                                    "%s: jobs need a directory with a name of printable ASCII; give "
                                    "another with --state",
                                    input_dir);
+        }
     }
     for (uint32_t i = 0; i < workload->kind_count; i++) {
         if (chirr_workload_command(workload->kinds[i].command, path, command, sizeof command) !=
-            CHIRR_OK)
+            CHIRR_OK) {
             return chirr_error_set(error, CHIRR_ERR_RANGE,
                                    "workload, kind %s: its command is longer than %u bytes with "
                                    "{input} under %s; shorten it, or give another directory with "
                                    "--state",
                                    workload->kinds[i].kind, (unsigned)sizeof command - 1,
                                    input_dir);
+        }
     }
     return CHIRR_OK;
 }
@@ -106,13 +109,15 @@ static enum chirr_err check_commands(const struct chirr_workload *workload, cons
 static enum chirr_err check(const struct chirr_workload *workload, const char *input_dir,
                             struct chirr_error *error)
 {
-    if (workload->job_count > CHIRR_WORKLOAD_JOBS_MAX)
+    if (workload->job_count > CHIRR_WORKLOAD_JOBS_MAX) {
         return chirr_error_set(error, CHIRR_ERR_RANGE,
                                "workload: %u jobs are too many (at most %u)", workload->job_count,
                                (unsigned)CHIRR_WORKLOAD_JOBS_MAX);
-    if (workload->job_count > 0 && workload->kind_count == 0)
+    }
+    if (workload->job_count > 0 && workload->kind_count == 0) {
         return chirr_error_set(error, CHIRR_ERR_RANGE, "workload: %u jobs, but of no kind",
                                workload->job_count);
+    }
     return check_commands(workload, input_dir, error);
 }
 
@@ -120,8 +125,9 @@ struct chirr_workload_run *chirr_workload_create(const struct chirr_workload *wo
                                                  const char *input_dir, struct chirr_error *error)
 {
     if (check(workload, input_dir, error) != CHIRR_OK ||
-        chirr_provision_directory(input_dir, error) != CHIRR_OK)
+        chirr_provision_directory(input_dir, error) != CHIRR_OK) {
         return NULL;
+    }
     struct chirr_workload_run *run = calloc(1, sizeof *run);
     if (run == NULL) {
         chirr_error_set(error, CHIRR_ERR_NOMEM, "no memory for a workload");
@@ -158,16 +164,19 @@ static void input_path(const struct chirr_workload_run *run, uint32_t job, char 
 
 void chirr_workload_destroy(struct chirr_workload_run *run, bool keep)
 {
-    if (run == NULL)
+    if (run == NULL) {
         return;
+    }
     for (uint32_t i = 0; i < run->workload->job_count && !keep; i++) {
         char path[INPUT_PATH_BYTES];
         input_path(run, i, path);
-        if (run->jobs[i].input_ready)
+        if (run->jobs[i].input_ready) {
             unlink(path);
+        }
     }
-    if (!keep)
+    if (!keep) {
         rmdir(run->input_dir);
+    }
     free(run);
 }
 
@@ -176,8 +185,9 @@ static enum chirr_err make_input(struct chirr_workload_run *run, uint32_t index,
 {
     struct chirr_workload_job *job = &run->jobs[index];
     enum chirr_workload_input kind = kind_of(run, job)->input;
-    if (job->input_ready || kind == CHIRR_INPUT_NONE)
+    if (job->input_ready || kind == CHIRR_INPUT_NONE) {
         return CHIRR_OK;
+    }
     char path[INPUT_PATH_BYTES];
     input_path(run, index, path);
     const struct chirr_input input = {kind, job->size_bytes, run->workload->seed,
@@ -196,8 +206,9 @@ struct text {
 
 static void put(struct text *text, const char *bytes, size_t count)
 {
-    if (text->used + count < text->capacity)
+    if (text->used + count < text->capacity) {
         memcpy(text->out + text->used, bytes, count);
+    }
     text->used += count;
 }
 
@@ -206,10 +217,11 @@ static void put_quoted(struct text *text, const char *path)
 {
     put(text, "'", 1);
     for (; *path != '\0'; path++) {
-        if (*path == '\'')
+        if (*path == '\'') {
             put(text, "'\\''", 4);
-        else
+        } else {
             put(text, path, 1);
+        }
     }
     put(text, "'", 1);
 }
@@ -225,8 +237,9 @@ enum chirr_err chirr_workload_command(const char *command, const char *path, cha
         command = at + sizeof mark - 1;
     }
     put(&text, command, strlen(command));
-    if (text.used >= capacity)
+    if (text.used >= capacity) {
         return CHIRR_ERR_FULL;
+    }
     out[text.used] = '\0';
     return CHIRR_OK;
 }
@@ -240,8 +253,9 @@ static uint64_t parse_id(const char *text)
 static uint32_t *index_slot(struct chirr_workload_run *run, uint64_t id)
 {
     size_t slot = id % INDEX_SLOTS;
-    while (run->index[slot] != 0 && run->jobs[run->index[slot] - 1].id != id)
+    while (run->index[slot] != 0 && run->jobs[run->index[slot] - 1].id != id) {
         slot = (slot + 1) % INDEX_SLOTS;
+    }
     return &run->index[slot];
 }
 
@@ -250,12 +264,14 @@ static bool submit_to(struct chirr_workload_run *run, const struct chirr_launche
 {
     json_t *reply = NULL;
     struct chirr_workload_job *job = &run->jobs[run->next];
-    if (chirr_launcher_ask(launcher, agent, request, SUBMIT_TIMEOUT_MS, &reply, NULL) != CHIRR_OK)
+    if (chirr_launcher_ask(launcher, agent, request, SUBMIT_TIMEOUT_MS, &reply, NULL) != CHIRR_OK) {
         return false;
+    }
     job->id = parse_id(json_string_value(json_object_get(reply, "task")));
     json_decref(reply);
-    if (job->id == 0)
+    if (job->id == 0) {
         return false;
+    }
     job->state = CHIRR_JOB_ACCEPTED;
     job->accepted_us = chirr_clock_now();
     *index_slot(run, job->id) = run->next + 1;
@@ -270,8 +286,9 @@ static json_t *submit_request(const struct chirr_workload_run *run)
     char path[INPUT_PATH_BYTES];
     char command[COMMAND_BYTES];
     input_path(run, run->next, path);
-    if (chirr_workload_command(kind->command, path, command, sizeof command) != CHIRR_OK)
+    if (chirr_workload_command(kind->command, path, command, sizeof command) != CHIRR_OK) {
         return NULL;
+    }
     return json_pack("{s:s, s:s, s:[s, s, s], s:I, s:i}", "verb", "submit", "kind", kind->kind,
                      "command", "/bin/sh", "-c", command, "size_bytes", (json_int_t)job->size_bytes,
                      "time_limit_ms", (int)run->workload->time_limit_ms);
@@ -283,8 +300,9 @@ static bool submit(struct chirr_workload_run *run, const struct chirr_launcher *
     uint32_t count = chirr_launcher_agent_count(launcher);
     uint32_t first = (uint32_t)chirr_random_below(&run->agents, count);
     bool accepted = false;
-    for (uint32_t i = 0; i < count && !accepted && request != NULL; i++)
+    for (uint32_t i = 0; i < count && !accepted && request != NULL; i++) {
         accepted = submit_to(run, launcher, (first + i) % count, request);
+    }
     json_decref(request);
     return accepted;
 }
@@ -292,17 +310,21 @@ static bool submit(struct chirr_workload_run *run, const struct chirr_launcher *
 enum chirr_err chirr_workload_turn(struct chirr_workload_run *run, struct chirr_launcher *launcher,
                                    struct chirr_error *error)
 {
-    if (run->start_us == 0)
+    if (run->start_us == 0) {
         run->start_us = chirr_clock_now();
-    if (run->next == run->workload->job_count)
+    }
+    if (run->next == run->workload->job_count) {
         return CHIRR_OK;
+    }
     enum chirr_err err = make_input(run, run->next, error);
-    if (err != CHIRR_OK)
+    if (err != CHIRR_OK) {
         return err;
+    }
     struct chirr_workload_job *job = &run->jobs[run->next];
     chirr_time_us now = chirr_clock_now();
-    if (now < run->start_us + job->due_us || now < run->retry_us)
+    if (now < run->start_us + job->due_us || now < run->retry_us) {
         return CHIRR_OK;
+    }
     if (submit(run, launcher)) {
         run->next++;
         return CHIRR_OK;
@@ -323,8 +345,9 @@ static uint32_t agent_named(const struct chirr_launcher *launcher, const char *n
 {
     const struct chirr_fleet_config *fleet = chirr_launcher_fleet(launcher);
     for (uint32_t i = 0; i < fleet->agent_count && name != NULL; i++) {
-        if (strcmp(fleet->agents[i].name, name) == 0)
+        if (strcmp(fleet->agents[i].name, name) == 0) {
             return i;
+        }
     }
     return CHIRR_WORKLOAD_NO_OWNER;
 }
@@ -340,8 +363,9 @@ static void job_ended(struct chirr_workload_job *job, const json_t *task)
     const char *end = json_string_value(json_object_get(task, "end"));
     bool well = end != NULL && strcmp(end, "exited") == 0 &&
                 json_integer_value(json_object_get(task, "code")) == 0;
-    if (job->ended_us == 0)
+    if (job->ended_us == 0) {
         job->ended_us = chirr_clock_now();
+    }
     job->state = well ? CHIRR_JOB_DONE : CHIRR_JOB_FAILED;
     job->duration_s = seconds_of(task, "duration_s");
     job->predicted_s = seconds_of(task, "predicted_s");
@@ -353,19 +377,22 @@ static void observe_task(struct chirr_workload_run *run, const struct chirr_laun
     uint64_t id = parse_id(json_string_value(json_object_get(task, "id")));
     const char *phase = json_string_value(json_object_get(task, "phase"));
     uint32_t slot = id != 0 ? *index_slot(run, id) : 0;
-    if (slot == 0 || phase == NULL)
+    if (slot == 0 || phase == NULL) {
         return;
+    }
     struct chirr_workload_job *job = &run->jobs[slot - 1];
     bool has_ended = strcmp(phase, "done") == 0;
     /* An agent that has not heard yet must not undo what another has told. */
-    if (job->ended_us != 0 && !has_ended)
+    if (job->ended_us != 0 && !has_ended) {
         return;
+    }
     job->running = strcmp(phase, "running") == 0;
     job->owner = agent_named(launcher, json_string_value(json_object_get(task, "owner_name")));
-    if (has_ended)
+    if (has_ended) {
         job_ended(job, task);
-    else if (strcmp(phase, "cancelled") == 0)
+    } else if (strcmp(phase, "cancelled") == 0) {
         job->state = CHIRR_JOB_CANCELLED;
+    }
 }
 
 static bool is_foreign(struct chirr_workload_run *run, const json_t *task)
@@ -383,8 +410,9 @@ static bool observe_by(struct chirr_workload_run *run, const struct chirr_launch
     enum chirr_err err =
         chirr_launcher_ask(launcher, agent, request, LIST_TIMEOUT_MS, &reply, NULL);
     json_decref(request);
-    if (err != CHIRR_OK)
+    if (err != CHIRR_OK) {
         return false;
+    }
     uint32_t foreign = 0;
     size_t index;
     json_t *task;
@@ -425,8 +453,9 @@ struct chirr_workload_counts chirr_workload_count(const struct chirr_workload_ru
     };
     for (uint32_t i = 0; i < run->workload->job_count; i++) {
         const struct chirr_workload_job *job = &run->jobs[i];
-        if (of_state[job->state] != NULL)
+        if (of_state[job->state] != NULL) {
             (*of_state[job->state])++;
+        }
         counts.accepted += job->id != 0;
     }
     return counts;
@@ -442,8 +471,9 @@ uint32_t chirr_workload_busy_agent(const struct chirr_workload_run *run)
     for (uint32_t i = 0; i < run->next; i++) {
         const struct chirr_workload_job *job = &run->jobs[i];
         if (job->state == CHIRR_JOB_ACCEPTED && job->running &&
-            job->owner != CHIRR_WORKLOAD_NO_OWNER)
+            job->owner != CHIRR_WORKLOAD_NO_OWNER) {
             return job->owner;
+        }
     }
     return CHIRR_WORKLOAD_NO_OWNER;
 }

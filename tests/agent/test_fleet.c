@@ -44,8 +44,9 @@ static const char *read_text(const char *name)
     FILE *file = fopen(path, "re");
     size_t bytes = file == NULL ? 0 : fread(text, 1, sizeof text - 1, file);
     text[bytes] = '\0';
-    if (file != NULL)
+    if (file != NULL) {
         fclose(file);
+    }
     return text;
 }
 
@@ -61,8 +62,9 @@ static void make_directory(void)
     path_in(path, "corpus.txt");
     corpus = fopen(path, "we");
     cr_assert_not_null(corpus);
-    for (int i = 0; i < 4000; i++)
+    for (int i = 0; i < 4000; i++) {
         fprintf(corpus, "line %d of a text to learn from\n", i);
+    }
     fclose(corpus);
 }
 
@@ -81,8 +83,9 @@ static void write_fleet(int port, const char *glob)
 {
     char text[4096];
     char ports[64] = "";
-    if (port != 0)
+    if (port != 0) {
         snprintf(ports, sizeof ports, ", port: %d", port);
+    }
     snprintf(
         text, sizeof text,
         "swarm: test\n"
@@ -109,8 +112,9 @@ static void write_fleet(int port, const char *glob)
 static pid_t start_up(const char *const extra[], const char *out, const char *err)
 {
     const char *arguments[16] = {"chirr", "up", "fleet.yaml"};
-    for (int i = 0; extra[i] != NULL; i++)
+    for (int i = 0; extra[i] != NULL; i++) {
         arguments[3 + i] = extra[i];
+    }
     pid_t pid = fork();
     cr_assert_geq(pid, 0);
     if (pid == 0) {
@@ -118,8 +122,9 @@ static pid_t start_up(const char *const extra[], const char *out, const char *er
         signal(SIGINT, SIG_DFL);
         signal(SIGTERM, SIG_DFL);
         if (chdir(directory) != 0 || freopen(out, "w", stdout) == NULL ||
-            freopen(err, "w", stderr) == NULL)
+            freopen(err, "w", stderr) == NULL) {
             _exit(126);
+        }
         execv(CHIRR_EXECUTABLE, (char *const *)arguments);
         _exit(127);
     }
@@ -151,8 +156,9 @@ static bool names_directory(const char *pid)
     char path[300], line[4096];
     snprintf(path, sizeof path, "/proc/%s/cmdline", pid);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
+    if (fd < 0) {
         return false;
+    }
     ssize_t bytes = read(fd, line, sizeof line);
     close(fd);
     return bytes > 0 && memmem(line, (size_t)bytes, directory, strlen(directory)) != NULL;
@@ -165,8 +171,9 @@ static int process_count(void)
     DIR *proc = opendir("/proc");
     cr_assert_not_null(proc);
     for (struct dirent *entry = readdir(proc); entry != NULL; entry = readdir(proc)) {
-        if (isdigit((unsigned char)entry->d_name[0]))
+        if (isdigit((unsigned char)entry->d_name[0])) {
             count += names_directory(entry->d_name);
+        }
     }
     closedir(proc);
     return count;
@@ -178,8 +185,9 @@ static bool processes_become(int least, int seconds)
     const struct timespec pause = {.tv_nsec = 50 * 1000 * 1000};
     for (int i = 0; i < 20 * seconds; i++) {
         int count = process_count();
-        if (least == 0 ? count == 0 : count >= least)
+        if (least == 0 ? count == 0 : count >= least) {
             return true;
+        }
         nanosleep(&pause, NULL);
     }
     return false;
@@ -189,8 +197,9 @@ static bool text_appears(const char *name, const char *text, int seconds)
 {
     const struct timespec pause = {.tv_nsec = 100 * 1000 * 1000};
     for (int i = 0; i < 10 * seconds; i++) {
-        if (strstr(read_text(name), text) != NULL)
+        if (strstr(read_text(name), text) != NULL) {
             return true;
+        }
         nanosleep(&pause, NULL);
     }
     return false;
@@ -210,8 +219,9 @@ static int tcp_socket(int port, bool listening)
     int failed = listening ? bind(fd, (struct sockaddr *)&address, sizeof address)
                            : connect(fd, (struct sockaddr *)&address, sizeof address);
     cr_assert_eq(failed, 0);
-    if (listening)
+    if (listening) {
         cr_assert_eq(listen(fd, 1), 0);
+    }
     return fd;
 }
 
@@ -233,8 +243,9 @@ static int send_noise(const char *agent_file)
     for (const char *at = strstr(text, "tcp://127.0.0.1:"); at != NULL;
          at = strstr(at + 1, "tcp://127.0.0.1:")) {
         int fd = tcp_socket(atoi(at + sizeof "tcp://127.0.0.1:" - 1), false);
-        for (int i = 0; i < 50; i++)
+        for (int i = 0; i < 50; i++) {
             (void)!send(fd, noise, sizeof noise, MSG_NOSIGNAL);
+        }
         close(fd);
         sent++;
     }

@@ -177,8 +177,9 @@ static double number_at(const json_t *json, const char *first, const char *secon
                         const char *third)
 {
     json = json_object_get(json_object_get(json, first), second);
-    if (third != NULL)
+    if (third != NULL) {
         json = json_object_get(json, third);
+    }
     cr_assert(json_is_number(json), "%s.%s.%s is no number", first, second,
               third != NULL ? third : "");
     return json_number_value(json);
@@ -239,8 +240,9 @@ Test(snapshot, more_drop_reasons_than_there_is_room_for_become_other)
         chirr_snapshot_add_life(&sum, &life);
     }
     uint64_t total = 0;
-    for (uint32_t i = 0; i < sum.drops.count; i++)
+    for (uint32_t i = 0; i < sum.drops.count; i++) {
         total += sum.drops.reasons[i].count;
+    }
     cr_assert_eq(sum.drops.count, CHIRR_SNAPSHOT_DROPS_MAX);
     cr_assert_eq(total, 2 * CHIRR_SNAPSHOT_DROPS_MAX);
     cr_assert_str_eq(sum.drops.reasons[CHIRR_SNAPSHOT_DROPS_MAX - 1].reason, "other");

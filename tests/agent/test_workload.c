@@ -188,8 +188,9 @@ Test(up_options, a_mistake_is_named)
         char *arguments[3];
         memcpy(arguments, mistakes[i], sizeof arguments);
         int count = 1;
-        while (count < 3 && arguments[count] != NULL)
+        while (count < 3 && arguments[count] != NULL) {
             count++;
+        }
         struct chirr_up_options options;
         struct chirr_error error;
         cr_assert_eq(chirr_up_options_parse(count, arguments, &options, &error), CHIRR_ERR_INVALID);
@@ -221,8 +222,9 @@ Test(workload, a_directory_that_no_command_can_name_is_refused, .init = make_dir
     cr_assert_null(chirr_workload_create(&workload, path, &error));
     cr_assert_eq(error.code, CHIRR_ERR_RANGE);
     cr_assert_not_null(strstr(error.text, "--state"));
-    for (size_t at = 0; at + 8 < 400; at += 8)
+    for (size_t at = 0; at + 8 < 400; at += 8) {
         memcpy(repeated + at, "{input} ", 9);
+    }
     memcpy(workload.kinds[1].command, repeated, sizeof repeated);
     cr_assert_null(chirr_workload_create(&workload, directory, &error));
     cr_assert_not_null(strstr(error.text, "kind b"), "%s", error.text);
