@@ -177,10 +177,10 @@ static void draw(FILE *out, const struct chirr_table *table, const struct chirr_
 {
     fprintf(out, "%s%s, ", table->colour ? BOLD : "", chirr_launcher_fleet(launcher)->swarm);
     put_clock(out, moment);
-    fprintf(out, "%s\n\n%s%-10s %-8s %6s %8s %15s %4s %16s %4s%s\n", table->colour ? PLAIN : "",
+    fprintf(out, "%s\n\n%s%-10s %-8s %6s %8s %15s %4s %16s %5s%s\n", table->colour ? PLAIN : "",
             table->colour ? DIM : "", "", "", "bits/", "", "knowledge", "jobs", "last job, s", "",
             table->colour ? PLAIN : "");
-    fprintf(out, "%s%-10s %-8s %6s %8s %7s %7s %4s %9s %6s %4s%s\n", table->colour ? DIM : "",
+    fprintf(out, "%s%-10s %-8s %6s %8s %7s %7s %4s %9s %6s %5s%s\n", table->colour ? DIM : "",
             "agent", "device", "byte", "surprise", "in", "out", "done", "predicted", "real", "sees",
             table->colour ? PLAIN : "");
     uint32_t count = chirr_launcher_agent_count(launcher);
