@@ -100,7 +100,7 @@ enum chirr_err chirr_evaluation_prepare(struct chirr_evaluation *evaluation,
     unlink(path);
     for (uint32_t i = 0; i < fleet->agent_count && err == CHIRR_OK; i++) {
         struct chirr_evaluation_agent *agent = &evaluation->agents[i];
-        agent->own = agent->heldout = agent->prequential = unknown;
+        agent->own = agent->own_heldout = agent->heldout = unknown;
         err = prepare_agent(evaluation, fleet, i, error);
     }
     return err;
@@ -145,7 +145,7 @@ static void *ask_agent(void *context)
     struct chirr_evaluation_agent *agent = &asking->evaluation->agents[asking->agent];
     if (agent->own_file) {
         ask_about(asking, chirr_launcher_fleet(asking->launcher)->agents[asking->agent].name,
-                  &agent->own);
+                  &agent->own_heldout);
     }
     if (asking->evaluation->mix_bytes > 0) {
         ask_about(asking, NULL, &agent->heldout);
@@ -164,7 +164,7 @@ void chirr_evaluation_run(struct chirr_evaluation *evaluation,
         if (agent->state != CHIRR_LAUNCHED_READY || !agent->now.model) {
             continue;
         }
-        evaluation->agents[i].prequential =
+        evaluation->agents[i].own =
             (struct chirr_bits){agent->now.bits_start, agent->now.bits_now, agent->now.bits_alone};
         askings[i].started = pthread_create(&askings[i].thread, NULL, ask_agent, &askings[i]) == 0;
         if (!askings[i].started) {

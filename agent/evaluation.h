@@ -20,8 +20,9 @@ struct chirr_bits {
 };
 
 struct chirr_evaluation_agent {
-    struct chirr_bits own, heldout;
-    struct chirr_bits prequential; /* on its stream, each byte before it was learned */
+    struct chirr_bits own;         /* on its stream, each byte before it was learned */
+    struct chirr_bits own_heldout; /* on what it never reads of its own kind of text */
+    struct chirr_bits heldout;     /* on the mix of what nobody reads */
     bool own_file;                 /* there is held-out text of its own */
 };
 

@@ -21,8 +21,9 @@
 #define SENSE_BYTES_TURN 128
 #define STATUS_INTERVAL_US (200 * CHIRR_US_PER_MS)
 #define POLL_MS_MAX 100
-/* Learning yields to jobs and to the event loop. */
-#define LEARNER_NICE 5
+/* Learning yields to the event loop and to jobs (agent/executor.h gives those 5), whose durations
+ * would otherwise depend on how much there is to learn. */
+#define LEARNER_NICE 15
 #define MAILBOX_BYTES ((size_t)512 * 1024)
 #define REPORT_MAILBOX_BYTES ((size_t)128 * 1024)
 

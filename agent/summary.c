@@ -122,7 +122,7 @@ enum chirr_err chirr_summary_collect(struct chirr_summary *summary,
     }
     summary->own = mean_bits(summary, offsetof(struct chirr_evaluation_agent, own));
     summary->heldout = mean_bits(summary, offsetof(struct chirr_evaluation_agent, heldout));
-    summary->prequential = mean_bits(summary, offsetof(struct chirr_evaluation_agent, prequential));
+    summary->own_heldout = mean_bits(summary, offsetof(struct chirr_evaluation_agent, own_heldout));
     judge_jobs(summary, figures,
                collect_jobs(chirr_workload_jobs(run), summary->jobs.planned, figures));
     add_up(summary);
@@ -248,7 +248,7 @@ static json_t *json_of_agent(const struct chirr_summary_agent *agent)
                      "jobs", (int)agent->jobs, "busy_s", number(agent->busy_s), "kills",
                      (int)agent->kills, "restarts", (int)agent->restarts, "bits_per_byte", "own",
                      json_of_bits(&agent->bits.own), "heldout", json_of_bits(&agent->bits.heldout),
-                     "prequential", json_of_bits(&agent->bits.prequential), "bytes_learned",
+                     "own_heldout", json_of_bits(&agent->bits.own_heldout), "bytes_learned",
                      whole(agent->totals.bytes_learned), "knowledge_bytes_in",
                      whole(agent->totals.knowledge_bytes_in), "knowledge_bytes_out",
                      whole(agent->totals.knowledge_bytes_out), "bytes_on_wire",
@@ -257,12 +257,13 @@ static json_t *json_of_agent(const struct chirr_summary_agent *agent)
 
 static json_t *json_of_verdicts(const struct chirr_summary *summary)
 {
-    return json_pack("{s:s, s:s, s:s, s:s}", "knowledge_own",
-                     verdict_name(chirr_summary_knowledge_verdict(&summary->own)),
-                     "knowledge_heldout",
-                     verdict_name(chirr_summary_knowledge_verdict(&summary->heldout)), "allocation",
-                     verdict_name(chirr_summary_allocation_verdict(summary)), "predictions",
-                     verdict_name(chirr_summary_prediction_verdict(&summary->predictions)));
+    return json_pack(
+        "{s:s, s:s, s:s, s:s, s:s}", "knowledge_own",
+        verdict_name(chirr_summary_knowledge_verdict(&summary->own)), "knowledge_own_heldout",
+        verdict_name(chirr_summary_knowledge_verdict(&summary->own_heldout)), "knowledge_heldout",
+        verdict_name(chirr_summary_knowledge_verdict(&summary->heldout)), "allocation",
+        verdict_name(chirr_summary_allocation_verdict(summary)), "predictions",
+        verdict_name(chirr_summary_prediction_verdict(&summary->predictions)));
 }
 
 json_t *chirr_summary_json(const struct chirr_summary *summary)
@@ -277,7 +278,7 @@ json_t *chirr_summary_json(const struct chirr_summary *summary)
                      number(summary->duration_s), "chaos", summary->chaos, "interrupted",
                      summary->interrupted, "tasks", json_of_tasks(summary), "bits_per_byte", "own",
                      json_of_bits(&summary->own), "heldout", json_of_bits(&summary->heldout),
-                     "prequential", json_of_bits(&summary->prequential), "bytes_on_wire",
+                     "own_heldout", json_of_bits(&summary->own_heldout), "bytes_on_wire",
                      json_of_wire(&summary->totals), "kills", (int)summary->kills, "restarts",
                      (int)summary->restarts, "drops", json_of_drops(&summary->totals.drops),
                      "swarm_against_alone_and_random", json_of_verdicts(summary), "agents", agents);

@@ -32,7 +32,7 @@ struct chirr_summary {
     bool chaos, interrupted;
     struct chirr_workload_counts jobs; /* `open` are the lost ones */
     uint32_t duplicates;               /* runs beyond the first of a job, as far as counted */
-    struct chirr_bits own, heldout, prequential; /* means over agents */
+    struct chirr_bits own, own_heldout, heldout; /* means over agents */
     struct chirr_prediction_halves predictions;
     double makespan_swarm_s;
     struct chirr_spread makespan_random_s;

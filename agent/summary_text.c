@@ -50,10 +50,10 @@ static void put_jobs(FILE *out, const struct chirr_summary *summary)
 
 static void put_bits_row(FILE *out, const char *what, const struct chirr_bits *bits)
 {
-    fprintf(out, "  %-34s", what);
+    fprintf(out, "  %-38s", what);
     put_number(out, 10, 3, bits->start);
-    put_number(out, 11, 3, bits->alone);
-    put_number(out, 11, 3, bits->swarm);
+    put_number(out, 10, 3, bits->alone);
+    put_number(out, 10, 3, bits->swarm);
     if (isfinite(bits->swarm) && isfinite(bits->alone)) {
         fprintf(out, "  %+.3f", bits->swarm - bits->alone);
     }
@@ -62,18 +62,19 @@ static void put_bits_row(FILE *out, const char *what, const struct chirr_bits *b
 
 static void put_bits(FILE *out, const struct chirr_summary *summary)
 {
-    if (isnan(summary->own.start) && isnan(summary->heldout.start) &&
-        isnan(summary->prequential.swarm)) {
+    if (isnan(summary->own.swarm) && isnan(summary->own_heldout.start) &&
+        isnan(summary->heldout.start)) {
         return;
     }
     fprintf(out, "\nBits per byte to predict a text (less is better; means over agents)\n");
-    fprintf(out, "  %-34s%10s%11s%11s  swarm-alone\n", "", "untrained", "alone", "in swarm");
-    put_bits_row(out, "own kind of text, part held out", &summary->own);
-    put_bits_row(out, "mix of all kinds, parts held out", &summary->heldout);
-    put_bits_row(out, "own stream, before learning it", &summary->prequential);
-    fprintf(out, "  \"alone\" is a second model in each agent that learns from the same bytes and "
-                 "hears nobody;\n  \"untrained\" in the last row is the first 4,096 bytes of the "
-                 "stream\n");
+    fprintf(out, "  %-38s%10s%10s%10s  swarm-alone\n", "", "at start", "alone", "in swarm");
+    put_bits_row(out, "own text, each byte before learning it", &summary->own);
+    put_bits_row(out, "own kind of text, what it never reads", &summary->own_heldout);
+    put_bits_row(out, "all kinds mixed, what nobody reads", &summary->heldout);
+    fprintf(out,
+            "  \"alone\" is a second model in each agent that learns from the same bytes and "
+            "hears nobody;\n  \"at start\" it had learned nothing; in the first row: the first "
+            "4,096 bytes of the stream\n");
 }
 
 static void put_predictions(FILE *out, const struct chirr_prediction_halves *halves)
@@ -164,6 +165,12 @@ static void put_verdicts(FILE *out, const struct chirr_summary *summary)
         [CHIRR_VERDICT_EQUAL] = "own text: no, nothing gained or lost",
         [CHIRR_VERDICT_WORSE] = "own text: NO, agents predict it worse than alone",
     };
+    static const char *const unread[] = {
+        [CHIRR_VERDICT_UNKNOWN] = "more of its kind: not known",
+        [CHIRR_VERDICT_BETTER] = "more of its kind: yes, better than alone",
+        [CHIRR_VERDICT_EQUAL] = "more of its kind: no, nothing gained or lost",
+        [CHIRR_VERDICT_WORSE] = "more of its kind: NO, worse than alone",
+    };
     static const char *const mix[] = {
         [CHIRR_VERDICT_UNKNOWN] = "all kinds of text: not known",
         [CHIRR_VERDICT_BETTER] = "all kinds of text: yes, better than alone",
@@ -184,6 +191,7 @@ static void put_verdicts(FILE *out, const struct chirr_summary *summary)
     };
     fprintf(out, "\nDid the swarm help?\n");
     put_verdict(out, "knowledge", chirr_summary_knowledge_verdict(&summary->own), own);
+    put_verdict(out, "", chirr_summary_knowledge_verdict(&summary->own_heldout), unread);
     put_verdict(out, "", chirr_summary_knowledge_verdict(&summary->heldout), mix);
     put_verdict(out, "allocation", chirr_summary_allocation_verdict(summary), allocation);
     put_verdict(out, "learning", chirr_summary_prediction_verdict(&summary->predictions),

@@ -139,7 +139,7 @@ static struct chirr_summary summary_of(double swarm_bits, double swarm_s, double
         .jobs = {.planned = 40, .accepted = 40, .done = 37, .failed = 2, .open = 1},
         .own = {8, 3, 4},
         .heldout = {8, swarm_bits, 4},
-        .prequential = {NAN, NAN, NAN},
+        .own_heldout = {NAN, NAN, NAN},
         .predictions = {1, second_half, 20, 20},
         .makespan_swarm_s = swarm_s,
         .makespan_random_s = {40, 2, 35, 45},
@@ -209,9 +209,9 @@ Test(summary, json_has_every_promised_figure)
     cr_assert_eq(number_at(json, "tasks", "prediction_error", "second_half"), 0.5);
     cr_assert_eq(number_at(json, "tasks", "makespan_s", "swarm"), 30);
     cr_assert_eq(number_at(json, "tasks", "makespan_s", "random"), 40);
-    const json_t *prequential =
-        json_object_get(json_object_get(json, "bits_per_byte"), "prequential");
-    cr_assert(json_is_null(json_object_get(prequential, "swarm")));
+    const json_t *unread =
+        json_object_get(json_object_get(json, "bits_per_byte"), "own_heldout");
+    cr_assert(json_is_null(json_object_get(unread, "swarm")));
     json_decref(json);
 }
 
