@@ -98,6 +98,11 @@ static enum chirr_err open_learner(struct chirr_agent *agent, struct chirr_error
     if (!agent->config.model) {
         return CHIRR_OK;
     }
+    chirr_agent_config_derive_senses(&agent->config);
+    enum chirr_err err = chirr_learner_config_validate(&agent->config.learner, error);
+    if (err != CHIRR_OK) {
+        return err;
+    }
     agent->learner = chirr_learner_thread_create(&agent->config, agent->log, error);
     if (agent->learner == NULL) {
         return error->code;
@@ -391,6 +396,17 @@ static bool work(struct chirr_agent *agent, chirr_time_us now)
     return more;
 }
 
+/* How late the loop is for a deadline. One before the last turn, where all that was due was done,
+ * only says "at once": it counts from then. */
+static void note_lag(struct chirr_agent *agent, chirr_time_us deadline, chirr_time_us now)
+{
+    chirr_time_us due = deadline > agent->turned_at ? deadline : agent->turned_at;
+    if (agent->counters.turns > 0 && now - due > agent->counters.lag_us_max) {
+        agent->counters.lag_us_max = now - due;
+    }
+    agent->turned_at = now;
+}
+
 enum chirr_err chirr_agent_turn(struct chirr_agent *agent, int timeout_ms,
                                 struct chirr_error *error)
 {
@@ -405,9 +421,7 @@ enum chirr_err chirr_agent_turn(struct chirr_agent *agent, int timeout_ms,
         return chirr_error_set(error, CHIRR_ERR_IO, "zmq_poll: %s", zmq_strerror(errno));
     }
     chirr_time_us now = chirr_clock_now();
-    if (now > deadline && now - deadline > agent->counters.lag_us_max) {
-        agent->counters.lag_us_max = now - deadline;
-    }
+    note_lag(agent, deadline, now);
     chirr_time_us began = now;
     while (work(agent, now) && !agent->stopped && now - began < 10 * CHIRR_US_PER_MS) {
         now = chirr_clock_now();

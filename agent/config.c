@@ -220,9 +220,7 @@ enum chirr_err chirr_config_settle_senses(const struct chirr_yaml *yaml, const c
     return CHIRR_OK;
 }
 
-enum chirr_err chirr_config_settle_learner(const struct chirr_yaml *yaml,
-                                           struct chirr_agent_config *config,
-                                           struct chirr_error *error)
+void chirr_agent_config_derive_senses(struct chirr_agent_config *config)
 {
     struct chirr_learner_config *learner = &config->learner;
     memset(learner->model.senses, 0, sizeof learner->model.senses);
@@ -238,8 +236,15 @@ enum chirr_err chirr_config_settle_learner(const struct chirr_yaml *yaml,
             learner->load_sense = i;
         }
     }
+}
+
+enum chirr_err chirr_config_settle_learner(const struct chirr_yaml *yaml,
+                                           struct chirr_agent_config *config,
+                                           struct chirr_error *error)
+{
     struct chirr_error why = {0};
-    enum chirr_err err = chirr_learner_config_validate(learner, &why);
+    chirr_agent_config_derive_senses(config);
+    enum chirr_err err = chirr_learner_config_validate(&config->learner, &why);
     return err == CHIRR_OK
                ? CHIRR_OK
                : chirr_yaml_reject(yaml, "model", error, "a model that can be made", why.text);

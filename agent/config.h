@@ -52,13 +52,16 @@ struct chirr_agent_config {
     struct chirr_transport_config transport;
     char publish_advertise[CHIRR_ENDPOINT_BYTES_MAX]; /* "": as bound */
     char unicast_advertise[CHIRR_ENDPOINT_BYTES_MAX];
-    struct chirr_learner_config learner;
-    struct chirr_node_config node; /* card, incarnation, seed are filled in when it starts */
+    struct chirr_learner_config learner; /* its senses follow from `senses` */
+    struct chirr_node_config node;       /* card, incarnation, seed are filled in when it starts */
     uint32_t sense_count;
-    struct chirr_sense_config senses[CHIRR_CONFIG_SENSES_MAX]; /* in the order of learner.model */
+    struct chirr_sense_config senses[CHIRR_CONFIG_SENSES_MAX];
 };
 
 struct chirr_agent_config chirr_agent_config_default(void);
+
+/* Sets the learner's senses from `senses`: the loaders do, and chirr_agent_create. */
+void chirr_agent_config_derive_senses(struct chirr_agent_config *config);
 
 /* Both loaders: CHIRR_ERR_IO (the file cannot be read), CHIRR_ERR_CONFIG (what it says),
  * CHIRR_ERR_NOMEM. Relative paths in a file count from the file's own directory. Directories that

@@ -66,8 +66,9 @@ struct chirr_agent {
     bool stopped;
 
     chirr_time_us started_at;
-    bool batch_open;        /* records wait for the store's commit */
-    enum chirr_err failure; /* of the store: the agent cannot keep its promises any longer */
+    chirr_time_us turned_at; /* when the last turn of the loop began its work */
+    bool batch_open;         /* records wait for the store's commit */
+    enum chirr_err failure;  /* of the store: the agent cannot keep its promises any longer */
     struct chirr_error failure_why;
 
     struct chirr_learner_report status; /* the last STATUS */

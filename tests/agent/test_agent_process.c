@@ -209,6 +209,74 @@ Test(agent, three_find_each_other_over_real_sockets_and_share_the_work)
     }
 }
 
+Test(agent, learns_what_the_embedding_program_feeds_it)
+{
+    struct chirr_agent_config config = config_of("pupil");
+    config.model = true;
+    config.sense_count = 1;
+    snprintf(config.senses[0].name, sizeof config.senses[0].name, "text");
+    config.senses[0].source = CHIRR_SOURCE_FEED;
+    struct chirr_agent *agent = open_agent(&config);
+    const uint8_t text[] = "fed";
+    cr_assert_eq(chirr_agent_feed(agent, "text", text, 3), CHIRR_OK);
+    cr_assert_eq(chirr_agent_feed(agent, "smell", text, 3), CHIRR_ERR_NOTFOUND);
+    cr_assert_eq(chirr_agent_feed(agent, "text", text, 0), CHIRR_ERR_RANGE);
+    chirr_time_us until = chirr_clock_now() + PATIENCE_US;
+    while (agent->status.status.status.bytes_learned < 3) {
+        turn_all(&agent, 1);
+        cr_assert_lt(chirr_clock_now(), until, "it learned nothing");
+    }
+    chirr_agent_destroy(agent);
+}
+
+/* Order, not time: a job comes to its end, over many turns of the loop, while the learner is at one
+ * single request. */
+Test(agent, a_learner_that_is_busy_holds_nothing_up)
+{
+    struct chirr_agent_config config = config_of("scholar");
+    config.model = true;
+    config.sense_count = 1;
+    snprintf(config.senses[0].name, sizeof config.senses[0].name, "text");
+    config.senses[0].source = CHIRR_SOURCE_FEED;
+    struct chirr_agent *agent = open_agent(&config);
+    static uint8_t text[CHIRR_EVALUATE_BYTES_MAX];
+    directory_write(directory, "text", text, sizeof text);
+    for (uint64_t tag = 1; tag <= 4; tag++) {
+        cr_assert_eq(chirr_learner_thread_evaluate(
+                         agent->learner, directory_file(directory, "text"), sizeof text, tag),
+                     CHIRR_OK);
+    }
+    struct chirr_waiter *waiter = &agent->waiters[0]; /* for the last of the answers */
+    *waiter =
+        (struct chirr_waiter){.kind = CHIRR_WAITER_EVALUATION, .key = 4, .until = CHIRR_TIME_NEVER};
+    struct chirr_task_spec spec = SPEC(2, "sleep\0000.1");
+    chirr_task_id id;
+    cr_assert_eq(chirr_agent_submit(agent, &spec, &id), CHIRR_OK);
+    /* The busy learner names no price, and without one there is no bid: it is told here instead. */
+    struct chirr_price price = {.task = id, .duration_us = 100000, .success_permille = 1000};
+    chirr_time_us until = chirr_clock_now() + PATIENCE_US;
+    while (task_of(agent, id)->phase != CHIRR_TASK_DONE) {
+        turn_all(&agent, 1);
+        chirr_node_price(agent->node, &price, chirr_clock_now());
+        cr_assert_lt(chirr_clock_now(), until, "the task was not done in time");
+    }
+    cr_assert_gt(agent->counters.turns, 3);
+    cr_assert_eq(waiter->kind, CHIRR_WAITER_EVALUATION, "the learner was not busy for that long");
+    chirr_agent_destroy(agent);
+}
+
+Test(agent, the_lag_of_the_loop_is_a_lag_and_not_a_time_of_day)
+{
+    struct chirr_agent_config config = config_of("punctual");
+    struct chirr_agent *agent = open_agent(&config);
+    chirr_time_us before = chirr_clock_now();
+    for (int i = 0; i < 20; i++) {
+        turn_all(&agent, 1);
+    }
+    cr_assert_leq(agent->counters.lag_us_max, chirr_clock_now() - before);
+    chirr_agent_destroy(agent);
+}
+
 Test(agent, a_port_in_use_is_an_error_that_names_it)
 {
     struct chirr_agent_config config = config_of("first");
