@@ -72,16 +72,18 @@ static enum chirr_err make_directory(const char *directory, struct chirr_error *
     return CHIRR_OK;
 }
 
-/* Does anybody accept connections there? A socket file outlives an agent that was killed. */
+/* Does anybody listen there? A socket file outlives an agent that was killed. One that is stopped
+ * listens, but accepts nobody: waiting for it would never end, so a full backlog is an answer. */
 static bool is_alive(const char *path)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     memcpy(address.sun_path, path, strnlen(path, sizeof address.sun_path - 1));
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0) {
         return false;
     }
-    bool alive = connect(fd, (struct sockaddr *)&address, sizeof address) == 0;
+    bool alive = connect(fd, (struct sockaddr *)&address, sizeof address) == 0 || errno == EAGAIN ||
+                 errno == EINPROGRESS;
     close(fd);
     return alive;
 }

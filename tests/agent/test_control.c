@@ -1,6 +1,7 @@
 #include "agent/control.h"
 
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -204,6 +205,37 @@ Test(control, the_socket_of_an_agent_that_was_killed_is_replaced)
     close(fd); /* the file stays, nobody listens */
     control = serve();
     chirr_control_destroy(control);
+}
+
+/* Listens as an agent that is stopped does: it accepts nobody, and no more can wait. */
+static int listen_without_accepting(void)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    chirr_control_destroy(serve()); /* makes the directory */
+    snprintf(address.sun_path, sizeof address.sun_path, "%.90s/cricket.sock", runtime);
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    cr_assert_eq(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
+    cr_assert_eq(listen(fd, 1), 0);
+    int client, rc;
+    do {
+        client = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+        rc = connect(client, (struct sockaddr *)&address, sizeof address);
+    } while (rc == 0); /* the test's end closes them */
+    cr_assert_eq(errno, EAGAIN);
+    close(client);
+    return fd;
+}
+
+Test(control, an_agent_that_is_stopped_holds_nobody_longer_than_the_timeout)
+{
+    int fd = listen_without_accepting();
+    struct question question = {.text = "{\"verb\": \"status\"}", .timeout_ms = 1200};
+    struct chirr_error error;
+    ask(&question); /* or the suite's timeout of 30 s */
+    cr_assert_eq(question.err, CHIRR_ERR_TIMEOUT, "%s", question.error.text);
+    cr_assert_null(chirr_control_create(runtime, "cricket", &error));
+    cr_assert_eq(error.code, CHIRR_ERR_BUSY);
+    close(fd);
 }
 
 Test(control, a_path_that_no_socket_can_have_is_an_error_that_says_so)
