@@ -134,6 +134,7 @@ enum chirr_err chirr_cli_task_await(struct chirr_cli_agents *agents, const char 
                                     uint64_t timeout_ms, json_t **task, struct chirr_error *error)
 {
     uint64_t began = now_ms(), known = began;
+    size_t misses = 0; /* since somebody knew it */
     for (;;) {
         uint64_t now = now_ms();
         uint64_t left = now - began >= timeout_ms ? 0 : timeout_ms - (now - began);
@@ -143,18 +144,21 @@ enum chirr_err chirr_cli_task_await(struct chirr_cli_agents *agents, const char 
         if (err == CHIRR_OK) {
             return CHIRR_OK;
         }
+        /* Not done yet is said by an agent (TIMEOUT); one that hangs says nothing (BUSY). */
         bool elsewhere = err == CHIRR_ERR_NOTFOUND || err == CHIRR_ERR_IO ||
-                         err == CHIRR_ERR_CANCELLED || err == CHIRR_ERR_FULL;
+                         err == CHIRR_ERR_BUSY || err == CHIRR_ERR_CANCELLED ||
+                         err == CHIRR_ERR_FULL;
         if (err != CHIRR_ERR_TIMEOUT && !elsewhere) {
             return chirr_error_set(error, err, "%s", why.text);
         }
-        if (err == CHIRR_ERR_TIMEOUT) {
+        misses = elsewhere ? misses + 1 : 0;
+        if (!elsewhere) {
             known = now_ms();
         }
         if (left == 0) {
             return chirr_error_set(error, CHIRR_ERR_TIMEOUT, "task %s has not ended in time", id);
         }
-        if (now_ms() - known >= LOST_MS) {
+        if (misses >= agents->count && now_ms() - known >= LOST_MS) {
             return chirr_error_set(error, CHIRR_ERR_NOTFOUND,
                                    "no agent that knows task %s answers any more", id);
         }

@@ -20,7 +20,7 @@ struct query {
 /* Another agent may know what this one does not, or have the right that it has not. */
 static bool may_pass(enum chirr_err err)
 {
-    return err == CHIRR_ERR_TIMEOUT || err == CHIRR_ERR_CANCELLED || err == CHIRR_ERR_UNTRUSTED;
+    return err == CHIRR_ERR_BUSY || err == CHIRR_ERR_CANCELLED || err == CHIRR_ERR_UNTRUSTED;
 }
 
 /* ---- Ids ----------------------------------------------------------------------------------- */

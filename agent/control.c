@@ -289,7 +289,7 @@ static enum chirr_err exchange(void *socket, const char *path, const char *text,
     }
     if (ready <= 0) {
         return ready < 0 ? chirr_error_set(error, CHIRR_ERR_IO, "%s", zmq_strerror(errno))
-                         : chirr_error_set(error, CHIRR_ERR_TIMEOUT, "%s: no answer within %d ms",
+                         : chirr_error_set(error, CHIRR_ERR_BUSY, "%s: no answer within %d ms",
                                            path, timeout_ms);
     }
     zmq_msg_t part;

@@ -48,8 +48,8 @@ void chirr_control_reply(struct chirr_control *control, const struct chirr_contr
 json_t *chirr_control_failure(enum chirr_err code, const char *text);
 
 /* Client side. Asks the agent `name` and waits; the caller owns `*reply`. CHIRR_ERR_NOTFOUND: no
- * such socket. CHIRR_ERR_TIMEOUT. CHIRR_ERR_CANCELLED: it ended before it answered, so whether it
- * did what was asked is not known. A failure that the agent answered is returned with its text. */
+ * such socket. CHIRR_ERR_BUSY: no answer in `timeout_ms`; CHIRR_ERR_CANCELLED: it ended before it
+ * answered; whether it did what was asked is not known after either. A failure that the agent answered is returned with its text. */
 CHIRR_NODISCARD enum chirr_err chirr_control_ask(const char *runtime_dir, const char *name,
                                                  const json_t *request, int timeout_ms,
                                                  json_t **reply, struct chirr_error *error);

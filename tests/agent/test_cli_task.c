@@ -213,6 +213,21 @@ Test(cli_task, waiting_moves_on_to_another_agent_when_the_one_asked_is_killed)
     fake_agent_end(&bee);
 }
 
+Test(cli_task, waiting_moves_on_to_another_agent_when_the_one_asked_hangs)
+{
+    struct fake_agent ant = {.name = "ant", .answer = silent_answer};
+    struct fake_agent bee = {.name = "bee", .answer = good_answer};
+    fake_agent_begin(&ant, runtime);
+    fake_agent_begin(&bee, runtime);
+    run_chirr(&run, "task", "submit", "--", "true", NULL);
+    cr_expect_eq(run.code, 0, "%s", run.err);
+    cr_expect_str_eq(run.out, "hello\n");
+    cr_expect_eq(atomic_load(&ant.asked), 2); /* submit and wait */
+    cr_expect_eq(atomic_load(&bee.asked), 1);
+    fake_agent_end(&ant);
+    fake_agent_end(&bee);
+}
+
 Test(cli_task, list_and_show_print_what_the_swarm_knows)
 {
     struct fake_agent ant = {.name = "ant", .answer = good_answer};
