@@ -2,8 +2,10 @@
 
 #include <errno.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* ---- Collecting ------------------------------------------------------------------------------ */
@@ -284,13 +286,50 @@ json_t *chirr_summary_json(const struct chirr_summary *summary)
                      "swarm_against_alone_and_random", json_of_verdicts(summary), "agents", agents);
 }
 
+/* ---- Its file -------------------------------------------------------------------------------- */
+
+static enum chirr_err temporary_name(const char *path, char temporary[CHIRR_PATH_BYTES_MAX],
+                                     struct chirr_error *error)
+{
+    int bytes = snprintf(temporary, CHIRR_PATH_BYTES_MAX, "%s.new", path);
+    return bytes >= 0 && bytes < CHIRR_PATH_BYTES_MAX
+               ? CHIRR_OK
+               : chirr_error_set(error, CHIRR_ERR_IO, "%s: this path is too long", path);
+}
+
+static enum chirr_err not_written(const char *path, int reason, struct chirr_error *error)
+{
+    return chirr_error_set(error, CHIRR_ERR_IO, "%s: the summary cannot be written: %s", path,
+                           strerror(reason));
+}
+
+enum chirr_err chirr_summary_try_path(const char *path, struct chirr_error *error)
+{
+    char temporary[CHIRR_PATH_BYTES_MAX];
+    struct stat status;
+    enum chirr_err err = temporary_name(path, temporary, error);
+    if (err != CHIRR_OK) {
+        return err;
+    }
+    if (stat(path, &status) == 0 && S_ISDIR(status.st_mode)) {
+        return not_written(path, EISDIR, error);
+    }
+    FILE *file = fopen(temporary, "we");
+    if (file == NULL) {
+        return not_written(path, errno, error);
+    }
+    fclose(file);
+    unlink(temporary);
+    return CHIRR_OK;
+}
+
 enum chirr_err chirr_summary_write(const struct chirr_summary *summary, const char *path,
                                    struct chirr_error *error)
 {
     char temporary[CHIRR_PATH_BYTES_MAX];
-    int bytes = snprintf(temporary, sizeof temporary, "%s.new", path);
-    if (bytes < 0 || (size_t)bytes >= sizeof temporary) {
-        return chirr_error_set(error, CHIRR_ERR_IO, "%s: this path is too long", path);
+    enum chirr_err err = temporary_name(path, temporary, error);
+    if (err != CHIRR_OK) {
+        return err;
     }
     json_t *json = chirr_summary_json(summary);
     bool written = json != NULL && json_dump_file(json, temporary, JSON_INDENT(2)) == 0 &&
@@ -301,6 +340,5 @@ enum chirr_err chirr_summary_write(const struct chirr_summary *summary, const ch
         return CHIRR_OK;
     }
     unlink(temporary);
-    return chirr_error_set(error, CHIRR_ERR_IO, "%s: the summary cannot be written: %s", path,
-                           strerror(reason));
+    return not_written(path, reason, error);
 }

@@ -67,6 +67,9 @@ chirr_summary_prediction_verdict(const struct chirr_prediction_halves *predictio
 
 /* New reference; NULL: out of memory. */
 json_t *chirr_summary_json(const struct chirr_summary *summary);
+/* Whether `_write` could write there, told before a run that would end in vain; leaves nothing
+ * behind. CHIRR_ERR_IO. */
+CHIRR_NODISCARD enum chirr_err chirr_summary_try_path(const char *path, struct chirr_error *error);
 /* Written under a temporary name, then renamed. */
 CHIRR_NODISCARD enum chirr_err chirr_summary_write(const struct chirr_summary *summary,
                                                    const char *path, struct chirr_error *error);

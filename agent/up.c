@@ -69,6 +69,9 @@ static enum chirr_err load(struct up *up, struct chirr_error *error)
 {
     struct chirr_paths paths;
     enum chirr_err err = chirr_fleet_config_load(up->options.fleet_path, &up->fleet, error);
+    if (err == CHIRR_OK && up->options.summary_path != NULL) {
+        err = chirr_summary_try_path(up->options.summary_path, error);
+    }
     if (err == CHIRR_OK) {
         err = chirr_paths_read(&paths, error);
     }

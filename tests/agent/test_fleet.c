@@ -335,6 +335,24 @@ Test(fleet, a_mistake_in_its_file_starts_nothing_and_exits_with_two, .init = mak
     cr_assert_eq(process_count(), 0);
 }
 
+Test(fleet, a_summary_that_cannot_be_written_starts_nothing_and_exits_with_two,
+     .init = make_directory, .fini = remove_directory, .timeout = 30)
+{
+    static const char *const paths[] = {"missing/summary.json", "."};
+    static const char *const reasons[] = {"missing/summary.json: the summary cannot be written: No "
+                                          "such file or directory",
+                                          ".: the summary cannot be written: Is a directory"};
+    char corpus[PATH_BYTES];
+    path_in(corpus, "corpus.txt");
+    write_fleet(0, corpus);
+    for (int i = 0; i < 2; i++) {
+        const char *const extra[] = {"--for", "5s", "--summary", paths[i], NULL};
+        cr_assert_eq(wait_for(start_up(extra, "out", "err"), 3), 2, "%s", read_text("err"));
+        cr_assert_not_null(strstr(read_text("err"), reasons[i]), "%s", read_text("err"));
+        cr_assert_eq(process_count(), 0);
+    }
+}
+
 Test(fleet, a_swarm_is_up_once_and_goes_down_with_its_launcher, .init = make_directory,
      .fini = remove_directory, .timeout = 60)
 {
