@@ -7,6 +7,7 @@
 
 #include "base/digest.h"
 #include "base/random.h"
+#include "tests/support/allocations.h"
 
 /* A few nodes on virtual time: messages take 5 ms, jobs 400 ms, prices are a table. */
 
@@ -49,6 +50,7 @@ struct world {
     struct flight flights[FLIGHTS_MAX];
     uint32_t flight_count;
     struct chirr_digest_state trace; /* of every output, in order */
+    long allocated;                  /* calls to the allocator while a node was at it: none */
 };
 
 static struct chirr_node_config config_of(uint32_t index, uint64_t incarnation)
@@ -112,6 +114,7 @@ static struct world *world_create(uint32_t count)
 
 static void world_destroy(struct world *world)
 {
+    cr_assert_eq(world->allocated, 0, "a node called the allocator %ld times", world->allocated);
     for (uint32_t i = 0; i < world->flight_count; i++) {
         free(world->flights[i].message);
     }
@@ -205,11 +208,18 @@ static void carry_out(struct world *world, uint32_t index, const struct chirr_ou
     }
 }
 
+static bool poll_node(struct world *world, uint32_t index, struct chirr_output *output)
+{
+    long before = allocations_count();
+    bool more = chirr_node_poll(world->places[index].node, output);
+    world->allocated += allocations_count() - before;
+    return more;
+}
+
 static void drain(struct world *world, uint32_t index)
 {
     struct chirr_output output;
-    while (world->places[index].node != NULL &&
-           chirr_node_poll(world->places[index].node, &output)) {
+    while (world->places[index].node != NULL && poll_node(world, index, &output)) {
         carry_out(world, index, &output);
     }
 }
@@ -229,7 +239,9 @@ static void deliver_due(struct world *world)
         if (place->node != NULL) {
             chirr_agent_id from =
                 chirr_agent_id_of(world->places[flight.from].config.card.public_key);
+            long before = allocations_count();
             (void)!chirr_node_receive(place->node, from, flight.message, world->now);
+            world->allocated += allocations_count() - before;
             drain(world, flight.to);
         }
         free(flight.message);
@@ -258,7 +270,9 @@ static void run(struct world *world, chirr_time_us duration)
             struct place *place = &world->places[i];
             end_job(world, i);
             if (place->node != NULL && chirr_node_deadline(place->node) <= world->now) {
+                long before = allocations_count();
                 chirr_node_tick(place->node, world->now);
+                world->allocated += allocations_count() - before;
             }
             drain(world, i);
         }

@@ -1,4 +1,5 @@
 #include "model/model.h"
+#include "tests/support/allocations.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -26,40 +27,11 @@ static void teardown(void)
 
 TestSuite(model, .init = setup, .fini = teardown);
 
-/* ---- Allocation: the linker sends this executable's calls here (meson.build) ---------------- */
-
-static long allocations;
-
-void *__real_malloc(size_t bytes);
-void *__real_calloc(size_t count, size_t bytes);
-void *__real_realloc(void *memory, size_t bytes);
-void *__wrap_malloc(size_t bytes);
-void *__wrap_calloc(size_t count, size_t bytes);
-void *__wrap_realloc(void *memory, size_t bytes);
-
-void *__wrap_malloc(size_t bytes)
-{
-    allocations++;
-    return __real_malloc(bytes);
-}
-
-void *__wrap_calloc(size_t count, size_t bytes)
-{
-    allocations++;
-    return __real_calloc(count, bytes);
-}
-
-void *__wrap_realloc(void *memory, size_t bytes)
-{
-    allocations++;
-    return __real_realloc(memory, bytes);
-}
-
 Test(model, allocates_nothing_after_creation)
 {
     struct chirr_model *model = make_model(&arenas[0], &config);
     size_t used = arenas[0].used;
-    long before = allocations;
+    long before = allocations_count();
     struct chirr_model_step step;
     struct chirr_model_outcome outcome = {.target = 1, .success = true};
     struct chirr_model_forecast forecast;
@@ -78,7 +50,7 @@ Test(model, allocates_nothing_after_creation)
     cr_assert_eq(chirr_model_evaluate(model, SMALL_TEXT, (const uint8_t *)phrase, 40, true, &bits),
                  CHIRR_OK);
     cr_assert_eq(chirr_model_generate(model, SMALL_TEXT, 1, &random, text, sizeof text), CHIRR_OK);
-    cr_expect_eq(allocations, before);
+    cr_expect_eq(allocations_count(), before);
     cr_expect_eq(arenas[0].used, used);
 }
 
