@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "agent/cli.h"
+#include "base/yaml.h"
 #include "sim/cli_json.h"
 
 #define EXIT_VIOLATED 1
@@ -44,20 +45,12 @@ static bool parse_seed(const char *text, uint64_t *seed)
 
 static bool parse_duration_ms(const char *text, uint32_t *duration_ms)
 {
-    static const struct {
-        const char *unit;
-        double ms;
-    } units[] = {{"ms", 1}, {"s", 1e3}, {"m", 60e3}, {"h", 3600e3}};
-    char *end;
-    double value = strtod(text, &end);
-    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
-        double ms = value * units[i].ms;
-        if (strcmp(end, units[i].unit) == 0 && ms >= 1000 && ms <= (double)UINT32_MAX) {
-            *duration_ms = (uint32_t)ms;
-            return true;
-        }
+    uint64_t ms;
+    if (!chirr_yaml_parse_integer(CHIRR_YAML_DURATION, text, &ms) || ms < 1000 || ms > UINT32_MAX) {
+        return false;
     }
-    return false;
+    *duration_ms = (uint32_t)ms;
+    return true;
 }
 
 static bool parse_probability(const char *text, double *probability)
