@@ -42,7 +42,7 @@ static enum chirr_err socket_path(const char *runtime_dir, const char *name,
     return CHIRR_OK;
 }
 
-/* Makes every missing part of the path, for its owner alone. */
+/* Makes every missing part of the path, for its owner alone. What exists is never changed. */
 static enum chirr_err make_directory(const char *directory, struct chirr_error *error)
 {
     char path[CHIRR_PATH_BYTES_MAX];
@@ -66,8 +66,11 @@ static enum chirr_err make_directory(const char *directory, struct chirr_error *
     if (status.st_uid != geteuid()) {
         return chirr_error_set(error, CHIRR_ERR_UNTRUSTED, "%s: belongs to another user", path);
     }
-    if ((status.st_mode & 077) != 0 && chmod(path, 0700) != 0) {
-        return chirr_error_set(error, CHIRR_ERR_IO, "%s: %s", path, strerror(errno));
+    if ((status.st_mode & 077) != 0) { /* made by others than us, for other things too */
+        return chirr_error_set(error, CHIRR_ERR_UNTRUSTED,
+                               "%s: others may use this directory, expected one for its owner "
+                               "alone; chmod 700 it if nothing else needs it, or name another",
+                               path);
     }
     return CHIRR_OK;
 }

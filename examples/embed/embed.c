@@ -26,7 +26,7 @@ static struct chirr_agent_config configure(const char *directory)
     snprintf(config.name, sizeof config.name, "embedded");
     snprintf(config.swarm, sizeof config.swarm, "example");
     snprintf(config.state_dir, sizeof config.state_dir, "%s", directory);
-    snprintf(config.runtime_dir, sizeof config.runtime_dir, "%s", directory);
+    snprintf(config.runtime_dir, sizeof config.runtime_dir, "%s/run", directory);
     config.slots = 1;
     config.sense_count = 1;
     snprintf(config.senses[0].name, sizeof config.senses[0].name, "text");

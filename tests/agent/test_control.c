@@ -182,6 +182,18 @@ Test(control, the_directory_is_for_its_owner_alone)
     chirr_control_destroy(control);
 }
 
+Test(control, a_directory_that_others_may_use_is_refused_and_left_as_it_is)
+{
+    struct chirr_error error;
+    struct stat status;
+    cr_assert_eq(chmod(directory, 0755), 0);
+    cr_assert_null(chirr_control_create(directory, "cricket", &error));
+    cr_assert_eq(error.code, CHIRR_ERR_UNTRUSTED);
+    cr_assert_not_null(strstr(error.text, "chmod 700"), "%s", error.text);
+    cr_assert_eq(stat(directory, &status), 0);
+    cr_assert_eq(status.st_mode & 0777, 0755);
+}
+
 Test(control, a_second_agent_of_the_same_name_is_refused)
 {
     struct chirr_control *control = serve();
