@@ -26,6 +26,7 @@ struct chirr_learner {
     struct chirr_model *model;
     struct chirr_model *control; /* learns alone; NULL without */
     struct chirr_model *genesis; /* learns nothing; NULL without control */
+    bool resumed;                /* trained before this process began */
     float load;                  /* of this machine, last sensed; NaN: unknown */
     struct running_mean bits;
     struct running_mean bits_alone;
@@ -395,7 +396,8 @@ void chirr_learner_status(const struct chirr_learner *learner, struct chirr_lear
     out->vectors_learned = learner->vector_bits.count;
     out->outcomes_learned = learner->outcomes;
     out->refused = learner->refused;
-    out->bits_start = bits->count >= CHIRR_LEARNER_WINDOW ? bits->first : NAN;
+    bool untrained = !learner->resumed && bits->count >= CHIRR_LEARNER_WINDOW;
+    out->bits_start = untrained ? bits->first : NAN;
     out->bits_now = bits->count > 0 ? bits->now : NAN;
     out->bits_alone = learner->bits_alone.count > 0 ? learner->bits_alone.now : NAN;
     out->vector_bits_now = learner->vector_bits.count > 0 ? learner->vector_bits.now : NAN;
@@ -403,6 +405,14 @@ void chirr_learner_status(const struct chirr_learner *learner, struct chirr_lear
     out->drift_permille = drift_permille(learner, out->model.own_norm);
     out->deltas_applied = learner->deltas_applied;
     out->deltas_refused = learner->deltas_refused;
+}
+
+void chirr_learner_resume(struct chirr_learner *learner, bool control)
+{
+    learner->resumed = true;
+    if (!control) {
+        learner->control = NULL;
+    }
 }
 
 struct chirr_model *chirr_learner_model(struct chirr_learner *learner)

@@ -124,9 +124,9 @@ struct chirr_learner_status {
     uint64_t vectors_learned;
     uint64_t outcomes_learned;
     uint64_t refused;
-    double bits_start;      /* NaN until the first window is full */
+    double bits_start;      /* NaN until the first window is full, or not begun at genesis */
     double bits_now;        /* NaN until a byte was seen */
-    double bits_alone;      /* the control's; NaN without one */
+    double bits_alone;      /* the control's over the same bytes; NaN without one */
     double vector_bits_now; /* per component; NaN until a vector was seen */
     double surprise;
     double drift_permille; /* unpublished own change, relative to own change */
@@ -134,6 +134,11 @@ struct chirr_learner_status {
     struct chirr_model_statistics model;
 };
 void chirr_learner_status(const struct chirr_learner *learner, struct chirr_learner_status *out);
+
+/* Checkpoints were loaded into the model and, where `control`, into the control from the same
+ * instant; else the control is given up. Before the first request. The first window is no untrained
+ * model's now, and means begin anew for both. */
+void chirr_learner_resume(struct chirr_learner *learner, bool control);
 
 /* Borrowed: for checkpoints, taken between two requests. */
 struct chirr_model *chirr_learner_model(struct chirr_learner *learner);

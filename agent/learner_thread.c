@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "agent/clock.h"
+#include "agent/learner_checkpoint.h"
 #include "agent/mailbox.h"
 
 /* So much of a sense is learned between two looks at the mailbox: about a tenth of a second on the
@@ -60,7 +61,6 @@ struct chirr_learner_thread {
     atomic_bool stopping;
 
     /* The thread's own. */
-    char checkpoint_path[CHIRR_PATH_BYTES_MAX + 32];
     enum chirr_checkpoint_origin checkpoint_origin;
     uint64_t checkpoints_saved, checkpoints_failed;
     chirr_time_us checkpoint_at;
@@ -238,8 +238,8 @@ static void sense_all(struct chirr_learner_thread *thread, chirr_time_us now)
 static void save_checkpoint(struct chirr_learner_thread *thread, chirr_time_us now)
 {
     struct chirr_error error;
-    enum chirr_err err = chirr_checkpoint_save(chirr_learner_model(thread->learner),
-                                               thread->checkpoint_path, &error);
+    enum chirr_err err =
+        chirr_learner_checkpoint_save(thread->learner, thread->config.state_dir, &error);
     if (err == CHIRR_OK) {
         thread->checkpoints_saved++;
         thread->checkpoint_at = now;
@@ -368,18 +368,8 @@ static enum chirr_err create_learner(struct chirr_learner_thread *thread, struct
     }
     thread->learner = chirr_learner_create(&thread->arena, config);
     CHIRR_ASSERT(thread->learner != NULL); /* the arena is as large as it asked for */
-    snprintf(thread->checkpoint_path, sizeof thread->checkpoint_path, "%s/model.checkpoint",
-             thread->config.state_dir);
-    struct chirr_error why = {0};
-    err = chirr_checkpoint_load(chirr_learner_model(thread->learner), thread->checkpoint_path,
-                                &thread->checkpoint_origin, &why);
-    if (err != CHIRR_OK) {
-        chirr_log_warning(thread->log, "starts from genesis: %s", why.text);
-    } else if (thread->checkpoint_origin == CHIRR_CHECKPOINT_PREVIOUS) {
-        chirr_log_warning(thread->log, "took the checkpoint before the last: %s", why.text);
-    } else if (thread->checkpoint_origin == CHIRR_CHECKPOINT_CURRENT) {
-        chirr_log_info(thread->log, "continues from %s", thread->checkpoint_path);
-    }
+    thread->checkpoint_origin =
+        chirr_learner_checkpoint_load(thread->learner, thread->config.state_dir, thread->log);
     return CHIRR_OK;
 }
 

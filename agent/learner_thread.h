@@ -41,9 +41,10 @@ struct chirr_learner_report {
 
 struct chirr_learner_thread;
 
-/* Makes model and senses and loads STATE_DIR/model.checkpoint where there is one; a checkpoint that
- * cannot be read is told to the log and the one before is taken. The thread runs when this returns.
- * NULL and words in `error` on failure. `log` is borrowed and must stand concurrent writes. */
+/* Makes model and senses and loads the checkpoints in STATE_DIR where there are any
+ * (learner_checkpoint.h); one that cannot be read is told to the log and the one before is taken.
+ * The thread runs when this returns. NULL and words in `error` on failure. `log` is borrowed and
+ * must stand concurrent writes. */
 struct chirr_learner_thread *chirr_learner_thread_create(const struct chirr_agent_config *config,
                                                          const struct chirr_log *log,
                                                          struct chirr_error *error);

@@ -298,6 +298,10 @@ void chirr_model_statistics(const struct chirr_model *model, struct chirr_model_
         .own_norm = sqrt(k->sum_squares(l->shared_end, model->own)),
         .foreign_norm = sqrt(k->sum_squares(l->shared_end, model->foreign)),
     };
+    for (uint32_t i = 0; i < model->config.sense_count; i++) {
+        bool outcome = model->config.senses[i].kind == CHIRR_SENSE_OUTCOME;
+        out->sensed += outcome ? 0 : model->senses[i].steps;
+    }
 }
 
 const struct chirr_model_config *chirr_model_configuration(const struct chirr_model *model)

@@ -142,6 +142,7 @@ void chirr_model_freeze(struct chirr_model *model, bool frozen);
 
 struct chirr_model_statistics {
     uint64_t steps;
+    uint64_t sensed; /* of these: bytes and vectors, not outcomes */
     uint64_t updates;
     uint64_t steps_refused;   /* hostile input */
     uint64_t updates_refused; /* a gradient or a weight would not have been finite */
