@@ -1,4 +1,5 @@
 /* Carrying out what the node wants, in order, durable things first. */
+#include <errno.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -163,10 +164,12 @@ static void start(struct chirr_agent *agent, const struct chirr_task *task, chir
         return;
     }
     agent->counters.starts_refused++;
+    /* FULL, or EXISTS: a store that was lost let the same epoch come twice. */
     struct chirr_executor_ended ended = {
         .task = task->id,
         .epoch = task->epoch,
-        .result = {.end = CHIRR_TASK_END_NOT_STARTED, .code = (int32_t)err},
+        .result = {.end = CHIRR_TASK_END_NOT_STARTED,
+                   .code = err == CHIRR_ERR_FULL ? EBUSY : EEXIST},
     };
     chirr_process_ended(agent, &ended, now);
 }

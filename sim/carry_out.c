@@ -2,6 +2,9 @@
 #include "agent/bridge.h"
 #include "sim/peer.h"
 
+/* A stopped job takes this long to end, unless it ends by itself: the executor's grace. */
+#define STOP_GRACE_US CHIRR_US_PER_S
+
 /* ---- Messages -------------------------------------------------------------------------------- */
 
 static void post_to(struct chirr_sim_world *world, const struct chirr_sim_peer *peer, uint32_t to,
@@ -214,12 +217,22 @@ static void stop(struct chirr_sim_world *world, struct chirr_sim_peer *peer,
 {
     uint32_t index = chirr_sim_workload_find(world->workload, task->id);
     for (uint32_t i = 0; i < peer->run_count; i++) {
-        if (peer->runs[i].task == index && peer->runs[i].epoch == task->epoch) {
-            peer->runs[i] = peer->runs[--peer->run_count];
+        struct chirr_sim_run *run = &peer->runs[i];
+        if (run->task == index && run->epoch == task->epoch && !run->stopped) {
+            run->stopped = true;
             world->counters.runs_stopped++;
+            chirr_sim_peer_expect(
+                world, peer,
+                &(struct chirr_sim_event){.at = chirr_sim_world_now(world) + STOP_GRACE_US,
+                                          .to = peer->index,
+                                          .from = peer->index,
+                                          .kind = CHIRR_SIM_RUN_END,
+                                          .number = run->number});
             return;
         }
     }
+    chirr_sim_violate(world, "agent %u stops task %u, epoch %u, which does not run",
+                      (unsigned)peer->index, (unsigned)index, (unsigned)task->epoch);
 }
 
 /* ---- All of them ----------------------------------------------------------------------------- */

@@ -301,18 +301,20 @@ void chirr_sim_peer_run_end(struct chirr_sim_world *world, struct chirr_sim_peer
         at++;
     }
     if (at == peer->run_count) {
-        return; /* stopped, or gone with a crash */
+        return; /* ended already, or gone with a crash */
     }
     struct chirr_sim_run run = peer->runs[at];
     peer->runs[at] = peer->runs[--peer->run_count];
     struct chirr_task_result result = result_of(&run, world->scenario->work.time_limit_ms);
-    world->counters.runs_failed += result.end != CHIRR_TASK_END_EXITED || result.code != 0;
+    bool failed = result.end != CHIRR_TASK_END_EXITED || result.code != 0;
+    world->counters.runs_failed += failed && !run.stopped;
     const struct chirr_sim_task *task = chirr_sim_workload_at(world->workload, run.task);
     enum chirr_err err = chirr_node_ended(peer->node, task->id, run.epoch, &result,
                                           chirr_sim_peer_clock(world, peer));
-    if (err == CHIRR_OK) {
+    /* Nobody wants the result of what was stopped. */
+    if (err == CHIRR_OK && !run.stopped) {
         chirr_sim_workload_completed(world->workload, run.task, chirr_sim_world_now(world));
-    } else {
+    } else if (err != CHIRR_ERR_NOTFOUND || !run.stopped) {
         chirr_sim_violate(world, "agent %u: the end of its run of task %u, epoch %u: %s",
                           (unsigned)peer->index, (unsigned)run.task, (unsigned)run.epoch,
                           chirr_err_text(err));

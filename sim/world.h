@@ -40,6 +40,7 @@ struct chirr_sim_run {
     chirr_time_us started_at;
     chirr_time_us duration_us;
     bool fails;
+    bool stopped; /* and yet in its slot until it has ended */
 };
 
 struct chirr_sim_peer {

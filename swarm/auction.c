@@ -314,10 +314,10 @@ enum chirr_err chirr_auction_ended(struct chirr_auction *auction, chirr_task_id 
         return err;
     }
     struct auction_entry *entry = chirr_auction_entry_find(auction, task);
-    if (entry != NULL && result->end == CHIRR_TASK_END_NOT_STARTED) {
+    if (entry != NULL && result->end == CHIRR_TASK_END_NOT_STARTED &&
+        !chirr_auction_result_is_no_slot(result)) {
         entry->shunned = true;
     }
-    auction->think_us = now; /* a slot is free, and what waits for it has settled long ago */
     return CHIRR_OK;
 }
 

@@ -18,8 +18,9 @@
  * record store, START; the executor's answer, DONE stated. What was lost (RELEASED, a lease
  * expired, an owner restarted) is stated OPEN in the next epoch, by the smallest live agent at
  * once, by the others if that does not come. A run whose record was overtaken or cancelled gets
- * STOP. A task that could not be started (END_NOT_STARTED) is RELEASED, and bid for here only
- * behind everybody else; in the third epoch that is its result.
+ * STOP, and keeps its slot until the executor says that it has ended. A task that could not be
+ * started (END_NOT_STARTED) is RELEASED, and bid for here only behind everybody else; in the third
+ * epoch that is its result. NOT_STARTED with EBUSY, no slot, is RELEASED and nothing more.
  *
  * A machine of the usual verbs over borrowed records, members and leases. Outputs PRICE, START,
  * STOP and OUTCOME (once per DONE task, whoever ran it); statements it wants made (claims, RUNNING,
@@ -81,8 +82,9 @@ struct chirr_price {
 void chirr_auction_price(struct chirr_auction *auction, const struct chirr_price *price,
                          chirr_time_us now);
 
-/* The executor's answer to START: what became of the run of (task, epoch).
- * CHIRR_ERR_NOTFOUND: not running here. */
+/* The executor's answer to START: what became of the run of (task, epoch); due after STOP too.
+ * CHIRR_ERR_NOTFOUND: not running here, or stopped: its slot is free, its result no longer wanted.
+ */
 CHIRR_NODISCARD enum chirr_err chirr_auction_ended(struct chirr_auction *auction,
                                                    chirr_task_id task, uint32_t epoch,
                                                    const struct chirr_task_result *result,
@@ -96,7 +98,7 @@ bool chirr_auction_statement(struct chirr_auction *auction, struct chirr_record 
 
 /* The derived winner of a task in its present epoch; 0 when nobody claims it. */
 chirr_agent_id chirr_auction_winner(const struct chirr_auction *auction, chirr_task_id task);
-/* Slots in use: started, or about to be. */
+/* Slots in use: started, about to be, or not yet ended after a STOP. */
 uint32_t chirr_auction_running_count(const struct chirr_auction *auction);
 
 #endif

@@ -1,10 +1,18 @@
 /* The life of a run: RUNNING is stated, and stands; START; the executor's answer; DONE or RELEASED
- * is stated, and stands. Or its record is overtaken by a greater statement: STOP. */
+ * is stated, and stands. Or its record is overtaken by a greater statement: STOP, and the
+ * executor's answer. A run keeps its slot until that answer. */
 #include "swarm/auction_state.h"
+
+#include <errno.h>
 
 /* A task that could not be started is tried in this many epochs, elsewhere if there is an
  * elsewhere; then the command is wrong everywhere. */
 #define START_TRIES_MAX 3
+
+bool chirr_auction_result_is_no_slot(const struct chirr_task_result *result)
+{
+    return result->end == CHIRR_TASK_END_NOT_STARTED && result->code == EBUSY;
+}
 
 struct auction_run *chirr_auction_run_find(const struct chirr_auction *auction, chirr_task_id id)
 {
@@ -21,7 +29,7 @@ uint32_t chirr_auction_run_busy(const struct chirr_auction *auction)
     uint32_t busy = 0;
     for (uint32_t i = 0; i < auction->run_count; i++) {
         enum auction_run_state state = auction->runs[i].state;
-        busy += state == AUCTION_RUN_WANTED || state == AUCTION_RUN_STARTED;
+        busy += state != AUCTION_RUN_FREE && state != AUCTION_RUN_ENDED;
     }
     return busy;
 }
@@ -31,8 +39,9 @@ static void set_state(struct auction_run *run, enum auction_run_state state)
     static const bool allowed[AUCTION_RUN_STATES][AUCTION_RUN_STATES] = {
         [AUCTION_RUN_FREE] = {[AUCTION_RUN_WANTED] = true},
         [AUCTION_RUN_WANTED] = {[AUCTION_RUN_FREE] = true, [AUCTION_RUN_STARTED] = true},
-        [AUCTION_RUN_STARTED] = {[AUCTION_RUN_ENDED] = true, [AUCTION_RUN_STOPPING] = true},
+        [AUCTION_RUN_STARTED] = {[AUCTION_RUN_ENDED] = true, [AUCTION_RUN_LOST] = true},
         [AUCTION_RUN_ENDED] = {[AUCTION_RUN_FREE] = true},
+        [AUCTION_RUN_LOST] = {[AUCTION_RUN_FREE] = true, [AUCTION_RUN_STOPPING] = true},
         [AUCTION_RUN_STOPPING] = {[AUCTION_RUN_FREE] = true},
     };
     CHIRR_ASSERT(allowed[run->state][state]);
@@ -79,7 +88,7 @@ void chirr_auction_run_reconcile(struct chirr_auction *auction, struct auction_r
         break;
     case AUCTION_RUN_STARTED:
         if (!mine) {
-            set_state(run, AUCTION_RUN_STOPPING);
+            set_state(run, AUCTION_RUN_LOST);
         }
         break;
     case AUCTION_RUN_ENDED:
@@ -89,6 +98,7 @@ void chirr_auction_run_reconcile(struct chirr_auction *auction, struct auction_r
             set_state(run, AUCTION_RUN_FREE);
         }
         break;
+    case AUCTION_RUN_LOST:
     case AUCTION_RUN_STOPPING:
     case AUCTION_RUN_FREE:
     case AUCTION_RUN_STATES:
@@ -103,8 +113,9 @@ enum chirr_err chirr_auction_run_end(struct chirr_auction *auction, chirr_task_i
     if (run == NULL || run->epoch != epoch) {
         return CHIRR_ERR_NOTFOUND;
     }
-    if (run->state == AUCTION_RUN_STOPPING) {
-        set_state(run, AUCTION_RUN_FREE); /* it ended before it could be stopped */
+    if (run->state == AUCTION_RUN_LOST || run->state == AUCTION_RUN_STOPPING) {
+        set_state(run, AUCTION_RUN_FREE);
+        auction->think_us = auction->now;
         return CHIRR_ERR_NOTFOUND;
     }
     if (run->state != AUCTION_RUN_STARTED) {
@@ -113,6 +124,7 @@ enum chirr_err chirr_auction_run_end(struct chirr_auction *auction, chirr_task_i
     run->result = *result;
     run->result.predicted_us = run->predicted_us;
     set_state(run, AUCTION_RUN_ENDED);
+    auction->think_us = auction->now; /* what waits for the slot has settled long ago */
     return CHIRR_OK;
 }
 
@@ -130,15 +142,14 @@ static void output_stop(struct chirr_auction *auction, struct auction_run *run,
     auction->handed = record != NULL ? record->task : (struct chirr_task){0};
     auction->handed.id = run->task;
     auction->handed.epoch = run->epoch;
-    set_state(run, AUCTION_RUN_FREE);
+    set_state(run, AUCTION_RUN_STOPPING);
     output_task(output, CHIRR_OUTPUT_STOP, &auction->handed);
 }
 
-/* STOPs before STARTs: never more than `slots` run. */
 bool chirr_auction_run_poll(struct chirr_auction *auction, struct chirr_output *output)
 {
     for (uint32_t i = 0; i < auction->run_count; i++) {
-        if (auction->runs[i].state == AUCTION_RUN_STOPPING) {
+        if (auction->runs[i].state == AUCTION_RUN_LOST) {
             output_stop(auction, &auction->runs[i], output);
             return true;
         }
@@ -165,7 +176,8 @@ static void state_run(const struct chirr_auction *auction, const struct auction_
     enum chirr_task_phase phase = CHIRR_TASK_RUNNING;
     if (run->state == AUCTION_RUN_ENDED) {
         bool retry =
-            run->result.end == CHIRR_TASK_END_NOT_STARTED && run->epoch + 1 < START_TRIES_MAX;
+            chirr_auction_result_is_no_slot(&run->result) ||
+            (run->result.end == CHIRR_TASK_END_NOT_STARTED && run->epoch + 1 < START_TRIES_MAX);
         phase = retry ? CHIRR_TASK_RELEASED : CHIRR_TASK_DONE;
     }
     *record = (struct chirr_record){.kind = CHIRR_RECORD_TASK, .task = *task};

@@ -53,7 +53,8 @@ enum auction_run_state {
     AUCTION_RUN_WANTED,   /* RUNNING has to come to stand in the record store */
     AUCTION_RUN_STARTED,  /* START is out */
     AUCTION_RUN_ENDED,    /* DONE or RELEASED has to come to stand */
-    AUCTION_RUN_STOPPING, /* lost or cancelled: STOP has to go out */
+    AUCTION_RUN_LOST,     /* or cancelled: STOP has to go out */
+    AUCTION_RUN_STOPPING, /* STOP is out; the slot is free when the executor says so */
     AUCTION_RUN_STATES,
 };
 
@@ -104,6 +105,8 @@ struct auction_entry *chirr_auction_entry_find(const struct chirr_auction *aucti
 
 /* ---- auction_run.c ------------------------------------------------------------------------- */
 
+/* NOT_STARTED for want of a slot, which says nothing of the command. */
+bool chirr_auction_result_is_no_slot(const struct chirr_task_result *result);
 /* NULL when nothing of the task runs, ends or stops here. */
 struct auction_run *chirr_auction_run_find(const struct chirr_auction *auction, chirr_task_id id);
 /* Slots in use. */

@@ -17,12 +17,12 @@ enum chirr_output_kind {
     CHIRR_OUTPUT_PERSIST,    /* make `record` durable before any later output is carried out */
     CHIRR_OUTPUT_PRICE,      /* ask the learner what `task` would cost; answered by _price() */
     CHIRR_OUTPUT_START,      /* run `task` */
-    CHIRR_OUTPUT_STOP,       /* kill the run of `task` (id and epoch): it was lost or cancelled */
-    CHIRR_OUTPUT_OUTCOME,    /* let the learner learn from `task`, which is DONE */
-    CHIRR_OUTPUT_APPLY,      /* hand `delta` to the learner */
-    CHIRR_OUTPUT_WEIGH,      /* set the learner's g of `weight.origin` */
-    CHIRR_OUTPUT_EXTRACT,    /* let the learner extract a delta; answered by _delta() */
-    CHIRR_OUTPUT_MEMBER,     /* news for people: `member` changed its status */
+    CHIRR_OUTPUT_STOP,    /* kill the run of `task` (id and epoch), lost or cancelled; _ended() */
+    CHIRR_OUTPUT_OUTCOME, /* let the learner learn from `task`, which is DONE */
+    CHIRR_OUTPUT_APPLY,   /* hand `delta` to the learner */
+    CHIRR_OUTPUT_WEIGH,   /* set the learner's g of `weight.origin` */
+    CHIRR_OUTPUT_EXTRACT, /* let the learner extract a delta; answered by _delta() */
+    CHIRR_OUTPUT_MEMBER,  /* news for people: `member` changed its status */
     CHIRR_OUTPUT_COUNT,
 };
 

@@ -382,6 +382,38 @@ Test(agent, bad_requests_are_refused_and_counted)
     chirr_agent_destroy(agent);
 }
 
+Test(agent, what_waits_for_the_slot_of_a_cancelled_job_runs_once_that_has_ended)
+{
+    struct chirr_agent_config config = config_of("patient");
+    struct chirr_agent *agent = open_agent(&config);
+    struct chirr_task_spec deaf = SPEC(3, "sh\0-c\0trap '' TERM; while :; do sleep 0.1; done");
+    struct chirr_task_spec next = SPEC(1, "true");
+    chirr_task_id deaf_id;
+    chirr_task_id next_id;
+    char cancel[64];
+    cr_assert_eq(chirr_agent_submit(agent, &deaf, &deaf_id), CHIRR_OK);
+    chirr_time_us until = chirr_clock_now() + PATIENCE_US;
+    while (chirr_executor_count(agent->executor)->running == 0 && chirr_clock_now() < until) {
+        turn_all(&agent, 1);
+    }
+    cr_assert_eq(chirr_agent_submit(agent, &next, &next_id), CHIRR_OK);
+    until = chirr_clock_now() + CHIRR_US_PER_S; /* the trap is set, the next has settled */
+    while (chirr_clock_now() < until) {
+        turn_all(&agent, 1);
+    }
+    snprintf(cancel, sizeof cancel, "{\"verb\": \"cancel\", \"task\": \"%016lx\"}", deaf_id);
+    json_decref(answer_of(agent, cancel));
+    const struct chirr_task *task = turn_until_done(&agent, 1, next_id);
+    cr_assert_eq(task->result.end, CHIRR_TASK_END_EXITED);
+    cr_assert_eq(task->result.code, 0);
+    cr_assert_eq(task->epoch, 0, "it was not tried before");
+    const struct chirr_executor_counters *count = chirr_executor_count(agent->executor);
+    cr_assert_eq(count->refused_full, 0);
+    cr_assert_eq(count->killed, 1, "the job was deaf");
+    cr_assert_eq(task_of(agent, deaf_id)->phase, CHIRR_TASK_CANCELLED);
+    chirr_agent_destroy(agent);
+}
+
 Test(agent, the_status_names_every_drop)
 {
     struct chirr_agent_config config = config_of("open");

@@ -24,7 +24,7 @@ struct flight {
 };
 
 struct job {
-    bool running;
+    bool running, stopped;
     chirr_task_id task;
     uint32_t epoch;
     chirr_time_us ends_at;
@@ -194,11 +194,15 @@ static void carry_out(struct world *world, uint32_t index, const struct chirr_ou
     }
     case CHIRR_OUTPUT_START:
         cr_assert_not(place->job.running, "node %u has one slot", index);
-        place->job = (struct job){true, output->task->id, output->task->epoch, world->now + JOB_US};
+        place->job = (struct job){.running = true,
+                                  .task = output->task->id,
+                                  .epoch = output->task->epoch,
+                                  .ends_at = world->now + JOB_US};
         place->starts++;
         break;
     case CHIRR_OUTPUT_STOP:
-        place->job.running = false;
+        cr_assert(place->job.running && place->job.task == output->task->id);
+        place->job.stopped = true;
         break;
     case CHIRR_OUTPUT_APPLY:
         place->deltas_applied++;
@@ -258,7 +262,7 @@ static void end_job(struct world *world, uint32_t index)
     place->job.running = false;
     cr_assert_eq(
         chirr_node_ended(place->node, place->job.task, place->job.epoch, &result, world->now),
-        CHIRR_OK);
+        place->job.stopped ? CHIRR_ERR_NOTFOUND : CHIRR_OK);
 }
 
 static void run(struct world *world, chirr_time_us duration)

@@ -8,6 +8,8 @@
 
 #define BEAT_US CHIRR_US_PER_S
 #define SYNC_US CHIRR_US_PER_S
+/* What traps SIGTERM, or takes its time to end. */
+#define STOP_GRACE_US CHIRR_US_PER_S
 #define PRICE_US (3 * CHIRR_US_PER_MS)
 
 struct world_config world_config_default(uint64_t seed)
@@ -266,8 +268,9 @@ static void stop(struct world *world, uint32_t index, const struct chirr_task *t
 {
     for (uint32_t i = 0; i < 8; i++) {
         struct world_run *run = &world->agents[index].runs[i];
-        if (run->task == task->id && run->epoch == task->epoch) {
-            run->task = 0;
+        if (run->task == task->id && run->epoch == task->epoch && !run->stopped) {
+            run->stopped = true;
+            run->ends_us = chirr_time_min(run->ends_us, world->now + STOP_GRACE_US);
             world->stop_count++;
             return;
         }
@@ -439,7 +442,7 @@ static void finish_runs(struct world *world, uint32_t index)
                                            .code = missing ? 2 : 0,
                                            .duration_us = (uint64_t)(world->now - run.since_us)};
         cr_assert_eq(chirr_auction_ended(agent->auction, run.task, run.epoch, &result, world->now),
-                     CHIRR_OK);
+                     run.stopped ? CHIRR_ERR_NOTFOUND : CHIRR_OK);
         world_pump(world, index);
     }
 }

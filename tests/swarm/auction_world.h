@@ -46,6 +46,7 @@ struct world_run {
     uint32_t epoch;
     chirr_time_us since_us;
     chirr_time_us ends_us;
+    bool stopped; /* and yet in its slot until it has ended */
 };
 
 struct world_agent {

@@ -2,6 +2,7 @@
 #include "swarm/auction.h"
 
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <string.h>
 
 #include "tests/support/sample.h"
@@ -329,9 +330,71 @@ Test(auction, a_run_overtaken_by_a_later_epoch_is_stopped_and_forgotten)
     cr_assert_eq(output.task->id, task.task.id);
     cr_assert_eq(output.task->epoch, 0, "the run's epoch, not the record's");
     cr_assert_not(chirr_auction_poll(alone.auction, &output));
-    cr_assert_eq(chirr_auction_running_count(alone.auction), 0);
     cr_assert_eq(chirr_auction_ended(alone.auction, task.task.id, 0, &exited, now),
                  CHIRR_ERR_NOTFOUND);
+    cr_assert_eq(chirr_auction_running_count(alone.auction), 0);
+}
+
+/* Prices what is asked, states what is wanted; the kind of the first other output, 0: none. */
+static enum chirr_output_kind pump_alone(chirr_time_us now, struct chirr_task *task)
+{
+    struct chirr_record record;
+    struct chirr_output output;
+    for (;;) {
+        if (chirr_auction_statement(alone.auction, &record)) {
+            alone_state(&alone, &record, now);
+        } else if (!chirr_auction_poll(alone.auction, &output)) {
+            return 0;
+        } else if (output.kind != CHIRR_OUTPUT_PRICE) {
+            *task = *output.task;
+            return output.kind;
+        } else {
+            struct chirr_price price = {
+                .task = output.task->id, .duration_us = 1000, .success_permille = 1000};
+            chirr_auction_price(alone.auction, &price, now);
+        }
+    }
+}
+
+Test(auction, a_stopped_run_keeps_its_slot_until_it_has_ended)
+{
+    struct chirr_record first;
+    struct chirr_task told;
+    chirr_time_us now = start_one(&first);
+    struct chirr_record second = sample_task(0, 2);
+    alone_state(&alone, &second, now);
+    struct chirr_record cancelled = sample_phase(&first, CHIRR_TASK_CANCELLED, 0, 0);
+    alone_state(&alone, &cancelled, now);
+    cr_assert_eq(pump_alone(now, &told), CHIRR_OUTPUT_STOP);
+    for (int i = 0; i < 20; i++) {
+        now = tick(&alone);
+        cr_assert_eq(pump_alone(now, &told), 0, "the only slot is not free yet");
+    }
+    cr_assert_eq(chirr_auction_running_count(alone.auction), 1);
+    cr_assert_eq(chirr_auction_ended(alone.auction, first.task.id, 0, &exited, now),
+                 CHIRR_ERR_NOTFOUND);
+    cr_assert_eq(tick(&alone), now, "what waits for the slot has settled long ago");
+    cr_assert_eq(pump_alone(now, &told), CHIRR_OUTPUT_START);
+    cr_assert_eq(told.id, second.task.id);
+}
+
+Test(auction, want_of_a_slot_is_not_held_against_a_task)
+{
+    struct chirr_record task;
+    struct chirr_task told;
+    chirr_time_us now = start_one(&task);
+    const struct chirr_task_result no_slot = {.end = CHIRR_TASK_END_NOT_STARTED, .code = EBUSY};
+    for (uint32_t epoch = 0; epoch < 5; epoch++) {
+        cr_assert_eq(chirr_auction_ended(alone.auction, task.task.id, epoch, &no_slot, now),
+                     CHIRR_OK);
+        enum chirr_output_kind kind = 0;
+        for (int i = 0; i < 20 && kind == 0; i++) {
+            kind = pump_alone(now, &told);
+            now = kind == 0 ? tick(&alone) : now;
+        }
+        cr_assert_eq(kind, CHIRR_OUTPUT_START, "epoch %u", epoch);
+        cr_assert_eq(told.epoch, epoch + 1);
+    }
 }
 
 Test(auction, a_run_that_ends_before_it_could_be_stopped_is_not_stopped)
