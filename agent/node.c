@@ -105,7 +105,14 @@ struct chirr_node *chirr_node_create(struct chirr_arena *arena,
 
 enum chirr_err chirr_node_restore(struct chirr_node *node, const struct chirr_record *record)
 {
-    return chirr_dissemination_restore(node->dissemination, record);
+    enum chirr_err err = chirr_dissemination_restore(node->dissemination, record);
+    if (err == CHIRR_OK && record->kind == CHIRR_RECORD_TASK) {
+        const struct chirr_record *known = chirr_records_task(node->records, record->task.id);
+        if (known != NULL) {
+            chirr_auction_restore(node->auction, &known->task);
+        }
+    }
+    return err;
 }
 
 /* ---- Input --------------------------------------------------------------------------------- */

@@ -50,7 +50,8 @@ size_t chirr_node_bytes(const struct chirr_node_config *config);
 struct chirr_node *chirr_node_create(struct chirr_arena *arena,
                                      const struct chirr_node_config *config, chirr_time_us now);
 
-/* Takes back a record that the durable store kept; before the first other input. */
+/* Takes back a record that the durable store kept; before the first other input. The outcome of a
+ * task that had ended is not told again. */
 CHIRR_NODISCARD enum chirr_err chirr_node_restore(struct chirr_node *node,
                                                   const struct chirr_record *record);
 

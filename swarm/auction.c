@@ -60,8 +60,6 @@ size_t chirr_auction_bytes(const struct chirr_auction_config *config)
            chirr_arena_round(config->slots * sizeof(int64_t));
 }
 
-static void see_task(struct chirr_auction *auction, const struct chirr_task *task);
-
 struct chirr_auction *chirr_auction_create(struct chirr_arena *arena,
                                            const struct chirr_auction_config *config,
                                            const struct chirr_record_store *records,
@@ -94,7 +92,7 @@ struct chirr_auction *chirr_auction_create(struct chirr_arena *arena,
     }
     chirr_random_init(&auction->random, config->seed, config->self);
     for (uint32_t i = 0; i < chirr_records_task_count(records); i++) {
-        see_task(auction, &chirr_records_task_at(records, i)->task);
+        chirr_auction_restore(auction, &chirr_records_task_at(records, i)->task);
     }
     return auction;
 }
@@ -238,6 +236,17 @@ static void see_task(struct chirr_auction *auction, const struct chirr_task *tas
     struct auction_run *run = chirr_auction_run_find(auction, task->id);
     if (run != NULL) {
         chirr_auction_run_reconcile(auction, run, task);
+    }
+}
+
+void chirr_auction_restore(struct chirr_auction *auction, const struct chirr_task *task)
+{
+    see_task(auction, task);
+    struct auction_entry *entry = chirr_auction_entry_find(auction, task->id);
+    if (entry != NULL && entry->outcome) {
+        entry->outcome = false;
+        entry->outcome_told = true;
+        auction->outcomes--;
     }
 }
 

@@ -66,6 +66,10 @@ struct chirr_auction *chirr_auction_create(struct chirr_arena *arena,
                                            const struct chirr_membership *membership,
                                            struct chirr_leases *leases, chirr_time_us now);
 
+/* A task from before this process; one that has ended had its outcome told then: the learner's
+ * checkpoint holds it. What the store holds at creation is taken for such. */
+void chirr_auction_restore(struct chirr_auction *auction, const struct chirr_task *task);
+
 /* A task or claims record changed (every change must be shown), or a member did. */
 void chirr_auction_notice(struct chirr_auction *auction, const struct chirr_record *record,
                           chirr_time_us now);

@@ -39,6 +39,7 @@ struct place {
     struct job job;
     uint32_t starts;
     uint32_t deltas_applied;
+    uint32_t outcomes;
     struct chirr_record disk[DISK_MAX];
     uint32_t disk_count;
 };
@@ -206,6 +207,9 @@ static void carry_out(struct world *world, uint32_t index, const struct chirr_ou
         break;
     case CHIRR_OUTPUT_APPLY:
         place->deltas_applied++;
+        break;
+    case CHIRR_OUTPUT_OUTCOME:
+        place->outcomes++;
         break;
     default:
         break;
@@ -415,6 +419,26 @@ Test(node, an_accepted_task_outlives_its_submitter_who_told_nobody)
     boot(world, 1, 1 << 16);
     run(world, 12 * CHIRR_US_PER_S);
     cr_assert(done_everywhere(world, id));
+    world_destroy(world);
+}
+
+Test(node, the_outcome_of_a_task_is_told_once_over_all_lives)
+{
+    struct world *world = world_create(2);
+    run(world, 5 * CHIRR_US_PER_S);
+    chirr_task_id id = submit(world, 1);
+    run(world, 10 * CHIRR_US_PER_S);
+    cr_assert(done_everywhere(world, id));
+    for (uint32_t i = 0; i < 2; i++) {
+        cr_assert_eq(world->places[i].outcomes, 1);
+        kill_place(world, i);
+        boot(world, i, 1 << 16);
+    }
+    run(world, 10 * CHIRR_US_PER_S);
+    cr_assert(done_everywhere(world, id));
+    for (uint32_t i = 0; i < 2; i++) {
+        cr_assert_eq(world->places[i].outcomes, 1, "node %u was told again", i);
+    }
     world_destroy(world);
 }
 

@@ -439,6 +439,19 @@ Test(auction, an_outcome_is_told_once_even_when_another_result_becomes_canonical
     cr_assert_not(chirr_auction_poll(alone.auction, &output));
 }
 
+Test(auction, the_outcome_of_a_restored_task_was_told_before)
+{
+    struct chirr_record task = sample_task(0, 1);
+    struct chirr_record done = sample_phase(&task, CHIRR_TASK_DONE, 1, 1);
+    done = sample_stamped(&done, 1, 1, 1);
+    enum chirr_join join;
+    cr_assert_eq(chirr_records_join(alone.records, &done, &join), CHIRR_OK);
+    chirr_auction_restore(alone.auction, &done.task);
+    chirr_auction_notice(alone.auction, &done, 0);
+    struct chirr_output output;
+    cr_assert_not(chirr_auction_poll(alone.auction, &output));
+}
+
 Test(auction, a_claim_that_gets_weaker_has_to_settle_again)
 {
     finish_alone();
