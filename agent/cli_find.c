@@ -98,7 +98,7 @@ static void search_swarm(struct search *search, const char *directory, const cha
 
 static void search_home(struct search *search, const char *home)
 {
-    DIR *entries = opendir(home);
+    DIR *entries = is_own_directory(home) ? opendir(home) : NULL;
     struct dirent *entry;
     while (entries != NULL && (entry = readdir(entries)) != NULL) {
         char path[CHIRR_PATH_BYTES_MAX + 8 + 256 + 1]; /* as readdir names at most */

@@ -42,23 +42,9 @@ static enum chirr_err socket_path(const char *runtime_dir, const char *name,
     return CHIRR_OK;
 }
 
-/* Makes every missing part of the path, for its owner alone. What exists is never changed. */
-static enum chirr_err make_directory(const char *directory, struct chirr_error *error)
+/* Where sockets stand nobody else may enter: who connects may stop the agent. */
+static enum chirr_err check_directory(const char *path, struct chirr_error *error)
 {
-    char path[CHIRR_PATH_BYTES_MAX];
-    if (snprintf(path, sizeof path, "%s", directory) >= (int)sizeof path) {
-        return chirr_error_set(error, CHIRR_ERR_RANGE, "%s: path too long", directory);
-    }
-    for (char *slash = strchr(path + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
-        *slash = '\0';
-        if (mkdir(path, 0700) != 0 && errno != EEXIST) {
-            return chirr_error_set(error, CHIRR_ERR_IO, "%s: %s", path, strerror(errno));
-        }
-        *slash = '/';
-    }
-    if (mkdir(path, 0700) != 0 && errno != EEXIST) {
-        return chirr_error_set(error, CHIRR_ERR_IO, "%s: %s", path, strerror(errno));
-    }
     struct stat status;
     if (stat(path, &status) != 0 || !S_ISDIR(status.st_mode)) {
         return chirr_error_set(error, CHIRR_ERR_IO, "%s: is not a directory", path);
@@ -73,6 +59,56 @@ static enum chirr_err make_directory(const char *directory, struct chirr_error *
                                path);
     }
     return CHIRR_OK;
+}
+
+/* Where everybody may put things, as in /tmp, whoever owns a part of the path could exchange what
+ * is below it: from there on each part has to be a directory, no link, that is ours or root's. */
+static enum chirr_err check_part(const char *path, bool *shared, struct chirr_error *error)
+{
+    struct stat status;
+    if ((*shared ? lstat(path, &status) : stat(path, &status)) != 0) {
+        return chirr_error_set(error, CHIRR_ERR_IO, "%s: %s", path, strerror(errno));
+    }
+    bool ours = status.st_uid == geteuid() || status.st_uid == 0;
+    if (*shared && (!S_ISDIR(status.st_mode) || !ours || (status.st_mode & 022) != 0)) {
+        return chirr_error_set(
+            error, CHIRR_ERR_UNTRUSTED,
+            "%s: expected a directory of your own that nobody else may write to, "
+            "because everybody may put things beside it; remove it, or set "
+            "XDG_RUNTIME_DIR or `runtime:`",
+            path);
+    }
+    *shared = *shared || (status.st_mode & S_IWOTH) != 0;
+    return CHIRR_OK;
+}
+
+static enum chirr_err make_part(const char *path, bool *shared, struct chirr_error *error)
+{
+    if (mkdir(path, 0700) != 0 && errno != EEXIST) {
+        return chirr_error_set(error, CHIRR_ERR_IO, "%s: %s", path, strerror(errno));
+    }
+    return check_part(path, shared, error);
+}
+
+/* Makes every missing part of the path, for its owner alone. What exists is never changed. */
+static enum chirr_err make_directory(const char *directory, struct chirr_error *error)
+{
+    char path[CHIRR_PATH_BYTES_MAX];
+    bool shared = false;
+    enum chirr_err err = CHIRR_OK;
+    if (snprintf(path, sizeof path, "%s", directory) >= (int)sizeof path) {
+        return chirr_error_set(error, CHIRR_ERR_RANGE, "%s: path too long", directory);
+    }
+    for (char *slash = strchr(path + 1, '/'); slash != NULL && err == CHIRR_OK;
+         slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        err = make_part(path, &shared, error);
+        *slash = '/';
+    }
+    if (err == CHIRR_OK) {
+        err = make_part(path, &shared, error);
+    }
+    return err == CHIRR_OK ? check_directory(path, error) : err;
 }
 
 /* Does anybody listen there? A socket file outlives an agent that was killed. One that is stopped

@@ -194,6 +194,35 @@ Test(control, a_directory_that_others_may_use_is_refused_and_left_as_it_is)
     cr_assert_eq(status.st_mode & 0777, 0755);
 }
 
+/* DIRECTORY/shared is as /tmp is; a part of the path has been put there before us. */
+static void expect_refused_in_shared(const char *part)
+{
+    struct chirr_error error = {0};
+    snprintf(runtime, sizeof runtime, "%s/shared/%s/b", directory, part);
+    cr_expect_null(chirr_control_create(runtime, "cricket", &error), "%s", part);
+    cr_expect_eq(error.code, CHIRR_ERR_UNTRUSTED, "%s: %s", part, error.text);
+    cr_expect_not_null(strstr(error.text, "XDG_RUNTIME_DIR"), "%s", error.text);
+}
+
+Test(control, what_somebody_else_put_where_everybody_may_is_not_entered)
+{
+    const char *shared = directory_file(directory, "shared");
+    cr_assert_eq(mkdir(shared, 0700), 0);
+    cr_assert_eq(chmod(shared, 01777), 0);
+    cr_assert_eq(mkdir(directory_file(shared, "open"), 0700), 0);
+    cr_assert_eq(chmod(directory_file(shared, "open"), 0777), 0);
+    expect_refused_in_shared("open");
+    cr_assert_eq(symlink(directory, directory_file(shared, "link")), 0);
+    expect_refused_in_shared("link");
+    cr_assert_eq(mkdir(directory_file(shared, "foreign"), 0700), 0);
+    if (chown(directory_file(shared, "foreign"), 12345, 12345) == 0) { /* few may give away */
+        expect_refused_in_shared("foreign");
+    }
+    snprintf(runtime, sizeof runtime, "%s/shared/a/b", directory);
+    chirr_control_destroy(serve());
+    chirr_control_destroy(serve()); /* what we made ourselves is fine */
+}
+
 Test(control, a_second_agent_of_the_same_name_is_refused)
 {
     struct chirr_control *control = serve();
