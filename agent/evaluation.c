@@ -112,7 +112,7 @@ struct asking {
     pthread_t thread;
     bool started;
     struct chirr_evaluation *evaluation;
-    const struct chirr_launcher *launcher;
+    struct chirr_launcher *launcher;
     uint32_t agent;
 };
 
@@ -153,8 +153,7 @@ static void *ask_agent(void *context)
     return NULL;
 }
 
-void chirr_evaluation_run(struct chirr_evaluation *evaluation,
-                          const struct chirr_launcher *launcher)
+void chirr_evaluation_run(struct chirr_evaluation *evaluation, struct chirr_launcher *launcher)
 {
     struct asking askings[CHIRR_FLEET_AGENTS_MAX];
     uint32_t count = chirr_launcher_agent_count(launcher);

@@ -40,8 +40,7 @@ CHIRR_NODISCARD enum chirr_err chirr_evaluation_prepare(struct chirr_evaluation 
                                                         struct chirr_error *error);
 /* Asks every agent that is ready; figures of the others stay NaN. Blocks, at most about a minute.
  */
-void chirr_evaluation_run(struct chirr_evaluation *evaluation,
-                          const struct chirr_launcher *launcher);
+void chirr_evaluation_run(struct chirr_evaluation *evaluation, struct chirr_launcher *launcher);
 /* Removes the files. */
 void chirr_evaluation_remove(const struct chirr_evaluation *evaluation,
                              const struct chirr_fleet_config *fleet);

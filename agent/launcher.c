@@ -22,8 +22,13 @@
 #define EARLY_DEATH_US (10 * CHIRR_US_PER_S)
 #define EARLY_DEATHS_MAX 5
 
-#define STATUS_TIMEOUT_MS 1000
-#define FIRST_STATUS_TIMEOUT_MS 200
+/* One loop asks all agents, so that each wait holds up everything else. */
+#define STATUS_TIMEOUT_MS 500
+#define PROBE_TIMEOUT_MS 200 /* of one that starts or is silent */
+/* A silent agent is left alone this long, twice as long after each probe in vain. */
+#define SILENCE_US (250 * CHIRR_US_PER_MS)
+#define SILENCE_DOUBLINGS_MAX 4
+#define SILENCE_TOLD 2 /* requests without an answer; one alone may be chance */
 #define STOP_TIMEOUT_MS 1000
 #define STOP_GRACE_MS 8000
 #define TERM_GRACE_MS 4000
@@ -152,6 +157,8 @@ static enum chirr_err start_agent(struct chirr_launcher *launcher, uint32_t inde
     }
     chirr_snapshot_add_life(&agent->before, &agent->now.totals);
     agent->now = (struct chirr_snapshot){0};
+    agent->unanswered = 0;
+    agent->silent_us = 0;
     agent->state = CHIRR_LAUNCHED_STARTING;
     agent->started_us = chirr_clock_now();
     if (agent->starts++ > 0) {
@@ -251,43 +258,73 @@ enum chirr_err chirr_launcher_turn(struct chirr_launcher *launcher, struct chirr
 
 /* ---- Asking ---------------------------------------------------------------------------------- */
 
-static enum chirr_err ask(const struct chirr_launcher *launcher, uint32_t agent,
-                          const json_t *request, int timeout_ms, json_t **reply,
-                          struct chirr_error *error)
+static enum chirr_err ask(struct chirr_launcher *launcher, uint32_t index, const json_t *request,
+                          int timeout_ms, json_t **reply, struct chirr_error *error)
 {
-    const struct chirr_agent_config *config = &launcher->fleet->agents[agent];
-    return chirr_control_ask(config->runtime_dir, config->name, request, timeout_ms, reply, error);
+    const struct chirr_agent_config *config = &launcher->fleet->agents[index];
+    struct chirr_launched *agent = &launcher->agents[index];
+    enum chirr_err err =
+        chirr_control_ask(config->runtime_dir, config->name, request, timeout_ms, reply, error);
+    if (err != CHIRR_ERR_BUSY) {
+        agent->unanswered = 0;
+        return err;
+    }
+    uint32_t doublings =
+        agent->unanswered < SILENCE_DOUBLINGS_MAX ? agent->unanswered : SILENCE_DOUBLINGS_MAX;
+    agent->silent_us = chirr_clock_now() + (SILENCE_US << doublings);
+    agent->unanswered++;
+    return err;
 }
 
-enum chirr_err chirr_launcher_ask(const struct chirr_launcher *launcher, uint32_t agent,
+enum chirr_err chirr_launcher_ask(struct chirr_launcher *launcher, uint32_t index,
                                   const json_t *request, int timeout_ms, json_t **reply,
                                   struct chirr_error *error)
 {
-    if (launcher->agents[agent].state != CHIRR_LAUNCHED_READY) {
-        return chirr_error_set(error, CHIRR_ERR_NOTFOUND, "agent %s does not run",
-                               launcher->fleet->agents[agent].name);
+    const struct chirr_launched *agent = &launcher->agents[index];
+    const char *name = launcher->fleet->agents[index].name;
+    *reply = NULL;
+    if (agent->state != CHIRR_LAUNCHED_READY) {
+        return chirr_error_set(error, CHIRR_ERR_NOTFOUND, "agent %s does not run", name);
     }
-    return ask(launcher, agent, request, timeout_ms, reply, error);
+    if (agent->unanswered > 0) {
+        return chirr_error_set(error, CHIRR_ERR_BUSY, "agent %s does not answer", name);
+    }
+    return ask(launcher, index, request, timeout_ms, reply, error);
+}
+
+static void refresh_agent(struct chirr_launcher *launcher, uint32_t index, const json_t *request)
+{
+    struct chirr_launched *agent = &launcher->agents[index];
+    const char *name = launcher->fleet->agents[index].name;
+    int timeout_ms = chirr_launcher_answers(agent) ? STATUS_TIMEOUT_MS : PROBE_TIMEOUT_MS;
+    bool was_told = agent->unanswered >= SILENCE_TOLD;
+    json_t *reply = NULL;
+    enum chirr_err err = ask(launcher, index, request, timeout_ms, &reply, NULL);
+    if (agent->state == CHIRR_LAUNCHED_READY && !was_told && agent->unanswered == SILENCE_TOLD) {
+        chirr_launcher_note(launcher, "%s does not answer", name);
+    }
+    if (err != CHIRR_OK) {
+        return;
+    }
+    if (agent->state == CHIRR_LAUNCHED_READY && was_told) {
+        chirr_launcher_note(launcher, "%s answers again", name);
+    }
+    chirr_snapshot_parse(reply, &agent->now);
+    json_decref(reply);
+    agent->state = CHIRR_LAUNCHED_READY;
+    agent->was_ready = true;
 }
 
 void chirr_launcher_refresh(struct chirr_launcher *launcher, bool all)
 {
     json_t *request = json_pack("{s:s}", "verb", "status");
     for (uint32_t i = 0; i < launcher->fleet->agent_count; i++) {
-        struct chirr_launched *agent = &launcher->agents[i];
-        if (agent->state != CHIRR_LAUNCHED_STARTING && !(all && runs(agent))) {
-            continue;
+        const struct chirr_launched *agent = &launcher->agents[i];
+        bool wanted = all || !chirr_launcher_answers(agent);
+        bool due = agent->unanswered == 0 || chirr_clock_now() >= agent->silent_us;
+        if (runs(agent) && wanted && due) {
+            refresh_agent(launcher, i, request);
         }
-        json_t *reply = NULL;
-        int timeout_ms =
-            agent->state == CHIRR_LAUNCHED_READY ? STATUS_TIMEOUT_MS : FIRST_STATUS_TIMEOUT_MS;
-        if (ask(launcher, i, request, timeout_ms, &reply, NULL) != CHIRR_OK) {
-            continue;
-        }
-        chirr_snapshot_parse(reply, &agent->now);
-        json_decref(reply);
-        agent->state = CHIRR_LAUNCHED_READY;
-        agent->was_ready = true;
     }
     json_decref(request);
 }
@@ -313,12 +350,19 @@ static uint32_t running_count(const struct chirr_launcher *launcher)
     return count;
 }
 
+/* A suspended process takes no signal but SIGKILL before it is continued. */
+static void signal_agent(const struct chirr_launched *agent, int number)
+{
+    if (agent->pid != 0) {
+        kill(agent->pid, number);
+        kill(agent->pid, SIGCONT);
+    }
+}
+
 static void signal_all(struct chirr_launcher *launcher, int number)
 {
     for (uint32_t i = 0; i < launcher->fleet->agent_count; i++) {
-        if (launcher->agents[i].pid != 0) {
-            kill(launcher->agents[i].pid, number);
-        }
+        signal_agent(&launcher->agents[i], number);
     }
 }
 
@@ -341,11 +385,11 @@ static void ask_to_stop(struct chirr_launcher *launcher)
     for (uint32_t i = 0; i < launcher->fleet->agent_count; i++) {
         struct chirr_launched *agent = &launcher->agents[i];
         json_t *reply = NULL;
-        bool asked = agent->state == CHIRR_LAUNCHED_READY &&
+        bool asked = chirr_launcher_answers(agent) &&
                      ask(launcher, i, request, STOP_TIMEOUT_MS, &reply, NULL) == CHIRR_OK;
         json_decref(reply);
-        if (!asked && agent->pid != 0) {
-            kill(agent->pid, SIGTERM);
+        if (!asked) {
+            signal_agent(agent, SIGTERM);
         }
     }
     json_decref(request);
@@ -429,9 +473,14 @@ uint32_t chirr_launcher_ready_count(const struct chirr_launcher *launcher)
 {
     uint32_t count = 0;
     for (uint32_t i = 0; i < launcher->fleet->agent_count; i++) {
-        count += launcher->agents[i].state == CHIRR_LAUNCHED_READY;
+        count += chirr_launcher_answers(&launcher->agents[i]);
     }
     return count;
+}
+
+bool chirr_launcher_answers(const struct chirr_launched *agent)
+{
+    return agent->state == CHIRR_LAUNCHED_READY && agent->unanswered == 0;
 }
 
 const struct chirr_launched *chirr_launcher_agent(const struct chirr_launcher *launcher,

@@ -8,8 +8,11 @@
  * failure of the whole launch; one that ends later is started again, where the fleet says so, after
  * a pause that doubles with each early death.
  *
- * Time is that of agent/clock.h. One thread drives it (`chirr_launcher_ask` alone
- * may be called from others while nothing else is); that thread must live as long as the agents.
+ * One that runs but does not answer in time is *silent*: it is asked for its status alone, ever
+ * more rarely and briefly, until it answers, so that it does not hold up what the others are asked.
+ *
+ * Time is that of agent/clock.h. One thread drives it (`chirr_launcher_ask` alone may be called
+ * from others, one an agent, while nothing else is); that thread must live as long as the agents.
  * No ZeroMQ context is open while it forks. */
 #ifndef CHIRR_AGENT_LAUNCHER_H
 #define CHIRR_AGENT_LAUNCHER_H
@@ -32,6 +35,8 @@ struct chirr_launched {
     enum chirr_launched_state state;
     pid_t pid; /* 0: none */
     bool was_ready;
+    uint32_t unanswered;     /* requests in a row; silent when more than none */
+    chirr_time_us silent_us; /* not asked before */
     uint32_t starts, kills, early_deaths;
     chirr_time_us started_us, restart_us;
     struct chirr_snapshot now;           /* as last asked in this life */
@@ -63,23 +68,28 @@ CHIRR_NODISCARD enum chirr_err chirr_launcher_start(struct chirr_launcher *launc
  * ever ready, or all have ended for good; `error` shows the end of its log. */
 CHIRR_NODISCARD enum chirr_err chirr_launcher_turn(struct chirr_launcher *launcher,
                                                    struct chirr_error *error);
-/* Asks agents for their status: those that are starting, or, with `all`, every one that runs. */
+/* Asks agents for their status: those that are starting or silent, or, with `all`, every one that
+ * runs; silent ones when it is time to. */
 void chirr_launcher_refresh(struct chirr_launcher *launcher, bool all);
 
 /* kill -9. CHIRR_ERR_NOTFOUND: it does not run. */
 CHIRR_NODISCARD enum chirr_err chirr_launcher_kill(struct chirr_launcher *launcher, uint32_t agent);
 
 /* `stop` by the control socket, then SIGTERM, then SIGKILL; returns when every process is gone, or
- * after about 15 s. Returns how many had to be killed. */
+ * after about 15 s. One that is suspended (SIGSTOP) is continued. Returns how many had to be
+ * killed.
+ */
 uint32_t chirr_launcher_stop(struct chirr_launcher *launcher);
 
-/* One request to an agent; see chirr_control_ask. CHIRR_ERR_NOTFOUND: it is not ready. */
-CHIRR_NODISCARD enum chirr_err chirr_launcher_ask(const struct chirr_launcher *launcher,
-                                                  uint32_t agent, const json_t *request,
-                                                  int timeout_ms, json_t **reply,
-                                                  struct chirr_error *error);
+/* One request to an agent; see chirr_control_ask. CHIRR_ERR_NOTFOUND: it is not ready.
+ * CHIRR_ERR_BUSY: also, and at once, when it is silent. */
+CHIRR_NODISCARD enum chirr_err chirr_launcher_ask(struct chirr_launcher *launcher, uint32_t agent,
+                                                  const json_t *request, int timeout_ms,
+                                                  json_t **reply, struct chirr_error *error);
 
 uint32_t chirr_launcher_agent_count(const struct chirr_launcher *launcher);
+/* Ready and not silent. */
+bool chirr_launcher_answers(const struct chirr_launched *agent);
 uint32_t chirr_launcher_ready_count(const struct chirr_launcher *launcher);
 const struct chirr_launched *chirr_launcher_agent(const struct chirr_launcher *launcher,
                                                   uint32_t agent);

@@ -78,7 +78,9 @@ static void state_cell(FILE *out, const struct chirr_launched *agent, chirr_time
         fprintf(out, "  starting");
         break;
     case CHIRR_LAUNCHED_READY:
-        if (agent->now.running > 0) {
+        if (agent->unanswered > 0) {
+            fprintf(out, "  no answer");
+        } else if (agent->now.running > 0) {
             fprintf(out, "  runs %" PRIu32, agent->now.running);
         }
         break;
@@ -94,7 +96,7 @@ static void draw_row(FILE *out, const struct chirr_table *table,
     const struct chirr_agent_config *config = &chirr_launcher_fleet(launcher)->agents[index];
     const struct chirr_launched *agent = chirr_launcher_agent(launcher, index);
     const struct chirr_snapshot_totals totals = chirr_launcher_totals(launcher, index);
-    bool up = agent->state == CHIRR_LAUNCHED_READY;
+    bool up = chirr_launcher_answers(agent);
     bool red = table->colour && !up;
     fprintf(out, "%s%-10.10s %-8.8s", red ? RED : "", config->name, config->device);
     cell(out, 6, 3, up && agent->now.model ? agent->now.bits_now : NAN);
@@ -123,7 +125,7 @@ static struct sums add_up(const struct chirr_launcher *launcher)
     for (uint32_t i = 0; i < count; i++) {
         const struct chirr_launched *agent = chirr_launcher_agent(launcher, i);
         const struct chirr_snapshot_totals totals = chirr_launcher_totals(launcher, i);
-        bits[i] = agent->state == CHIRR_LAUNCHED_READY ? agent->now.bits_now : NAN;
+        bits[i] = chirr_launcher_answers(agent) ? agent->now.bits_now : NAN;
         sums.knowledge_bytes += totals.wire_knowledge;
         sums.wire_bytes += totals.wire_records + totals.wire_knowledge + totals.wire_membership;
     }

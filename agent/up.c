@@ -151,7 +151,7 @@ static enum chirr_err wait_until_ready(struct up *up, struct chirr_error *error)
 static uint32_t any_ready_agent(const struct up *up)
 {
     for (uint32_t i = 0; i < chirr_launcher_agent_count(up->launcher); i++) {
-        if (chirr_launcher_agent(up->launcher, i)->state == CHIRR_LAUNCHED_READY) {
+        if (chirr_launcher_answers(chirr_launcher_agent(up->launcher, i))) {
             return i;
         }
     }

@@ -12,8 +12,8 @@
 #include "agent/provision.h"
 #include "base/random.h"
 
-#define SUBMIT_TIMEOUT_MS 3000
-#define LIST_TIMEOUT_MS 2000
+#define SUBMIT_TIMEOUT_MS 1000
+#define LIST_TIMEOUT_MS 500
 #define ATTEMPTS_MAX 60
 #define RETRY_US (500 * CHIRR_US_PER_MS)
 
@@ -259,7 +259,7 @@ static uint32_t *index_slot(struct chirr_workload_run *run, uint64_t id)
     return &run->index[slot];
 }
 
-static bool submit_to(struct chirr_workload_run *run, const struct chirr_launcher *launcher,
+static bool submit_to(struct chirr_workload_run *run, struct chirr_launcher *launcher,
                       uint32_t agent, const json_t *request)
 {
     json_t *reply = NULL;
@@ -294,7 +294,7 @@ static json_t *submit_request(const struct chirr_workload_run *run)
                      "time_limit_ms", (int)run->workload->time_limit_ms);
 }
 
-static bool submit(struct chirr_workload_run *run, const struct chirr_launcher *launcher)
+static bool submit(struct chirr_workload_run *run, struct chirr_launcher *launcher)
 {
     json_t *request = submit_request(run);
     uint32_t count = chirr_launcher_agent_count(launcher);
@@ -402,7 +402,7 @@ static bool is_foreign(struct chirr_workload_run *run, const json_t *task)
     return id != 0 && *index_slot(run, id) == 0 && phase != NULL && strcmp(phase, "done") == 0;
 }
 
-static bool observe_by(struct chirr_workload_run *run, const struct chirr_launcher *launcher,
+static bool observe_by(struct chirr_workload_run *run, struct chirr_launcher *launcher,
                        uint32_t agent)
 {
     json_t *request = json_pack("{s:s}", "verb", "list");
@@ -428,7 +428,7 @@ static bool observe_by(struct chirr_workload_run *run, const struct chirr_launch
     return true;
 }
 
-void chirr_workload_observe(struct chirr_workload_run *run, const struct chirr_launcher *launcher,
+void chirr_workload_observe(struct chirr_workload_run *run, struct chirr_launcher *launcher,
                             bool all)
 {
     uint32_t count = chirr_launcher_agent_count(launcher);

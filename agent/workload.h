@@ -56,7 +56,7 @@ CHIRR_NODISCARD enum chirr_err chirr_workload_turn(struct chirr_workload_run *ru
                                                    struct chirr_error *error);
 
 /* Asks an agent (each time another), or with `all` every one, how the jobs stand. */
-void chirr_workload_observe(struct chirr_workload_run *run, const struct chirr_launcher *launcher,
+void chirr_workload_observe(struct chirr_workload_run *run, struct chirr_launcher *launcher,
                             bool all);
 
 struct chirr_workload_counts {

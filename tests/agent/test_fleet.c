@@ -151,16 +151,24 @@ static int wait_for(pid_t pid, int seconds)
 
 /* ---- Who runs -------------------------------------------------------------------------------- */
 
-static bool names_directory(const char *pid)
+/* Its bytes, the arguments' NULs among them; -1: no such process. */
+static ssize_t command_line(const char *pid, char *line, size_t capacity)
 {
-    char path[300], line[4096];
+    char path[300];
     snprintf(path, sizeof path, "/proc/%s/cmdline", pid);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
-        return false;
+        return -1;
     }
-    ssize_t bytes = read(fd, line, sizeof line);
+    ssize_t bytes = read(fd, line, capacity);
     close(fd);
+    return bytes;
+}
+
+static bool names_directory(const char *pid)
+{
+    char line[4096];
+    ssize_t bytes = command_line(pid, line, sizeof line);
     return bytes > 0 && memmem(line, (size_t)bytes, directory, strlen(directory)) != NULL;
 }
 
@@ -177,6 +185,25 @@ static int process_count(void)
     }
     closedir(proc);
     return count;
+}
+
+/* The agent whose file ends so; 0: none runs. It is older than the guard that it forks. */
+static pid_t agent_process(const char *ending)
+{
+    pid_t found = 0;
+    DIR *proc = opendir("/proc");
+    cr_assert_not_null(proc);
+    for (struct dirent *entry = readdir(proc); entry != NULL; entry = readdir(proc)) {
+        char line[4096];
+        ssize_t bytes = command_line(entry->d_name, line, sizeof line);
+        if (bytes > 0 && memmem(line, (size_t)bytes, directory, strlen(directory)) != NULL &&
+            memmem(line, (size_t)bytes, ending, strlen(ending)) != NULL &&
+            (found == 0 || atoi(entry->d_name) < found)) {
+            found = (pid_t)atoi(entry->d_name);
+        }
+    }
+    closedir(proc);
+    return found;
 }
 
 /* Whether, within `seconds`, the number of processes reaches at least `least` (or 0, for 0). */
@@ -385,4 +412,44 @@ Test(fleet, an_interrupted_fleet_stops_its_agents_and_says_what_was_done, .init 
     cr_assert_eq(wait_for(pid, 20), 130);
     cr_assert_eq(process_count(), 0);
     cr_assert_not_null(strstr(read_text("out"), "(interrupted)"));
+}
+
+Test(fleet, a_suspended_agent_holds_up_nobody_else, .init = make_directory,
+     .fini = remove_directory, .timeout = 90)
+{
+    char corpus[PATH_BYTES], all_done[64];
+    path_in(corpus, "corpus.txt");
+    write_fleet(0, corpus);
+    const char *const extra[] = {"--state", "state", NULL};
+    pid_t pid = start_up(extra, "out", "err");
+    cr_assert(text_appears("out", "3 of 3 agents up", 20), "%s", read_text("err"));
+    pid_t suspended = agent_process("/ant-2.yaml");
+    cr_assert_gt(suspended, 0);
+    cr_assert_eq(kill(suspended, SIGSTOP), 0);
+    cr_assert(text_appears("out", "ant-2 does not answer", 5), "%s", read_text("out"));
+    cr_assert(text_appears("out", "2 of 3 agents up", 12), "%s", read_text("out"));
+    snprintf(all_done, sizeof all_done, "jobs %d of %d done", JOBS, JOBS);
+    cr_assert(text_appears("out", all_done, 42), "%s", read_text("out"));
+    kill(pid, SIGINT);
+    cr_assert_eq(wait_for(pid, 8), 0, "%s", read_text("err"));
+    cr_assert_eq(process_count(), 0);
+}
+
+Test(fleet, an_agent_that_is_continued_answers_again, .init = make_directory,
+     .fini = remove_directory, .timeout = 60)
+{
+    char corpus[PATH_BYTES];
+    path_in(corpus, "corpus.txt");
+    write_fleet(0, corpus);
+    const char *const extra[] = {"--for", "60s", "--state", "state", NULL};
+    pid_t pid = start_up(extra, "out", "err");
+    cr_assert(text_appears("out", "3 of 3 agents up", 20), "%s", read_text("err"));
+    pid_t suspended = agent_process("/ant-2.yaml");
+    cr_assert_gt(suspended, 0);
+    cr_assert_eq(kill(suspended, SIGSTOP), 0);
+    cr_assert(text_appears("out", "ant-2 does not answer", 5), "%s", read_text("out"));
+    cr_assert_eq(kill(suspended, SIGCONT), 0);
+    cr_assert(text_appears("out", "ant-2 answers again", 8), "%s", read_text("out"));
+    kill(pid, SIGINT);
+    cr_assert_eq(wait_for(pid, 20), 130, "%s", read_text("err"));
 }
