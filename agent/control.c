@@ -62,7 +62,8 @@ static enum chirr_err check_directory(const char *path, struct chirr_error *erro
 }
 
 /* Where everybody may put things, as in /tmp, whoever owns a part of the path could exchange what
- * is below it: from there on each part has to be a directory, no link, that is ours or root's. */
+ * is below it: from there on each part has to be a directory, no link, that is ours or root's and
+ * where nobody else can rename what we make. */
 static enum chirr_err check_part(const char *path, bool *shared, struct chirr_error *error)
 {
     struct stat status;
@@ -70,7 +71,8 @@ static enum chirr_err check_part(const char *path, bool *shared, struct chirr_er
         return chirr_error_set(error, CHIRR_ERR_IO, "%s: %s", path, strerror(errno));
     }
     bool ours = status.st_uid == geteuid() || status.st_uid == 0;
-    if (*shared && (!S_ISDIR(status.st_mode) || !ours || (status.st_mode & 022) != 0)) {
+    bool keeps = (status.st_mode & 022) == 0 || (status.st_mode & S_ISVTX) != 0;
+    if (*shared && (!S_ISDIR(status.st_mode) || !ours || !keeps)) {
         return chirr_error_set(
             error, CHIRR_ERR_UNTRUSTED,
             "%s: expected a directory of your own that nobody else may write to, "

@@ -206,7 +206,8 @@ static void expect_refused_in_shared(const char *part)
 
 Test(control, what_somebody_else_put_where_everybody_may_is_not_entered)
 {
-    const char *shared = directory_file(directory, "shared");
+    char shared[DIRECTORY_PATH_BYTES_MAX + 8];
+    snprintf(shared, sizeof shared, "%s/shared", directory);
     cr_assert_eq(mkdir(shared, 0700), 0);
     cr_assert_eq(chmod(shared, 01777), 0);
     cr_assert_eq(mkdir(directory_file(shared, "open"), 0700), 0);
