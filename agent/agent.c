@@ -161,6 +161,7 @@ static enum chirr_err write_card(struct chirr_agent *agent, struct chirr_error *
                                           : unicast);
     card->lineage = agent->lineage;
     card->hosted = agent->learner == NULL ? 0 : chirr_learner_units(&agent->config.learner);
+    agent->config.node.ledger.origins_max = agent->config.learner.model.origins_max;
     card->cpu_permille = agent->config.cpu_permille;
     card->slots = agent->config.slots;
     card->provides = agent->config.provides;

@@ -269,6 +269,11 @@ static enum chirr_err apply(struct chirr_learner *learner,
     };
     enum chirr_err err =
         chirr_delta_apply(learner->model, &source, delta->payload, delta->payload_bytes);
+    if (err == CHIRR_ERR_FULL) {
+        /* The ledger holds no more origins than the model: one of these is not among them. */
+        chirr_delta_revoke(learner->model, chirr_delta_weakest(learner->model));
+        err = chirr_delta_apply(learner->model, &source, delta->payload, delta->payload_bytes);
+    }
     if (err == CHIRR_OK) {
         learner->deltas_applied++;
     } else {
@@ -277,11 +282,16 @@ static enum chirr_err apply(struct chirr_learner *learner,
     return err;
 }
 
+/* Without weight an origin needs no place: the ledger has forgotten it, or keeps it out. */
 static enum chirr_err weigh(struct chirr_learner *learner,
                             const struct chirr_learner_request *request)
 {
-    return chirr_delta_weigh(learner->model, request->weight.origin,
-                             (float)request->weight.g_permille / 1000.0f);
+    enum chirr_err err = chirr_delta_weigh(learner->model, request->weight.origin,
+                                           (float)request->weight.g_permille / 1000.0f);
+    if (err == CHIRR_OK && request->weight.g_permille == 0) {
+        chirr_delta_revoke(learner->model, request->weight.origin);
+    }
+    return err;
 }
 
 uint64_t chirr_learner_units(const struct chirr_learner_config *config)

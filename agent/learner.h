@@ -45,7 +45,7 @@ enum chirr_learner_request_kind {
     CHIRR_LEARNER_PRICE,     /* what would this task cost here? -> PRICE */
     CHIRR_LEARNER_OUTCOME,   /* this is what a task cost */
     CHIRR_LEARNER_APPLY,     /* a peer's delta */
-    CHIRR_LEARNER_WEIGH,     /* a peer's weight */
+    CHIRR_LEARNER_WEIGH,     /* a peer's weight; 0 frees its place */
     CHIRR_LEARNER_EXTRACT,   /* -> DELTA, when anything changed */
     CHIRR_LEARNER_EVALUATE,  /* bits per byte on a text, frozen -> EVALUATION */
 };

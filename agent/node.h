@@ -34,7 +34,7 @@ struct chirr_node_config {
     struct chirr_dissemination_config dissemination;
     struct chirr_lease_config lease;
     struct chirr_auction_config auction;
-    struct chirr_ledger_config ledger;
+    struct chirr_ledger_config ledger; /* origins_max: as many as the learner's model holds */
 };
 
 /* Defaults of every part; `card`, `incarnation` and `seed` are the caller's to fill. What the parts

@@ -57,7 +57,9 @@ struct chirr_node_parts chirr_node_parts_of(const struct chirr_node_config *conf
     parts.ledger.seed = derive_seed(config, CHIRR_NODE_STREAM_LEDGER);
     parts.ledger.lineage = config->card.lineage;
     parts.ledger.hosted = config->card.hosted;
-    parts.ledger.origins_max = config->agents_max;
+    if (parts.ledger.origins_max > config->agents_max) {
+        parts.ledger.origins_max = config->agents_max;
+    }
     return parts;
 }
 

@@ -378,3 +378,16 @@ void chirr_delta_revoke(struct chirr_model *model, uint64_t origin)
         chirr_registers_remove(&model->registers, (uint32_t)place);
     }
 }
+
+uint64_t chirr_delta_weakest(const struct chirr_model *model)
+{
+    const struct chirr_registers *r = &model->registers;
+    struct chirr_origin weakest = {0};
+    for (uint32_t i = 0; i < r->origin_count; i++) {
+        const struct chirr_origin *origin = &r->origins[r->order[i]];
+        if (weakest.id == 0 || origin->g < weakest.g) {
+            weakest = *origin;
+        }
+    }
+    return weakest.id;
+}

@@ -55,4 +55,7 @@ CHIRR_NODISCARD enum chirr_err chirr_delta_weigh(struct chirr_model *model, uint
 /* Takes an origin out and frees its place. */
 void chirr_delta_revoke(struct chirr_model *model, uint64_t origin);
 
+/* The origin held with the smallest g, of equals the smallest identity; 0: none is held. */
+uint64_t chirr_delta_weakest(const struct chirr_model *model);
+
 #endif

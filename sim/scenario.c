@@ -60,6 +60,7 @@ void chirr_sim_scenario_derive(struct chirr_sim_scenario *scenario)
     struct chirr_model_config *model = &scenario->learning.model;
     scenario->node.agents_max = scenario->agent_count < 2 ? 2 : scenario->agent_count;
     model->origins_max = scenario->agent_count;
+    scenario->node.ledger.origins_max = model->origins_max;
     model->hosted = model->partitions >= 64 ? UINT64_MAX : (UINT64_C(1) << model->partitions) - 1;
 }
 

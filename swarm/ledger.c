@@ -37,6 +37,7 @@ struct chirr_ledger {
     struct chirr_ring applies;   /* of struct apply */
     struct chirr_ring forgotten; /* of chirr_agent_id: g = 0 has to go out */
     struct apply handed;         /* what the last APPLY borrows */
+    chirr_agent_id weigh_next;   /* its origin, until that was weighed too; 0: none */
     chirr_time_us fade_us;       /* when a weight next changes by itself */
     uint32_t tokens;
     chirr_time_us token_us; /* when the last token came */
@@ -94,6 +95,12 @@ static uint32_t hosted_count(const struct chirr_ledger_config *config)
     return (uint32_t)__builtin_popcountll(config->hosted);
 }
 
+/* A model may hold nothing of others at all; a ring holds at least one. */
+static uint32_t forgotten_max(const struct chirr_ledger_config *config)
+{
+    return config->origins_max > 0 ? config->origins_max : 1;
+}
+
 size_t chirr_ledger_bytes(const struct chirr_ledger_config *config)
 {
     return chirr_arena_round(sizeof(struct chirr_ledger)) +
@@ -101,7 +108,7 @@ size_t chirr_ledger_bytes(const struct chirr_ledger_config *config)
            chirr_arena_round((size_t)config->origins_max * hosted_count(config) *
                              sizeof(struct chirr_stamp)) +
            chirr_ring_bytes(APPLIES_MAX, sizeof(struct apply)) +
-           chirr_ring_bytes(config->origins_max, sizeof(chirr_agent_id));
+           chirr_ring_bytes(forgotten_max(config), sizeof(chirr_agent_id));
 }
 
 struct chirr_ledger *chirr_ledger_create(struct chirr_arena *arena,
@@ -120,7 +127,7 @@ struct chirr_ledger *chirr_ledger_create(struct chirr_arena *arena,
                                       sizeof *ledger->stamps);
     if (ledger->origins == NULL || ledger->stamps == NULL ||
         chirr_ring_init(&ledger->applies, arena, APPLIES_MAX, sizeof(struct apply)) != CHIRR_OK ||
-        chirr_ring_init(&ledger->forgotten, arena, config->origins_max, sizeof(chirr_agent_id)) !=
+        chirr_ring_init(&ledger->forgotten, arena, forgotten_max(config), sizeof(chirr_agent_id)) !=
             CHIRR_OK) {
         return NULL;
     }
@@ -338,8 +345,15 @@ static void output_weight(struct chirr_output *output, chirr_agent_id origin, ui
                                     .weight = {.origin = origin, .g_permille = g_permille}};
 }
 
-/* Forgotten origins first: their places may be needed for what follows. Then changes, then the
- * weights, which a learner can set only once it holds something of the origin. */
+static void tell_weight(struct origin *origin, struct chirr_output *output)
+{
+    origin->tell = false;
+    output_weight(output, origin->id, origin->g_permille);
+}
+
+/* Forgotten origins first: their places may be needed for what follows. Then each change with the
+ * weight of its origin, which a learner can set only once it holds something of it and by which it
+ * knows who is held. Then the weights that shifted. */
 bool chirr_ledger_poll(struct chirr_ledger *ledger, struct chirr_output *output)
 {
     chirr_agent_id forgotten;
@@ -347,11 +361,18 @@ bool chirr_ledger_poll(struct chirr_ledger *ledger, struct chirr_output *output)
         output_weight(output, forgotten, 0);
         return true;
     }
+    struct origin *last = find(ledger, ledger->weigh_next);
+    ledger->weigh_next = 0;
+    if (last != NULL && last->tell) {
+        tell_weight(last, output);
+        return true;
+    }
     while (chirr_ring_pop(&ledger->applies, &ledger->handed)) {
         const struct origin *origin = find(ledger, ledger->handed.delta.origin);
         if (origin == NULL || origin->quarantined) {
             continue;
         }
+        ledger->weigh_next = origin->id;
         ledger->handed.delta.payload = ledger->handed.payload;
         *output = (struct chirr_output){.kind = CHIRR_OUTPUT_APPLY, .delta = &ledger->handed.delta};
         return true;
@@ -359,8 +380,7 @@ bool chirr_ledger_poll(struct chirr_ledger *ledger, struct chirr_output *output)
     for (uint32_t i = 0; i < ledger->count; i++) {
         struct origin *origin = &ledger->origins[i];
         if (origin->tell) {
-            origin->tell = false;
-            output_weight(output, origin->id, origin->g_permille);
+            tell_weight(origin, output);
             return true;
         }
     }

@@ -22,9 +22,9 @@
 struct chirr_ledger_config {
     chirr_agent_id self;
     uint64_t seed;
-    uint64_t lineage; /* 0: no model, every delta is refused */
-    uint64_t hosted;  /* bit p: partition p */
-    uint32_t origins_max;
+    uint64_t lineage;           /* 0: no model, every delta is refused */
+    uint64_t hosted;            /* bit p: partition p */
+    uint32_t origins_max;       /* no more than the learner holds; 0: every delta is refused */
     uint32_t token_interval_ms; /* >= 1 */
     uint32_t tokens_max;        /* >= 1 */
     uint32_t step_permille;     /* 0…10,000: the whole swarm's g, shared among the origins held */
@@ -52,8 +52,8 @@ struct chirr_ledger *chirr_ledger_create(struct chirr_arena *arena,
                                          const struct chirr_ledger_config *config,
                                          chirr_time_us now);
 
-/* DELTA only. Outputs APPLY and after it WEIGH: of the delta's origin (always, so that a learner
- * that had no place for it until now knows its g) and of those whose weight shifted.
+/* DELTA only. Outputs APPLY and at once after it WEIGH: of the delta's origin (always, so that a
+ * learner that had no place for it until now knows its g) and of those whose weight shifted.
  * CHIRR_ERR_LINEAGE, CHIRR_ERR_STALE (own deltas too), CHIRR_ERR_INVALID (a partition not hosted,
  * another kind of message), CHIRR_ERR_UNTRUSTED (in quarantine, or not from its origin),
  * CHIRR_ERR_FULL (no room for another origin, or nobody polled): not applied, and it may come

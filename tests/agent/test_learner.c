@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/random.h"
+#include "swarm/ledger.h"
 
 /* Small, so that thousands of steps take no time. */
 static struct chirr_learner_config small_config(void)
@@ -246,6 +247,89 @@ Test(learner, what_came_from_others_is_never_told_as_own)
         ask(pupil.learner, (struct chirr_learner_request){.kind = CHIRR_LEARNER_EXTRACT}, &reply),
         CHIRR_OK);
     cr_assert_eq(reply.kind, CHIRR_LEARNER_REPLY_NONE);
+    close_home(&teacher);
+    close_home(&pupil);
+}
+
+#define STALE_AFTER_MS 1000
+
+/* A ledger with as many places as the learner's model. */
+struct desk {
+    struct chirr_arena arena;
+    struct chirr_ledger *ledger;
+};
+
+static struct desk open_desk(const struct chirr_learner_config *config)
+{
+    struct chirr_ledger_config ledger = chirr_ledger_config_default();
+    ledger.self = 1000;
+    ledger.lineage = 5;
+    ledger.hosted = chirr_learner_units(config);
+    ledger.origins_max = config->model.origins_max;
+    ledger.stale_after_ms = STALE_AFTER_MS;
+    struct desk desk;
+    cr_assert_eq(chirr_arena_init(&desk.arena, chirr_ledger_bytes(&ledger)), CHIRR_OK);
+    desk.ledger = chirr_ledger_create(&desk.arena, &ledger, 0);
+    cr_assert_not_null(desk.ledger);
+    return desk;
+}
+
+/* A delta, told in the name of `origin` through the ledger. */
+static enum chirr_err tell(const struct desk *desk, struct chirr_learner *pupil,
+                           const struct chirr_learner_reply *lesson, uint64_t origin,
+                           chirr_time_us now)
+{
+    struct chirr_message message = {.kind = CHIRR_MESSAGE_DELTA,
+                                    .delta = {.origin = origin,
+                                              .stamp = {1, 1},
+                                              .lineage = 5,
+                                              .partition = lesson->delta.partition,
+                                              .payload_bytes = lesson->delta.bytes,
+                                              .payload = lesson->delta.payload}};
+    enum chirr_err err = chirr_ledger_receive(desk->ledger, origin, &message, now);
+    struct chirr_output output;
+    while (chirr_ledger_poll(desk->ledger, &output)) {
+        struct chirr_learner_request request = {.kind = CHIRR_LEARNER_WEIGH};
+        if (output.kind == CHIRR_OUTPUT_APPLY) {
+            request.kind = CHIRR_LEARNER_APPLY;
+            request.delta = *output.delta;
+        } else {
+            request.weight = output.weight;
+        }
+        cr_assert_eq(ask(pupil, request, NULL), CHIRR_OK, "origin %lu", (unsigned long)origin);
+    }
+    return err;
+}
+
+Test(learner, origins_beyond_its_places_take_those_of_whom_the_ledger_forgot)
+{
+    struct chirr_learner_config config = small_config();
+    config.model.origins_max = 2;
+    struct home teacher = open_home(&config);
+    struct home pupil = open_home(&config);
+    struct desk desk = open_desk(&config);
+    read_text(teacher.learner, "told by one after the other; ", 50);
+    struct chirr_learner_reply lesson;
+    cr_assert_eq(ask(teacher.learner, (struct chirr_learner_request){.kind = CHIRR_LEARNER_EXTRACT},
+                     &lesson),
+                 CHIRR_OK);
+    chirr_time_us later = chirr_time_from_ms(2 * STALE_AFTER_MS);
+    for (uint64_t origin = 1; origin <= 6; origin++) {
+        cr_assert_eq(tell(&desk, pupil.learner, &lesson, origin, (chirr_time_us)origin * later),
+                     CHIRR_OK);
+    }
+    cr_assert_eq(status_of(pupil.learner).deltas_applied, 6);
+    cr_assert_eq(tell(&desk, pupil.learner, &lesson, 7, 6 * later), CHIRR_OK);
+    cr_assert_eq(tell(&desk, pupil.learner, &lesson, 8, 6 * later), CHIRR_ERR_FULL,
+                 "both places are in use");
+
+    struct desk anew = open_desk(&config); /* the process began again, the model did not */
+    for (uint64_t origin = 11; origin <= 12; origin++) {
+        cr_assert_eq(tell(&anew, pupil.learner, &lesson, origin, 0), CHIRR_OK);
+    }
+    cr_assert_eq(status_of(pupil.learner).refused, 0);
+    chirr_arena_finish(&anew.arena);
+    chirr_arena_finish(&desk.arena);
     close_home(&teacher);
     close_home(&pupil);
 }

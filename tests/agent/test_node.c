@@ -1,4 +1,5 @@
 #include "agent/node.h"
+#include "agent/node_parts.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -533,6 +534,15 @@ Test(node, does_not_fit_an_arena_that_is_too_small)
         cr_assert_null(chirr_node_create(&arena, &config, 0), "fits %zu of %zu bytes", cut, bytes);
         chirr_arena_finish(&arena);
     }
+}
+
+Test(node, holds_no_more_origins_than_the_model_nor_than_there_are_agents)
+{
+    struct chirr_node_config config = config_of(0, 1);
+    config.ledger.origins_max = 3;
+    cr_assert_eq(chirr_node_parts_of(&config).ledger.origins_max, 3);
+    config.ledger.origins_max = 100;
+    cr_assert_eq(chirr_node_parts_of(&config).ledger.origins_max, config.agents_max);
 }
 
 Test(node, says_what_is_wrong_with_a_configuration)

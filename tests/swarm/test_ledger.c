@@ -228,8 +228,8 @@ Test(ledger, a_newcomer_takes_its_share_from_the_others)
     drain();
     cr_assert_eq(receive(2, 1, 0), CHIRR_OK);
     expect_apply(2);
-    expect_weight(1, 300);
     expect_weight(2, 300);
+    expect_weight(1, 300);
     expect_silence();
 }
 
@@ -421,4 +421,27 @@ Test(ledger, create_fails_cleanly_in_every_smaller_arena)
         struct chirr_arena small = {.base = arena.base, .capacity = cut};
         cr_assert_null(chirr_ledger_create(&small, &config, 0), "%zu of %zu bytes", cut, bytes);
     }
+}
+
+Test(ledger, without_any_place_everything_is_refused)
+{
+    teardown();
+    config.origins_max = 0;
+    cr_assert_eq(chirr_arena_init(&arena, chirr_ledger_bytes(&config)), CHIRR_OK);
+    ledger = chirr_ledger_create(&arena, &config, 0);
+    cr_assert_eq(receive(1, 1, 0), CHIRR_ERR_FULL);
+    chirr_ledger_quarantine(ledger, 1);
+    cr_assert_eq(chirr_ledger_count(ledger)->quarantine_full, 1);
+    expect_silence();
+}
+
+Test(ledger, each_change_goes_out_with_the_weight_of_its_origin)
+{
+    cr_assert_eq(receive(1, 1, 0), CHIRR_OK);
+    cr_assert_eq(receive(2, 1, 0), CHIRR_OK);
+    expect_apply(1);
+    expect_weight(1, 300);
+    expect_apply(2);
+    expect_weight(2, 300);
+    expect_silence();
 }
