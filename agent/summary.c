@@ -102,9 +102,6 @@ static void add_up(struct chirr_summary *summary)
         summary->kills += summary->agents[i].kills;
         summary->restarts += summary->agents[i].restarts;
     }
-    uint64_t runs = summary->totals.tasks_done + summary->totals.tasks_failed;
-    uint64_t ended = summary->jobs.done + summary->jobs.failed + summary->jobs.foreign_ended;
-    summary->duplicates = runs > ended ? (uint32_t)(runs - ended) : 0;
 }
 
 enum chirr_err chirr_summary_collect(struct chirr_summary *summary,
@@ -233,12 +230,13 @@ static json_t *json_of_makespan(const struct chirr_summary *summary)
 static json_t *json_of_tasks(const struct chirr_summary *summary)
 {
     const struct chirr_workload_counts *jobs = &summary->jobs;
-    return json_pack(
-        "{s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:o, s:o}", "planned", (int)jobs->planned,
-        "submitted", (int)jobs->accepted, "done", (int)jobs->done, "failed", (int)jobs->failed,
-        "lost", (int)jobs->open, "cancelled", (int)jobs->cancelled, "refused", (int)jobs->refused,
-        "duplicates", (int)summary->duplicates, "prediction_error",
-        json_of_predictions(&summary->predictions), "makespan_s", json_of_makespan(summary));
+    return json_pack("{s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:o, s:o}", "planned",
+                     (int)jobs->planned, "submitted", (int)jobs->accepted, "done", (int)jobs->done,
+                     "failed", (int)jobs->failed, "lost", (int)jobs->open, "cancelled",
+                     (int)jobs->cancelled, "refused", (int)jobs->refused, "reauctioned",
+                     (int)jobs->reauctioned, "duplicates", (int)jobs->ended_twice,
+                     "prediction_error", json_of_predictions(&summary->predictions), "makespan_s",
+                     json_of_makespan(summary));
 }
 
 static json_t *json_of_agent(const struct chirr_summary_agent *agent)

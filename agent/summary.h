@@ -30,8 +30,7 @@ struct chirr_summary {
     char swarm[CHIRR_NAME_BYTES_MAX];
     double duration_s;
     bool chaos, interrupted;
-    struct chirr_workload_counts jobs; /* `open` are the lost ones */
-    uint32_t duplicates;               /* runs beyond the first of a job, as far as counted */
+    struct chirr_workload_counts jobs;           /* `open` are the lost ones */
     struct chirr_bits own, own_heldout, heldout; /* means over agents */
     struct chirr_prediction_halves predictions;
     double makespan_swarm_s;

@@ -28,7 +28,13 @@ static void put_jobs(FILE *out, const struct chirr_summary *summary)
     if (jobs->cancelled > 0) {
         fprintf(out, ", %" PRIu32 " cancelled", jobs->cancelled);
     }
-    fprintf(out, "; %" PRIu32 " run twice\n", summary->duplicates);
+    fprintf(out, "\n");
+    if (jobs->reauctioned > 0 || jobs->ended_twice > 0) {
+        fprintf(out,
+                "             %" PRIu32 " given out again (owner lost, or returned), %" PRIu32
+                " seen to end twice\n",
+                jobs->reauctioned, jobs->ended_twice);
+    }
     if (jobs->refused > 0) {
         fprintf(out, "             %" PRIu32 " more were refused by every agent\n", jobs->refused);
     }

@@ -33,8 +33,6 @@ struct chirr_workload_run {
     chirr_time_us retry_us;
     uint32_t next;     /* job to submit */
     uint32_t observer; /* agent to ask next */
-    bool observed;
-    uint32_t foreign_first, foreign_now; /* ended jobs that are not of this workload */
     struct chirr_workload_job jobs[CHIRR_WORKLOAD_JOBS_MAX];
     uint32_t index[INDEX_SLOTS]; /* by id: index of the job + 1 */
 };
@@ -358,14 +356,20 @@ static double seconds_of(const json_t *task, const char *key)
     return json_is_number(value) ? json_number_value(value) : 0;
 }
 
-static void job_ended(struct chirr_workload_job *job, const json_t *task)
+/* `owner` and `epoch` tell one run of a job from another. */
+static void job_ended(struct chirr_workload_job *job, uint32_t owner, uint32_t epoch,
+                      const json_t *task)
 {
     const char *end = json_string_value(json_object_get(task, "end"));
     bool well = end != NULL && strcmp(end, "exited") == 0 &&
                 json_integer_value(json_object_get(task, "code")) == 0;
     if (job->ended_us == 0) {
         job->ended_us = chirr_clock_now();
+    } else {
+        job->ended_twice |= owner != job->owner || epoch != job->end_epoch;
     }
+    job->owner = owner;
+    job->end_epoch = epoch;
     job->state = well ? CHIRR_JOB_DONE : CHIRR_JOB_FAILED;
     job->duration_s = seconds_of(task, "duration_s");
     job->predicted_s = seconds_of(task, "predicted_s");
@@ -386,20 +390,18 @@ static void observe_task(struct chirr_workload_run *run, const struct chirr_laun
     if (job->ended_us != 0 && !has_ended) {
         return;
     }
+    uint32_t owner = agent_named(launcher, json_string_value(json_object_get(task, "owner_name")));
+    uint32_t epoch = (uint32_t)json_integer_value(json_object_get(task, "epoch"));
     job->running = strcmp(phase, "running") == 0;
-    job->owner = agent_named(launcher, json_string_value(json_object_get(task, "owner_name")));
+    job->epoch = epoch > job->epoch ? epoch : job->epoch;
     if (has_ended) {
-        job_ended(job, task);
-    } else if (strcmp(phase, "cancelled") == 0) {
+        job_ended(job, owner, epoch, task);
+        return;
+    }
+    job->owner = owner;
+    if (strcmp(phase, "cancelled") == 0) {
         job->state = CHIRR_JOB_CANCELLED;
     }
-}
-
-static bool is_foreign(struct chirr_workload_run *run, const json_t *task)
-{
-    uint64_t id = parse_id(json_string_value(json_object_get(task, "id")));
-    const char *phase = json_string_value(json_object_get(task, "phase"));
-    return id != 0 && *index_slot(run, id) == 0 && phase != NULL && strcmp(phase, "done") == 0;
 }
 
 static bool observe_by(struct chirr_workload_run *run, struct chirr_launcher *launcher,
@@ -413,18 +415,13 @@ static bool observe_by(struct chirr_workload_run *run, struct chirr_launcher *la
     if (err != CHIRR_OK) {
         return false;
     }
-    uint32_t foreign = 0;
     size_t index;
     json_t *task;
     json_array_foreach(json_object_get(reply, "tasks"), index, task)
     {
         observe_task(run, launcher, task);
-        foreign += is_foreign(run, task);
     }
     json_decref(reply);
-    run->foreign_first = run->observed ? run->foreign_first : foreign;
-    run->foreign_now = foreign > run->foreign_now ? foreign : run->foreign_now;
-    run->observed = true;
     return true;
 }
 
@@ -441,8 +438,7 @@ void chirr_workload_observe(struct chirr_workload_run *run, struct chirr_launche
 
 struct chirr_workload_counts chirr_workload_count(const struct chirr_workload_run *run)
 {
-    struct chirr_workload_counts counts = {.planned = run->workload->job_count,
-                                           .foreign_ended = run->foreign_now - run->foreign_first};
+    struct chirr_workload_counts counts = {.planned = run->workload->job_count};
     uint32_t *const of_state[] = {
         [CHIRR_JOB_PLANNED] = NULL,
         [CHIRR_JOB_ACCEPTED] = &counts.open,
@@ -457,6 +453,8 @@ struct chirr_workload_counts chirr_workload_count(const struct chirr_workload_ru
             (*of_state[job->state])++;
         }
         counts.accepted += job->id != 0;
+        counts.reauctioned += job->epoch > 0;
+        counts.ended_twice += job->ended_twice;
     }
     return counts;
 }

@@ -30,7 +30,10 @@ struct chirr_workload_job {
     uint32_t kind;
     uint32_t attempts; /* rounds of asking every agent, in vain */
     enum chirr_job_state state;
-    bool running; /* when last observed */
+    bool running;       /* when last observed */
+    bool ended_twice;   /* DONE was seen of two runs of it */
+    uint32_t epoch;     /* greatest seen: how often it was auctioned again */
+    uint32_t end_epoch; /* of the run that ended, once ended_us is not 0 */
     bool input_ready;
     uint64_t size_bytes;
     chirr_time_us due_us; /* after the start */
@@ -62,8 +65,9 @@ void chirr_workload_observe(struct chirr_workload_run *run, struct chirr_launche
 struct chirr_workload_counts {
     uint32_t planned; /* of the whole workload */
     uint32_t accepted, done, failed, cancelled, refused;
-    uint32_t open;          /* accepted and not ended; *lost* if that is so at the very end */
-    uint32_t foreign_ended; /* of others, since the first observation */
+    uint32_t open;        /* accepted and not ended; *lost* if that is so at the very end */
+    uint32_t reauctioned; /* given out again: their owner was lost or returned them */
+    uint32_t ended_twice; /* of which the DONE of two runs was seen */
 };
 struct chirr_workload_counts chirr_workload_count(const struct chirr_workload_run *run);
 

@@ -300,6 +300,9 @@ static void check_summary(void)
     cr_assert_eq(figure(summary, "tasks", "done"), JOBS);
     cr_assert_eq(figure(summary, "tasks", "failed"), 0);
     cr_assert_eq(figure(summary, "tasks", "lost"), 0);
+    if (strstr(read_text("out"), "in the middle of a job") != NULL) {
+        cr_assert_geq(figure(summary, "tasks", "reauctioned"), 1);
+    }
     cr_assert_gt(figure(summary, "bytes_on_wire", "records"), 0);
     const json_t *bits = json_object_get(summary, "bits_per_byte");
     cr_assert_lt(figure(bits, "own", "swarm"), figure(bits, "own", "start"));

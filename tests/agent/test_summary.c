@@ -136,7 +136,13 @@ static struct chirr_summary summary_of(double swarm_bits, double swarm_s, double
     struct chirr_summary summary = {
         .swarm = "test",
         .duration_s = 60,
-        .jobs = {.planned = 40, .accepted = 40, .done = 37, .failed = 2, .open = 1},
+        .jobs = {.planned = 40,
+                 .accepted = 40,
+                 .done = 37,
+                 .failed = 2,
+                 .open = 1,
+                 .reauctioned = 5,
+                 .ended_twice = 3},
         .own = {8, 3, 4},
         .heldout = {8, swarm_bits, 4},
         .own_heldout = {NAN, NAN, NAN},
@@ -162,6 +168,8 @@ Test(summary, says_so_when_the_swarm_did_not_help)
     cr_assert_not_null(strstr(text, "NO, the jobs ended later"));
     cr_assert_not_null(strstr(text, "NO, predictions got worse"));
     cr_assert_not_null(strstr(text, "1 lost"));
+    cr_assert_not_null(strstr(text, "5 given out again"));
+    cr_assert_not_null(strstr(text, "3 seen to end twice"));
     free(text);
 }
 
@@ -197,7 +205,8 @@ Test(summary, json_has_every_promised_figure)
     cr_assert_eq(number_at(json, "tasks", "done", NULL), 37);
     cr_assert_eq(number_at(json, "tasks", "failed", NULL), 2);
     cr_assert_eq(number_at(json, "tasks", "lost", NULL), 1);
-    cr_assert_eq(number_at(json, "tasks", "duplicates", NULL), 0);
+    cr_assert_eq(number_at(json, "tasks", "reauctioned", NULL), 5);
+    cr_assert_eq(number_at(json, "tasks", "duplicates", NULL), 3);
     cr_assert_eq(number_at(json, "bits_per_byte", "own", "start"), 8);
     cr_assert_eq(number_at(json, "bits_per_byte", "own", "swarm"), 3);
     cr_assert_eq(number_at(json, "bits_per_byte", "own", "alone"), 4);
@@ -209,8 +218,7 @@ Test(summary, json_has_every_promised_figure)
     cr_assert_eq(number_at(json, "tasks", "prediction_error", "second_half"), 0.5);
     cr_assert_eq(number_at(json, "tasks", "makespan_s", "swarm"), 30);
     cr_assert_eq(number_at(json, "tasks", "makespan_s", "random"), 40);
-    const json_t *unread =
-        json_object_get(json_object_get(json, "bits_per_byte"), "own_heldout");
+    const json_t *unread = json_object_get(json_object_get(json, "bits_per_byte"), "own_heldout");
     cr_assert(json_is_null(json_object_get(unread, "swarm")));
     json_decref(json);
 }
