@@ -420,6 +420,7 @@ void chirr_learner_status(const struct chirr_learner *learner, struct chirr_lear
 void chirr_learner_resume(struct chirr_learner *learner, bool control)
 {
     learner->resumed = true;
+    chirr_delta_silence(learner->model);
     if (!control) {
         learner->control = NULL;
     }

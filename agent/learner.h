@@ -137,7 +137,8 @@ void chirr_learner_status(const struct chirr_learner *learner, struct chirr_lear
 
 /* Checkpoints were loaded into the model and, where `control`, into the control from the same
  * instant; else the control is given up. Before the first request. The first window is no untrained
- * model's now, and means begin anew for both. */
+ * model's now, and means begin anew for both. What is held of others counts again once the ledger,
+ * which begins anew as well, has weighed it. */
 void chirr_learner_resume(struct chirr_learner *learner, bool control);
 
 /* Borrowed: for checkpoints, taken between two requests. */

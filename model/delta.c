@@ -391,3 +391,12 @@ uint64_t chirr_delta_weakest(const struct chirr_model *model)
     }
     return weakest.id;
 }
+
+void chirr_delta_silence(struct chirr_model *model)
+{
+    struct chirr_registers *r = &model->registers;
+    for (uint32_t i = 0; i < r->origin_count; i++) {
+        r->origins[r->order[i]].g = 0;
+    }
+    chirr_model_rebuild(model);
+}

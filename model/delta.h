@@ -58,4 +58,8 @@ void chirr_delta_revoke(struct chirr_model *model, uint64_t origin);
 /* The origin held with the smallest g, of equals the smallest identity; 0: none is held. */
 uint64_t chirr_delta_weakest(const struct chirr_model *model);
 
+/* Sets g of every origin to 0 and keeps what is held of it: after a load, when whoever weighs them
+ * begins anew. */
+void chirr_delta_silence(struct chirr_model *model);
+
 #endif

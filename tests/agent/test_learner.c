@@ -334,6 +334,37 @@ Test(learner, origins_beyond_its_places_take_those_of_whom_the_ledger_forgot)
     close_home(&pupil);
 }
 
+Test(learner, after_a_restart_what_others_told_counts_once_they_are_heard_again)
+{
+    struct chirr_learner_config config = small_config();
+    struct home teacher = open_home(&config);
+    struct home pupil = open_home(&config);
+    struct desk desk = open_desk(&config);
+    read_text(teacher.learner, "told before the restart; ", 50);
+    struct chirr_learner_reply lesson;
+    struct chirr_learner_request extract = {.kind = CHIRR_LEARNER_EXTRACT};
+    cr_assert_eq(ask(teacher.learner, extract, &lesson), CHIRR_OK);
+    cr_assert_eq(tell(&desk, pupil.learner, &lesson, 1, 0), CHIRR_OK);
+    cr_assert_gt(status_of(pupil.learner).model.foreign_norm, 0);
+    chirr_learner_resume(pupil.learner, false);
+    cr_assert_eq(status_of(pupil.learner).model.foreign_norm, 0);
+
+    struct desk anew = open_desk(&config);
+    cr_assert_eq(ask(teacher.learner, extract, &lesson), CHIRR_OK); /* another part */
+    cr_assert_eq(tell(&anew, pupil.learner, &lesson, 2, 0), CHIRR_OK);
+    double other = status_of(pupil.learner).model.foreign_norm;
+    struct home fresh = open_home(&config);
+    struct desk first = open_desk(&config);
+    cr_assert_eq(tell(&first, fresh.learner, &lesson, 2, 0), CHIRR_OK);
+    cr_assert_eq(other, status_of(fresh.learner).model.foreign_norm, "a silent peer counts");
+    chirr_arena_finish(&first.arena);
+    chirr_arena_finish(&anew.arena);
+    chirr_arena_finish(&desk.arena);
+    close_home(&fresh);
+    close_home(&teacher);
+    close_home(&pupil);
+}
+
 Test(learner, refuses_hostile_requests_and_counts_them)
 {
     struct chirr_learner_config config = small_config();
