@@ -1,7 +1,10 @@
-/* What every agent's model is worth on text that none of them has learned from.
+/* What every agent's model is worth on text that it never read.
  *
  * The held-out parts of the agents' own file senses become files: one an agent, and one mix of all
- * kinds in equal parts. At the end each agent is asked about both; all are asked at once. */
+ * kinds in equal parts. At the end each agent is asked about both; all are asked at once.
+ *
+ * Held out is what an agent never reads of its files, not what is found nowhere else: copyright
+ * files quote licences, so that what one agent holds out another may have learned and told of. */
 #ifndef CHIRR_AGENT_EVALUATION_H
 #define CHIRR_AGENT_EVALUATION_H
 
@@ -22,7 +25,7 @@ struct chirr_bits {
 struct chirr_evaluation_agent {
     struct chirr_bits own;         /* on its stream, each byte before it was learned */
     struct chirr_bits own_heldout; /* on what it never reads of its own kind of text */
-    struct chirr_bits heldout;     /* on the mix of what nobody reads */
+    struct chirr_bits heldout;     /* on the mix of the held-out parts of all kinds */
     bool own_file;                 /* there is held-out text of its own */
 };
 

@@ -75,8 +75,8 @@ static void put_bits(FILE *out, const struct chirr_summary *summary)
     fprintf(out, "\nBits per byte to predict a text (less is better; means over agents)\n");
     fprintf(out, "  %-38s%10s%10s%10s  swarm-alone\n", "", "at start", "alone", "in swarm");
     put_bits_row(out, "own text, each byte before learning it", &summary->own);
-    put_bits_row(out, "own kind of text, what it never reads", &summary->own_heldout);
-    put_bits_row(out, "all kinds mixed, what nobody reads", &summary->heldout);
+    put_bits_row(out, "own kind of text, parts it never reads", &summary->own_heldout);
+    put_bits_row(out, "all kinds mixed, parts held out", &summary->heldout);
     fprintf(out,
             "  \"alone\" is a second model in each agent that learns from the same bytes and "
             "hears nobody;\n  \"at start\" it had learned nothing; in the first row: the first "
