@@ -244,7 +244,8 @@ static enum chirr_err sum_up(struct up *up, struct chirr_error *error)
     bool cut_short = up->interrupted && up->options.for_us != CHIRR_TIME_NEVER;
     if (!cut_short) {
         if (!up->options.json) {
-            fprintf(stderr, "The agents are examined on text that none of them has learned…\n");
+            fprintf(stderr,
+                    "The agents are examined on parts of their files that they never read…\n");
         }
         chirr_evaluation_run(&up->evaluation, up->launcher);
         chirr_launcher_refresh(up->launcher, true);
@@ -295,6 +296,12 @@ static int run(struct up *up)
         return EXIT_USAGE;
     }
     enum chirr_err err = prepare(up, &error);
+    if (err == CHIRR_ERR_RANGE) {
+        /* What the fleet's file asks for cannot be, wherever it runs. */
+        fprintf(stderr, "chirr up: %s\n", error.text);
+        clean_up(up);
+        return EXIT_USAGE;
+    }
     if (err == CHIRR_OK) {
         err = live(up, &error);
     }

@@ -365,6 +365,25 @@ Test(fleet, a_mistake_in_its_file_starts_nothing_and_exits_with_two, .init = mak
     cr_assert_eq(process_count(), 0);
 }
 
+Test(fleet, a_command_too_long_with_its_input_starts_nothing_and_exits_with_two,
+     .init = make_directory, .fini = remove_directory, .timeout = 30)
+{
+    char text[2048];
+    char command[512] = "";
+    for (size_t at = 0; at + 8 < 380; at += 8) {
+        memcpy(command + at, "{input} ", 9);
+    }
+    snprintf(text, sizeof text,
+             "swarm: test\nagents:\n  - {name: ant}\nworkload:\n  jobs: 2\n"
+             "  kinds:\n    - {kind: long, command: \"cat %s\", input: lines, size: [1K, 1K]}\n",
+             command);
+    write_text("fleet.yaml", text);
+    const char *const extra[] = {"--for", "5s", "--state", "state", NULL};
+    cr_assert_eq(wait_for(start_up(extra, "out", "err"), 5), 2, "%s", read_text("err"));
+    cr_assert_not_null(strstr(read_text("err"), "kind long"), "%s", read_text("err"));
+    cr_assert_eq(process_count(), 0);
+}
+
 Test(fleet, a_summary_that_cannot_be_written_starts_nothing_and_exits_with_two,
      .init = make_directory, .fini = remove_directory, .timeout = 30)
 {
