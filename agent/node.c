@@ -405,6 +405,7 @@ void chirr_node_leave(struct chirr_node *node, chirr_time_us now)
     node->now = now;
     node->leaving = true;
     chirr_membership_leave(node->membership, now);
+    chirr_auction_leave(node->auction, now);
 }
 
 void chirr_node_price(struct chirr_node *node, const struct chirr_price *price, chirr_time_us now)

@@ -76,6 +76,7 @@ CHIRR_NODISCARD enum chirr_err chirr_node_ended(struct chirr_node *node, chirr_t
                                                 uint32_t epoch,
                                                 const struct chirr_task_result *result,
                                                 chirr_time_us now);
+/* Says farewell, starts nothing any more and withdraws its claims. */
 void chirr_node_leave(struct chirr_node *node, chirr_time_us now);
 
 /* The learner's answers. */

@@ -212,7 +212,7 @@ static void see_task(struct chirr_auction *auction, const struct chirr_task *tas
     if (first) {
         entry->priority = task->spec.priority;
         entry->time_limit_ms = task->spec.time_limit_ms;
-        entry->able = auction->config.slots > 0 &&
+        entry->able = !auction->leaving && auction->config.slots > 0 &&
                       provides_all(&auction->config.provides, &task->spec.requires);
     }
     if (first || task->phase != entry->phase || task->epoch != entry->epoch ||
@@ -328,6 +328,17 @@ enum chirr_err chirr_auction_ended(struct chirr_auction *auction, chirr_task_id 
         entry->shunned = true;
     }
     return CHIRR_OK;
+}
+
+void chirr_auction_leave(struct chirr_auction *auction, chirr_time_us now)
+{
+    auction->now = now;
+    auction->leaving = true;
+    auction->think_us = now;
+    for (uint32_t i = 0; i < auction->count; i++) {
+        auction->entries[i].able = false;
+    }
+    chirr_auction_run_leave(auction);
 }
 
 /* ---- Time ---------------------------------------------------------------------------------- */

@@ -94,6 +94,9 @@ CHIRR_NODISCARD enum chirr_err chirr_auction_ended(struct chirr_auction *auction
                                                    const struct chirr_task_result *result,
                                                    chirr_time_us now);
 
+/* Starts nothing any more, and withdraws its claims; what runs goes on. For good. */
+void chirr_auction_leave(struct chirr_auction *auction, chirr_time_us now);
+
 void chirr_auction_tick(struct chirr_auction *auction, chirr_time_us now);
 chirr_time_us chirr_auction_deadline(const struct chirr_auction *auction);
 bool chirr_auction_poll(struct chirr_auction *auction, struct chirr_output *output);

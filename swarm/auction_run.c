@@ -38,7 +38,8 @@ static void set_state(struct auction_run *run, enum auction_run_state state)
 {
     static const bool allowed[AUCTION_RUN_STATES][AUCTION_RUN_STATES] = {
         [AUCTION_RUN_FREE] = {[AUCTION_RUN_WANTED] = true},
-        [AUCTION_RUN_WANTED] = {[AUCTION_RUN_FREE] = true, [AUCTION_RUN_STARTED] = true},
+        [AUCTION_RUN_WANTED] =
+            {[AUCTION_RUN_FREE] = true, [AUCTION_RUN_STARTED] = true, [AUCTION_RUN_ENDED] = true},
         [AUCTION_RUN_STARTED] = {[AUCTION_RUN_ENDED] = true, [AUCTION_RUN_LOST] = true},
         [AUCTION_RUN_ENDED] = {[AUCTION_RUN_FREE] = true},
         [AUCTION_RUN_LOST] = {[AUCTION_RUN_FREE] = true, [AUCTION_RUN_STOPPING] = true},
@@ -103,6 +104,24 @@ void chirr_auction_run_reconcile(struct chirr_auction *auction, struct auction_r
     case AUCTION_RUN_FREE:
     case AUCTION_RUN_STATES:
         break;
+    }
+}
+
+void chirr_auction_run_leave(struct chirr_auction *auction)
+{
+    for (uint32_t i = 0; i < auction->run_count; i++) {
+        struct auction_run *run = &auction->runs[i];
+        if (run->state != AUCTION_RUN_WANTED) {
+            continue;
+        }
+        const struct chirr_record *record = chirr_records_task(auction->records, run->task);
+        if (record != NULL && stands(auction, run, &record->task)) {
+            run->result =
+                (struct chirr_task_result){.end = CHIRR_TASK_END_NOT_STARTED, .code = EBUSY};
+            set_state(run, AUCTION_RUN_ENDED);
+        } else {
+            set_state(run, AUCTION_RUN_FREE);
+        }
     }
 }
 

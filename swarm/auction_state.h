@@ -76,6 +76,7 @@ struct chirr_auction {
     const struct chirr_membership *membership;
     struct chirr_leases *leases;
     uint64_t incarnation; /* of this process */
+    bool leaving;         /* able to do nothing any more */
     struct chirr_random random;
     chirr_time_us now; /* of the last input */
 
@@ -117,6 +118,8 @@ bool chirr_auction_run_want(struct chirr_auction *auction, const struct auction_
  * NULL: forgotten. */
 void chirr_auction_run_reconcile(struct chirr_auction *auction, struct auction_run *run,
                                  const struct chirr_task *task);
+/* What was to be started is not: given up, or RELEASED where it was stated already. */
+void chirr_auction_run_leave(struct chirr_auction *auction);
 enum chirr_err chirr_auction_run_end(struct chirr_auction *auction, chirr_task_id task,
                                      uint32_t epoch, const struct chirr_task_result *result);
 bool chirr_auction_run_poll(struct chirr_auction *auction, struct chirr_output *output);

@@ -443,6 +443,26 @@ Test(node, the_outcome_of_a_task_is_told_once_over_all_lives)
     world_destroy(world);
 }
 
+Test(node, who_leaves_starts_nothing_any_more)
+{
+    struct world *world = world_create(3);
+    world->places[2].price_us = 1000;
+    run(world, 5 * CHIRR_US_PER_S);
+    chirr_task_id id = submit(world, 1);
+    const struct chirr_node *node = world->places[2].node;
+    while (chirr_auction_winner(chirr_node_auction(node), id) != chirr_node_id(node)) {
+        run(world, CHIRR_US_PER_MS);
+        cr_assert_lt(world->now, 20 * CHIRR_US_PER_S);
+    }
+    run(world, 200 * CHIRR_US_PER_MS); /* of the 300 in which the claim settles */
+    cr_assert_eq(task_at(world, 2, id)->phase, CHIRR_TASK_OPEN);
+    chirr_node_leave(world->places[2].node, world->now);
+    run(world, 4 * CHIRR_US_PER_S);
+    cr_assert_eq(world->places[2].starts, 0);
+    cr_assert(done_everywhere(world, id));
+    world_destroy(world);
+}
+
 Test(node, a_cancelled_task_is_not_done)
 {
     struct world *world = world_create(2);

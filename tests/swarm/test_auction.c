@@ -378,6 +378,40 @@ Test(auction, a_stopped_run_keeps_its_slot_until_it_has_ended)
     cr_assert_eq(told.id, second.task.id);
 }
 
+Test(auction, who_leaves_withdraws_its_claims)
+{
+    struct chirr_record task;
+    struct chirr_task told;
+    chirr_time_us now = claim_one(&task, 1000);
+    chirr_auction_leave(alone.auction, now);
+    cr_assert_eq(tick(&alone), now);
+    cr_assert_eq(pump_alone(now, &told), 0);
+    cr_assert_eq(chirr_records_claims(alone.records, sample_agent(0))->claims.count, 0);
+    struct chirr_record later = sample_task(0, 2);
+    alone_state(&alone, &later, now);
+    for (int i = 0; i < 5 && chirr_auction_deadline(alone.auction) != CHIRR_TIME_NEVER; i++) {
+        cr_assert_eq(pump_alone(tick(&alone), &told), 0);
+    }
+    cr_assert_eq(chirr_records_claims(alone.records, sample_agent(0))->claims.count, 0);
+}
+
+Test(auction, who_leaves_releases_what_was_about_to_run)
+{
+    struct chirr_record task;
+    struct chirr_record record;
+    struct chirr_output output;
+    claim_one(&task, 1000);
+    chirr_time_us now = tick(&alone);
+    cr_assert(chirr_auction_statement(alone.auction, &record));
+    cr_assert_eq(record.task.phase, CHIRR_TASK_RUNNING);
+    alone_state(&alone, &record, now);
+    chirr_auction_leave(alone.auction, now);
+    cr_assert(chirr_auction_statement(alone.auction, &record));
+    cr_assert_eq(record.task.phase, CHIRR_TASK_RELEASED);
+    alone_state(&alone, &record, now);
+    cr_assert_not(chirr_auction_poll(alone.auction, &output));
+}
+
 Test(auction, want_of_a_slot_is_not_held_against_a_task)
 {
     struct chirr_record task;
