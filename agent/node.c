@@ -130,6 +130,29 @@ static enum chirr_err receive_heartbeat(struct chirr_node *node, chirr_agent_id 
     return chirr_membership_receive(node->membership, from, message, node->now);
 }
 
+/* Who said two things under one stamp is not believed in what it learned either. */
+static void quarantine_equivocators(struct chirr_node *node, const struct chirr_records *records)
+{
+    for (uint32_t i = 0; i < records->count; i++) {
+        chirr_agent_id author = records->records[i].author;
+        if (author != node->self && chirr_records_is_quarantined(node->records, author)) {
+            chirr_ledger_quarantine(node->ledger, author);
+        }
+    }
+}
+
+static enum chirr_err receive_records(struct chirr_node *node, chirr_agent_id from,
+                                      const struct chirr_message *message)
+{
+    const struct chirr_records_counters *count = chirr_records_count(node->records);
+    uint64_t before = count->equivocations;
+    enum chirr_err err = chirr_dissemination_receive(node->dissemination, from, message, node->now);
+    if (count->equivocations > before) {
+        quarantine_equivocators(node, &message->records);
+    }
+    return err;
+}
+
 static enum chirr_err route(struct chirr_node *node, chirr_agent_id from,
                             const struct chirr_message *message)
 {
@@ -142,6 +165,7 @@ static enum chirr_err route(struct chirr_node *node, chirr_agent_id from,
     case CHIRR_MESSAGE_HEARTBEAT:
         return receive_heartbeat(node, from, message);
     case CHIRR_MESSAGE_RECORDS:
+        return receive_records(node, from, message);
     case CHIRR_MESSAGE_DIGEST:
         return chirr_dissemination_receive(node->dissemination, from, message, node->now);
     case CHIRR_MESSAGE_DELTA:

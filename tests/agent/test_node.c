@@ -501,6 +501,29 @@ Test(node, what_one_learned_reaches_those_who_host_it)
     world_destroy(world);
 }
 
+Test(node, who_says_two_things_at_once_is_not_believed_in_what_it_learned)
+{
+    struct world *world = world_create(2);
+    run(world, 5 * CHIRR_US_PER_S);
+    struct chirr_node *node = world->places[0].node;
+    chirr_agent_id liar = chirr_node_id(world->places[1].node);
+    struct chirr_record card = *chirr_records_card(chirr_node_records(node), liar);
+    card.card.slots++; /* under the same stamp */
+    struct chirr_message records = {.kind = CHIRR_MESSAGE_RECORDS,
+                                    .records = {.count = 1, .records = &card}};
+    cr_assert_eq(chirr_node_receive(node, liar, &records, world->now), CHIRR_ERR_EQUIVOCATION);
+    uint8_t payload[] = {1, 2, 3};
+    struct chirr_message delta = {.kind = CHIRR_MESSAGE_DELTA,
+                                  .delta = {.origin = liar,
+                                            .stamp = {1, 1},
+                                            .lineage = 77,
+                                            .payload_bytes = sizeof payload,
+                                            .payload = payload}};
+    cr_assert_eq(chirr_node_receive(node, liar, &delta, world->now), CHIRR_ERR_UNTRUSTED);
+    cr_assert_eq(chirr_ledger_count(chirr_node_ledger(node))->quarantined, 1);
+    world_destroy(world);
+}
+
 Test(node, refuses_messages_from_itself_and_from_nobody)
 {
     struct world *world = world_create(2);
