@@ -19,7 +19,7 @@ static const char help[] =
     "The command is started without a shell, in a directory of its own. Arguments that name files\n"
     "or directories here are made absolute.\n"
     "\n"
-    "  --kind K           what durations are learned by; else the command's own name\n"
+    "  --kind K           what durations are learned by; else the command's own name, cut to 31\n"
     "  --size N           of the work in bytes (64K, 16M); else of the files that are arguments\n"
     "  --time-limit T     kill it after so long (250ms, 60s, 5m); 60s\n"
     "  --priority N       0 to 9, greater first; 0\n"
@@ -111,11 +111,23 @@ static json_t *settle_command(char **words, bool sized, uint64_t *size_bytes)
     return command;
 }
 
+/* The command's own name, as far as a kind can hold it: 31 printable ASCII characters. */
+static void derive_kind(char kind[CHIRR_NAME_BYTES_MAX], const char *program)
+{
+    const char *slash = strrchr(program, '/');
+    const char *name = slash != NULL && slash[1] != '\0' ? slash + 1 : program;
+    snprintf(kind, CHIRR_NAME_BYTES_MAX, "%.*s", CHIRR_NAME_BYTES_MAX - 1, name);
+    for (char *at = kind; *at != '\0'; at++) {
+        *at = *at < ' ' || *at > '~' ? '?' : *at;
+    }
+}
+
 static json_t *make_request(struct submission *s, char **words)
 {
+    char derived[CHIRR_NAME_BYTES_MAX];
     json_t *command = settle_command(words, s->sized, &s->size_bytes);
-    const char *slash = strrchr(words[0], '/');
-    const char *kind = s->kind != NULL ? s->kind : slash != NULL ? slash + 1 : words[0];
+    derive_kind(derived, words[0]);
+    const char *kind = s->kind != NULL ? s->kind : derived;
     if (command == NULL) {
         return NULL;
     }
@@ -172,7 +184,7 @@ static int parse_and_submit(const struct chirr_cli_arguments *arguments, struct 
     if (option != CHIRR_CLI_END) {
         return option == CHIRR_CLI_HELP ? CHIRR_EXIT_OK : CHIRR_EXIT_USAGE;
     }
-    if (optind >= arguments->argc) {
+    if (optind >= arguments->argc || arguments->argv[optind][0] == '\0') {
         return chirr_cli_usage(arguments->command, "expected a command after --");
     }
     json_t *request = make_request(s, arguments->argv + optind);

@@ -132,6 +132,20 @@ static bool take_text(const json_t *value, char *out, size_t capacity)
     return true;
 }
 
+/* What people read on terminals and devices compare: printable ASCII, not empty. */
+static bool take_name(const json_t *value, char *out, size_t capacity)
+{
+    if (!take_text(value, out, capacity) || out[0] == '\0') {
+        return false;
+    }
+    for (const char *at = out; *at != '\0'; at++) {
+        if (*at < ' ' || *at > '~') {
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool take_u64(const json_t *object, const char *key, uint64_t fallback, uint64_t max,
                      uint64_t *out)
 {
@@ -160,7 +174,7 @@ static bool take_command(const json_t *value, struct chirr_task_spec *spec)
         spec->command_bytes += (uint32_t)json_string_length(argument) + 1;
         spec->argument_count++;
     }
-    return count > 0;
+    return count > 0 && spec->command[0] != '\0';
 }
 
 static bool take_tags(const json_t *value, struct chirr_tags *tags)
@@ -170,8 +184,13 @@ static bool take_tags(const json_t *value, struct chirr_tags *tags)
         return false;
     }
     for (size_t i = 0; i < count; i++) {
-        if (!take_text(json_array_get(value, i), tags->names[i], sizeof tags->names[i])) {
+        if (!take_name(json_array_get(value, i), tags->names[i], sizeof tags->names[i])) {
             return false;
+        }
+        for (size_t j = 0; j < i; j++) {
+            if (strcmp(tags->names[i], tags->names[j]) == 0) {
+                return false;
+            }
         }
         tags->count++;
     }
@@ -184,23 +203,25 @@ static const char *take_spec(const json_t *request, struct chirr_task_spec *spec
     uint64_t limit = 0;
     uint64_t priority = 0;
     memset(spec, 0, sizeof *spec);
-    if (!take_text(json_object_get(request, "kind"), spec->kind, sizeof spec->kind)) {
-        return "kind: expected a text of at most 31 bytes";
-    }
     if (!take_command(json_object_get(request, "command"), spec)) {
-        return "command: expected a list of at least one text, at most 768 bytes in all";
+        return "command: expected a list of texts, the first not empty, of at most 768 bytes in "
+               "all with one more for each";
+    }
+    if (!take_name(json_object_get(request, "kind"), spec->kind, sizeof spec->kind)) {
+        return "kind: expected 1 to 31 printable ASCII characters";
     }
     if (!take_u64(request, "size_bytes", 0, INT64_MAX, &spec->size_bytes)) {
         return "size_bytes: expected a number of bytes";
     }
-    if (!take_u64(request, "time_limit_ms", TIME_LIMIT_MS_DEFAULT, 86400000, &limit)) {
+    if (!take_u64(request, "time_limit_ms", TIME_LIMIT_MS_DEFAULT, 86400000, &limit) ||
+        limit == 0) {
         return "time_limit_ms: expected 1 to 86400000";
     }
     if (!take_u64(request, "priority", 0, 9, &priority)) {
         return "priority: expected 0 to 9";
     }
     if (!take_tags(json_object_get(request, "requires"), &spec->requires)) {
-        return "requires: expected at most 4 texts of at most 15 bytes";
+        return "requires: expected at most 4 different tags of 1 to 15 printable ASCII characters";
     }
     spec->time_limit_ms = (uint32_t)limit;
     spec->priority = (uint32_t)priority;
@@ -243,13 +264,12 @@ static const struct chirr_record *find_task(const struct chirr_agent *agent, con
                                             json_t **reply)
 {
     const char *text = json_string_value(json_object_get(request, "task"));
-    char *end = NULL;
-    uint64_t id = text == NULL ? 0 : strtoull(text, &end, 16);
-    if (text == NULL || strlen(text) != 16 || *end != '\0') {
+    if (text == NULL || strlen(text) != 16 || strspn(text, "0123456789abcdefABCDEF") != 16) {
         *reply = chirr_control_failure(CHIRR_ERR_RANGE, "task: expected 16 hexadecimal digits");
         return NULL;
     }
-    const struct chirr_record *record = chirr_records_task(chirr_node_records(agent->node), id);
+    const struct chirr_record *record =
+        chirr_records_task(chirr_node_records(agent->node), strtoull(text, NULL, 16));
     if (record == NULL) {
         *reply = chirr_control_failure(CHIRR_ERR_NOTFOUND, "no such task is known here");
     }

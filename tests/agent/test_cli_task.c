@@ -154,6 +154,27 @@ Test(cli_task, a_submitted_job_carries_absolute_files_their_size_and_every_optio
     json_decref(job);
 }
 
+Test(cli_task, a_kind_is_as_much_of_the_commands_name_as_a_kind_can_hold)
+{
+    static const char *const names[][2] = {
+        {"/opt/a-name-that-is-much-longer-than-a-kind-may-be", "a-name-that-is-much-longer-than"},
+        {"gr\xc3\xbc\xc3\x9f", "gr????"},
+        {"/opt/", "/opt/"}};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        struct fake_agent ant = {.name = "ant", .answer = good_answer};
+        fake_agent_begin(&ant, runtime);
+        run_chirr(&run, "task", "submit", "--no-wait", "--", names[i][0], NULL);
+        cr_expect_eq(run.code, 0, "%s", run.err);
+        fake_agent_end(&ant);
+        json_t *job = json_loads(ant.submitted, 0, NULL);
+        cr_expect_str_eq(json_string_value(json_object_get(job, "kind")), names[i][1]);
+        json_decref(job);
+    }
+    run_chirr(&run, "task", "submit", "--", "", NULL);
+    cr_expect_eq(run.code, 2);
+    cr_expect_not_null(strstr(run.err, "expected a command after --"), "%s", run.err);
+}
+
 Test(cli_task, a_size_that_is_given_wins_over_that_of_files)
 {
     struct fake_agent ant = {.name = "ant", .answer = good_answer};
