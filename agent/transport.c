@@ -10,10 +10,10 @@
 
 #include "agent/transport_state.h"
 
-#define PEERS_MAX 400U
 #define QUEUE_MESSAGES_MAX 100000U
 #define MILLISECONDS_MAX 3600000U
-#define SOCKETS_BESIDES 64
+#define SOCKETS_PER_PEER 4 /* DEALER, SUB, both ends of its monitor */
+#define SOCKETS_BESIDES 128
 #define LOG_INTERVAL_US (60 * CHIRR_US_PER_S)
 /* Sockets close in the background, so not all are renewed at once. */
 #define RENEW_CHECK_US (CHIRR_US_PER_S / 4)
@@ -81,7 +81,7 @@ static enum chirr_err check_config(const struct chirr_transport_config *config,
         uint32_t min;
         uint32_t max;
     } numbers[] = {
-        {"peers_max", config->peers_max, 1, PEERS_MAX},
+        {"peers_max", config->peers_max, 1, CHIRR_TRANSPORT_PEERS_MAX},
         {"queue_messages_max", config->queue_messages_max, 1, QUEUE_MESSAGES_MAX},
         {"heartbeat_ms", config->heartbeat_ms, 0, MILLISECONDS_MAX},
         {"reconnect_ms", config->reconnect_ms, 1, MILLISECONDS_MAX},
@@ -122,31 +122,11 @@ static enum chirr_err open_sockets(struct chirr_transport *transport, struct chi
     if (transport->router == NULL) {
         return CHIRR_ERR_IO;
     }
-    transport->subscriber = chirr_transport_open_client(transport, ZMQ_SUB);
     const int on = 1;
-    if (transport->subscriber == NULL ||
-        zmq_setsockopt(transport->publisher, ZMQ_XPUB_NODROP, &on, sizeof on) != 0) {
+    if (zmq_setsockopt(transport->publisher, ZMQ_XPUB_NODROP, &on, sizeof on) != 0) {
         return chirr_error_set(error, CHIRR_ERR_IO, "no socket: %s", zmq_strerror(errno));
     }
     return CHIRR_OK;
-}
-
-static void open_watches(struct chirr_transport *transport)
-{
-    const struct {
-        void *socket;
-        const char *name;
-        bool bound;
-    } watched[CHIRR_WATCH_COUNT] = {
-        [CHIRR_WATCH_PUBLISHER] = {transport->publisher, "publisher", true},
-        [CHIRR_WATCH_ROUTER] = {transport->router, "router", true},
-        [CHIRR_WATCH_SUBSCRIBER] = {transport->subscriber, "subscriber", false},
-    };
-    for (size_t i = 0; i < CHIRR_WATCH_COUNT; i++) {
-        transport->watches[i].bound = watched[i].bound;
-        chirr_transport_watch_open(transport, &transport->watches[i], watched[i].socket,
-                                   watched[i].name);
-    }
 }
 
 static enum chirr_err start(struct chirr_transport *transport, struct chirr_error *error)
@@ -163,12 +143,15 @@ static enum chirr_err start(struct chirr_transport *transport, struct chirr_erro
         return chirr_error_set(error, CHIRR_ERR_NOMEM, "transport: out of memory");
     }
     if (zmq_ctx_set(transport->context, ZMQ_MAX_SOCKETS,
-                    (int)config->peers_max + SOCKETS_BESIDES) != 0) {
+                    (int)config->peers_max * SOCKETS_PER_PEER + SOCKETS_BESIDES) != 0) {
         return chirr_error_set(error, CHIRR_ERR_IO, "transport: %s", zmq_strerror(errno));
     }
     err = open_sockets(transport, error);
     if (err == CHIRR_OK) {
-        open_watches(transport);
+        transport->watches[CHIRR_WATCH_PUBLISHER].monitor =
+            chirr_transport_monitor_open(transport, transport->publisher, true);
+        transport->watches[CHIRR_WATCH_ROUTER].monitor =
+            chirr_transport_monitor_open(transport, transport->router, true);
     }
     return err;
 }
@@ -201,11 +184,19 @@ struct chirr_transport *chirr_transport_create(const struct chirr_transport_conf
     return transport;
 }
 
-static void close_socket(void *socket)
+static void close_socket(void **socket)
 {
-    if (socket != NULL) {
-        zmq_close(socket);
+    if (*socket != NULL) {
+        zmq_close(*socket);
+        *socket = NULL;
     }
+}
+
+static void close_peer(struct chirr_transport_peer *peer)
+{
+    chirr_transport_monitor_close(&peer->monitor, peer->subscriber);
+    close_socket(&peer->subscriber);
+    close_socket(&peer->dealer);
 }
 
 void chirr_transport_destroy(struct chirr_transport *transport)
@@ -213,14 +204,14 @@ void chirr_transport_destroy(struct chirr_transport *transport)
     if (transport == NULL) {
         return;
     }
-    void *const watched[CHIRR_WATCH_COUNT] = {transport->publisher, transport->router,
-                                              transport->subscriber};
-    for (size_t i = 0; i < CHIRR_WATCH_COUNT; i++) {
-        chirr_transport_watch_close(&transport->watches[i], watched[i]);
-        close_socket(watched[i]);
-    }
+    chirr_transport_monitor_close(&transport->watches[CHIRR_WATCH_PUBLISHER].monitor,
+                                  transport->publisher);
+    chirr_transport_monitor_close(&transport->watches[CHIRR_WATCH_ROUTER].monitor,
+                                  transport->router);
+    close_socket(&transport->publisher);
+    close_socket(&transport->router);
     for (uint32_t i = 0; transport->peers != NULL && i < transport->config.peers_max; i++) {
-        close_socket(transport->peers[i].dealer);
+        close_peer(&transport->peers[i]);
     }
     chirr_zap_finish(&transport->zap); /* last, so that nobody slips in */
     while (transport->context != NULL && zmq_ctx_term(transport->context) != 0 && errno == EINTR) {
@@ -258,32 +249,17 @@ static struct chirr_transport_peer *find_peer(struct chirr_transport *transport,
     return NULL;
 }
 
-static void unsubscribe_from(struct chirr_transport *transport, struct chirr_transport_peer *peer)
+/* NULL: out of sockets. */
+static void *open_subscriber(struct chirr_transport *transport)
 {
-    if (peer->subscribed) {
-        zmq_disconnect(transport->subscriber, peer->address.publish_endpoint);
-        peer->subscribed = false;
-    }
-}
-
-static void close_peer(struct chirr_transport *transport, struct chirr_transport_peer *peer)
-{
-    unsubscribe_from(transport, peer);
-    close_socket(peer->dealer);
-    peer->dealer = NULL;
-}
-
-/* Who is subscribed to at an endpoint; NULL: nobody. */
-static struct chirr_transport_peer *subscribed_at(struct chirr_transport *transport,
-                                                  const char *publish_endpoint)
-{
-    for (uint32_t i = 0; i < transport->config.peers_max; i++) {
-        struct chirr_transport_peer *peer = &transport->peers[i];
-        if (peer->subscribed && strcmp(peer->address.publish_endpoint, publish_endpoint) == 0) {
-            return peer;
+    void *subscriber = chirr_transport_open_client(transport, ZMQ_SUB);
+    for (size_t i = 0; subscriber != NULL && i < transport->topic_count; i++) {
+        const char *topic = transport->topics[i];
+        if (zmq_setsockopt(subscriber, ZMQ_SUBSCRIBE, topic, strlen(topic)) != 0) {
+            close_socket(&subscriber);
         }
     }
-    return NULL;
+    return subscriber;
 }
 
 /* CHIRR_ERR_INVALID: an endpoint is none. CHIRR_ERR_FULL: out of sockets. Closed again then. */
@@ -292,23 +268,23 @@ static enum chirr_err open_peer(struct chirr_transport *transport,
 {
     const struct chirr_keyring_entry *entry = chirr_keyring_find(transport->keyring, peer->id);
     CHIRR_ASSERT(entry != NULL);
-    enum chirr_err err = CHIRR_OK;
     peer->fresh_us = transport->now_us;
     peer->dealer = chirr_transport_open_client(transport, ZMQ_DEALER);
-    if (peer->dealer == NULL) {
-        return CHIRR_ERR_FULL;
-    }
-    if (subscribed_at(transport, peer->address.publish_endpoint) == NULL) {
-        err = chirr_transport_connect_client(transport, transport->subscriber,
+    peer->subscriber = open_subscriber(transport);
+    enum chirr_err err = CHIRR_OK;
+    if (peer->dealer == NULL || peer->subscriber == NULL) {
+        err = CHIRR_ERR_FULL;
+    } else {
+        peer->monitor = chirr_transport_monitor_open(transport, peer->subscriber, false);
+        err = chirr_transport_connect_client(transport, peer->subscriber,
                                              peer->address.publish_endpoint, entry->curve_public);
-        peer->subscribed = err == CHIRR_OK;
     }
     if (err == CHIRR_OK) {
         err = chirr_transport_connect_client(transport, peer->dealer,
                                              peer->address.unicast_endpoint, entry->curve_public);
     }
     if (err != CHIRR_OK) {
-        close_peer(transport, peer);
+        close_peer(peer);
     }
     return err;
 }
@@ -325,13 +301,13 @@ enum chirr_err chirr_transport_connect(struct chirr_transport *transport,
         return CHIRR_ERR_UNTRUSTED;
     }
     struct chirr_transport_peer *peer = find_peer(transport, id);
-    if (peer != NULL && peer->dealer != NULL && peer->subscribed &&
+    if (peer != NULL && peer->dealer != NULL &&
         strcmp(peer->address.publish_endpoint, address->publish_endpoint) == 0 &&
         strcmp(peer->address.unicast_endpoint, address->unicast_endpoint) == 0) {
         return CHIRR_OK;
     }
     if (peer != NULL) {
-        close_peer(transport, peer);
+        close_peer(peer);
     } else {
         peer = find_peer(transport, 0);
     }
@@ -340,12 +316,6 @@ enum chirr_err chirr_transport_connect(struct chirr_transport *transport,
     }
     peer->id = id;
     peer->address = *address;
-    /* A SUB keeps one connection an endpoint, made for one key. When another agent is reached there
-     * now, the connection for the one before must go, or libzmq would keep it and say nothing. */
-    struct chirr_transport_peer *before = subscribed_at(transport, address->publish_endpoint);
-    if (before != NULL) {
-        unsubscribe_from(transport, before);
-    }
     enum chirr_err err = open_peer(transport, peer);
     if (err != CHIRR_OK) {
         memset(peer, 0, sizeof *peer);
@@ -357,7 +327,7 @@ void chirr_transport_disconnect(struct chirr_transport *transport, chirr_agent_i
 {
     struct chirr_transport_peer *peer = id == 0 ? NULL : find_peer(transport, id);
     if (peer != NULL) {
-        close_peer(transport, peer);
+        close_peer(peer);
         memset(peer, 0, sizeof *peer);
     }
 }
@@ -370,12 +340,8 @@ void chirr_transport_heard(struct chirr_transport *transport, chirr_agent_id id)
     }
 }
 
-void chirr_transport_renew(struct chirr_transport *transport)
+static void renew_silent(struct chirr_transport *transport)
 {
-    if (transport->config.silence_ms == 0 || transport->now_us < transport->renew_us) {
-        return;
-    }
-    transport->renew_us = transport->now_us + RENEW_CHECK_US;
     chirr_time_us oldest = transport->now_us - chirr_time_from_ms(transport->config.silence_ms);
     uint32_t renewed = 0;
     for (uint32_t i = 0; i < transport->config.peers_max && renewed < RENEWALS_TURN; i++) {
@@ -387,12 +353,26 @@ void chirr_transport_renew(struct chirr_transport *transport)
             continue;
         }
         renewed++;
-        close_peer(transport, peer);
+        close_peer(peer);
         /* A failure leaves it closed until its next turn; sends are counted as dropped. */
         if (open_peer(transport, peer) != CHIRR_OK) {
             chirr_log_debug(transport->log, "transport: no socket for %016" PRIx64 " now",
                             peer->id);
         }
+    }
+}
+
+void chirr_transport_renew(struct chirr_transport *transport)
+{
+    if (transport->now_us < transport->renew_us) {
+        return;
+    }
+    transport->renew_us = transport->now_us + RENEW_CHECK_US;
+    for (uint32_t i = 0; i < transport->config.peers_max; i++) {
+        chirr_transport_refusals_drain(transport, transport->peers[i].monitor);
+    }
+    if (transport->config.silence_ms != 0) {
+        renew_silent(transport);
     }
 }
 
@@ -410,8 +390,11 @@ enum chirr_err chirr_transport_subscribe(struct chirr_transport *transport, cons
     if (transport->topic_count == CHIRR_TOPICS_MAX) {
         return CHIRR_ERR_FULL;
     }
-    if (zmq_setsockopt(transport->subscriber, ZMQ_SUBSCRIBE, topic, bytes) != 0) {
-        return CHIRR_ERR_IO;
+    for (uint32_t i = 0; i < transport->config.peers_max; i++) {
+        void *subscriber = transport->peers[i].subscriber;
+        if (subscriber != NULL && zmq_setsockopt(subscriber, ZMQ_SUBSCRIBE, topic, bytes) != 0) {
+            return CHIRR_ERR_IO;
+        }
     }
     memcpy(transport->topics[transport->topic_count++], topic, bytes + 1);
     return CHIRR_OK;
@@ -503,9 +486,14 @@ int chirr_transport_poll_items(struct chirr_transport *transport, zmq_pollitem_t
     int count = 0;
     items[count++] = (zmq_pollitem_t){.socket = transport->publisher, .events = ZMQ_POLLIN};
     items[count++] = (zmq_pollitem_t){.socket = transport->router, .events = ZMQ_POLLIN};
-    items[count++] = (zmq_pollitem_t){.socket = transport->subscriber, .events = ZMQ_POLLIN};
     if (transport->zap.socket != NULL) {
         items[count++] = (zmq_pollitem_t){.socket = transport->zap.socket, .events = ZMQ_POLLIN};
+    }
+    for (uint32_t i = 0; i < transport->config.peers_max; i++) {
+        void *subscriber = transport->peers[i].subscriber;
+        if (subscriber != NULL) {
+            items[count++] = (zmq_pollitem_t){.socket = subscriber, .events = ZMQ_POLLIN};
+        }
     }
     return count;
 }

@@ -1,12 +1,14 @@
 /* ZeroMQ between agents: frames out, frames in, nothing of policy.
  *
- * One XPUB and one ROUTER bound, one SUB connected to the XPUBs of the peers, one DEALER a peer to
- * its ROUTER. A DEALER only sends and the ROUTER only receives, so whoever answers uses a DEALER of
- * its own and every unicast message arrives with the CURVE key of its sender. CURVE with a ZAP
- * handler that knows the keyring and refuses everybody else; a message whose connection carries no
- * authenticated user is dropped even if no handler ran. Plaintext only when `curve` is false.
- * Every bounded queue drops with a counter. Owned and used by the event loop's thread alone; the
- * ZeroMQ context belongs to it and must be created after fork. */
+ * One XPUB and one ROUTER bound; a peer one SUB connected to its XPUB and one DEALER to its ROUTER.
+ * A SUB for all would be cheaper, but zmq_disconnect on one that has begun to read a message (and
+ * zmq_poll begins) makes libzmq abort: only closing a socket whole is safe. A DEALER only sends and
+ * the ROUTER only receives, so whoever answers uses a DEALER of its own and every unicast message
+ * arrives with the CURVE key of its sender. CURVE with a ZAP handler that knows the keyring and
+ * refuses everybody else; a message whose connection carries no authenticated user is dropped even
+ * if no handler ran. Plaintext only when `curve` is false. Every bounded queue drops with a
+ * counter. Owned and used by the event loop's thread alone; the ZeroMQ context belongs to it and
+ * must be created after fork. */
 #ifndef CHIRR_AGENT_TRANSPORT_H
 #define CHIRR_AGENT_TRANSPORT_H
 
@@ -17,12 +19,14 @@
 #include "base/time.h"
 #include "proto/frame.h"
 
+#define CHIRR_TRANSPORT_PEERS_MAX 400
+
 struct chirr_transport_config {
     char publish_bind[CHIRR_ENDPOINT_BYTES_MAX]; /* "tcp://127.0.0.1:7701"; port "*" takes a free
                                                     one */
     char unicast_bind[CHIRR_ENDPOINT_BYTES_MAX];
     bool curve;
-    uint32_t peers_max;          /* 1…400: each costs a DEALER */
+    uint32_t peers_max;          /* 1…CHIRR_TRANSPORT_PEERS_MAX: each costs a SUB and a DEALER */
     uint32_t queue_messages_max; /* high-water mark of every socket */
     uint32_t heartbeat_ms;       /* ZMTP heartbeats; 0: none */
     uint32_t reconnect_ms;
@@ -101,8 +105,9 @@ void chirr_transport_publish(struct chirr_transport *transport, const char *topi
 void chirr_transport_send(struct chirr_transport *transport, chirr_agent_id to,
                           const struct chirr_message *message);
 
-/* Fills `items` (at most CHIRR_TRANSPORT_POLL_ITEMS) for zmq_poll; returns how many. */
-#define CHIRR_TRANSPORT_POLL_ITEMS 4
+/* Fills `items` (at most CHIRR_TRANSPORT_POLL_ITEMS) for zmq_poll; returns how many. They hold
+ * until the next connect, disconnect or receive. */
+#define CHIRR_TRANSPORT_POLL_ITEMS (3 + CHIRR_TRANSPORT_PEERS_MAX)
 int chirr_transport_poll_items(struct chirr_transport *transport, zmq_pollitem_t *items);
 
 /* The next message that passed every check: frame, authentication or signature, codec, and for

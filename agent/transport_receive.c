@@ -226,15 +226,39 @@ static enum outcome receive_from(struct chirr_transport *transport, void *socket
     return accepted ? OUTCOME_ACCEPTED : OUTCOME_DROPPED;
 }
 
-/* From both sockets by turns. */
+/* From every peer's SUB by turns. */
+static enum outcome receive_published(struct chirr_transport *transport, chirr_agent_id *from,
+                                      struct chirr_message *message)
+{
+    uint32_t peers_max = transport->config.peers_max;
+    for (uint32_t i = 0; i < peers_max; i++) {
+        void *subscriber = transport->peers[transport->next_peer].subscriber;
+        transport->next_peer = (transport->next_peer + 1) % peers_max;
+        enum outcome outcome =
+            subscriber == NULL ? OUTCOME_NONE : receive_from(transport, subscriber, from, message);
+        if (outcome != OUTCOME_NONE) {
+            return outcome;
+        }
+    }
+    return OUTCOME_NONE;
+}
+
+/* What was sent to this agent and what was published, by turns. */
 static enum outcome receive_next(struct chirr_transport *transport, chirr_agent_id *from,
                                  struct chirr_message *message)
 {
     transport->router_first = !transport->router_first;
-    void *first = transport->router_first ? transport->router : transport->subscriber;
-    void *second = transport->router_first ? transport->subscriber : transport->router;
-    enum outcome outcome = receive_from(transport, first, from, message);
-    return outcome != OUTCOME_NONE ? outcome : receive_from(transport, second, from, message);
+    enum outcome outcome = OUTCOME_NONE;
+    if (transport->router_first) {
+        outcome = receive_from(transport, transport->router, from, message);
+    }
+    if (outcome == OUTCOME_NONE) {
+        outcome = receive_published(transport, from, message);
+    }
+    if (outcome == OUTCOME_NONE && !transport->router_first) {
+        outcome = receive_from(transport, transport->router, from, message);
+    }
+    return outcome;
 }
 
 bool chirr_transport_receive(struct chirr_transport *transport, chirr_time_us now,

@@ -11,9 +11,9 @@
 /* Larger messages end the connection inside libzmq; between this and CHIRR_FRAME_BYTES_MAX they
  * arrive, to be counted as oversized. */
 #define MESSAGE_BYTES_MAX ((int64_t)2 * (int64_t)CHIRR_FRAME_BYTES_MAX)
-/* A peer costs a DEALER with its event descriptor, four connections, and as many again while they
- * are made anew. */
-#define FILES_PER_PEER 10
+/* A peer costs a DEALER, a SUB and the two ends of its monitor with an event descriptor each, four
+ * connections, and as many again while they are made anew. */
+#define FILES_PER_PEER 16
 #define FILES_BESIDES 256
 
 enum chirr_err chirr_transport_reserve_files(uint32_t peers_max, struct chirr_error *error)

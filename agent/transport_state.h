@@ -14,21 +14,21 @@
 struct chirr_transport_peer {
     chirr_agent_id id; /* 0: a free place */
     struct chirr_peer_address address;
-    void *dealer;
-    bool subscribed;        /* the SUB is connected to address.publish_endpoint */
+    void *dealer;           /* NULL: closed, and the other two as well */
+    void *subscriber;       /* SUB */
+    void *monitor;          /* PAIR, of the SUB; may be NULL */
     chirr_time_us fresh_us; /* last heard of, or when its connections were opened */
 };
 
-/* The handshakes of one socket, as libzmq tells of them. */
+/* The handshakes of one bound socket, as libzmq tells of them. */
 struct chirr_transport_watch {
-    void *socket; /* PAIR */
-    bool bound;   /* of a socket that others connect to */
-    bool told;    /* the next disconnection was explained already */
+    void *monitor; /* PAIR; may be NULL */
+    bool told;     /* the next disconnection was explained already */
     uint64_t succeeded;
     uint64_t succeeded_at_accept[CHIRR_WATCHED_FDS_MAX]; /* by file descriptor */
 };
 
-enum { CHIRR_WATCH_PUBLISHER, CHIRR_WATCH_ROUTER, CHIRR_WATCH_SUBSCRIBER, CHIRR_WATCH_COUNT };
+enum { CHIRR_WATCH_PUBLISHER, CHIRR_WATCH_ROUTER, CHIRR_WATCH_COUNT };
 
 struct chirr_transport {
     struct chirr_transport_config config;
@@ -37,9 +37,8 @@ struct chirr_transport {
     const struct chirr_log *log;
     void *context;
     struct chirr_zap zap;
-    void *publisher;  /* XPUB */
-    void *router;     /* ROUTER */
-    void *subscriber; /* SUB */
+    void *publisher; /* XPUB */
+    void *router;    /* ROUTER */
     struct chirr_transport_watch watches[CHIRR_WATCH_COUNT];
     char publish_endpoint[CHIRR_ENDPOINT_BYTES_MAX];
     char unicast_endpoint[CHIRR_ENDPOINT_BYTES_MAX];
@@ -50,8 +49,10 @@ struct chirr_transport {
     struct chirr_transport_counters counters;
     struct chirr_log_limit limits[CHIRR_DROP_COUNT];
     chirr_time_us now_us;   /* of the last receive */
-    chirr_time_us renew_us; /* when to look for silent peers again */
+    chirr_time_us renew_us; /* when to look for silent and refused peers again */
     bool router_first;      /* whose turn it is, so that neither starves the other */
+    uint32_t next_peer;     /* whose SUB is read next */
+    uint64_t monitor_count; /* of all that were ever opened: names them */
     uint8_t frame[CHIRR_FRAME_BYTES_MAX];
 };
 
@@ -78,17 +79,17 @@ chirr_transport_connect_client(struct chirr_transport *transport, void *socket,
 
 /* ---- transport_watch.c ---- */
 
-/* NULL in `watch->socket` when libzmq has no more sockets. */
-void chirr_transport_watch_open(struct chirr_transport *transport,
-                                struct chirr_transport_watch *watch, void *watched,
-                                const char *name);
-void chirr_transport_watch_close(struct chirr_transport_watch *watch, void *watched);
+/* A monitor of handshakes on a bound socket, or of refusals on one that connects. NULL when libzmq
+ * has no more sockets. */
+void *chirr_transport_monitor_open(struct chirr_transport *transport, void *watched, bool bound);
+void chirr_transport_monitor_close(void **monitor, void *watched);
 void chirr_transport_watch_drain(struct chirr_transport *transport,
                                  struct chirr_transport_watch *watch);
+void chirr_transport_refusals_drain(struct chirr_transport *transport, void *monitor);
 
 /* ---- transport.c ---- */
 
-/* Notes a sign of life; fresh connections for whoever gave none. */
+/* Notes a sign of life; fresh connections for whoever gave none, a count of who refused. */
 void chirr_transport_heard(struct chirr_transport *transport, chirr_agent_id peer);
 void chirr_transport_renew(struct chirr_transport *transport);
 

@@ -6,11 +6,12 @@
  * failures that libzmq explains are followed at once by their own DISCONNECTED. */
 #include "agent/transport_state.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #define EVENT_BYTES 6
-#define EVENTS                                                                                     \
+#define BOUND_EVENTS                                                                               \
     (ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_HANDSHAKE_SUCCEEDED |                 \
      ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |                  \
      ZMQ_EVENT_HANDSHAKE_FAILED_AUTH)
@@ -22,33 +23,35 @@ struct event {
 };
 
 /* No high-water mark: a full monitor would block libzmq's own thread. What comes in is bounded by
- * the handshakes that fit between two turns of the loop. */
-void chirr_transport_watch_open(struct chirr_transport *transport,
-                                struct chirr_transport_watch *watch, void *watched,
-                                const char *name)
+ * the handshakes that fit between two turns of the loop. Each has a name of its own, since libzmq
+ * frees one late. */
+void *chirr_transport_monitor_open(struct chirr_transport *transport, void *watched, bool bound)
 {
     char endpoint[CHIRR_ENDPOINT_BYTES_MAX];
     const int none = 0;
-    snprintf(endpoint, sizeof endpoint, "inproc://chirr.watch.%s", name);
-    watch->socket = zmq_socket(transport->context, ZMQ_PAIR);
-    if (watch->socket == NULL) {
-        return;
+    const int events = bound ? BOUND_EVENTS : ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
+    snprintf(endpoint, sizeof endpoint, "inproc://chirr.monitor.%" PRIu64,
+             transport->monitor_count++);
+    void *monitor = zmq_socket(transport->context, ZMQ_PAIR);
+    if (monitor == NULL) {
+        return NULL;
     }
-    if (zmq_socket_monitor(watched, endpoint, EVENTS) != 0 ||
-        zmq_setsockopt(watch->socket, ZMQ_RCVHWM, &none, sizeof none) != 0 ||
-        zmq_setsockopt(watch->socket, ZMQ_LINGER, &none, sizeof none) != 0 ||
-        zmq_connect(watch->socket, endpoint) != 0) {
-        zmq_close(watch->socket);
-        watch->socket = NULL;
+    if (zmq_socket_monitor(watched, endpoint, events) != 0 ||
+        zmq_setsockopt(monitor, ZMQ_RCVHWM, &none, sizeof none) != 0 ||
+        zmq_setsockopt(monitor, ZMQ_LINGER, &none, sizeof none) != 0 ||
+        zmq_connect(monitor, endpoint) != 0) {
+        zmq_close(monitor);
+        return NULL;
     }
+    return monitor;
 }
 
-void chirr_transport_watch_close(struct chirr_transport_watch *watch, void *watched)
+void chirr_transport_monitor_close(void **monitor, void *watched)
 {
-    if (watch->socket != NULL) {
+    if (*monitor != NULL) {
         zmq_socket_monitor(watched, NULL, 0);
-        zmq_close(watch->socket);
-        watch->socket = NULL;
+        zmq_close(*monitor);
+        *monitor = NULL;
     }
 }
 
@@ -107,24 +110,23 @@ static void bound_event(struct chirr_transport *transport, struct chirr_transpor
     }
 }
 
-static void client_event(struct chirr_transport *transport, const struct event *event)
-{
-    if (event->kind == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH) {
-        chirr_transport_drop(transport, CHIRR_DROP_REFUSED,
-                             "%s refuses this agent: its key is not on the keyring there",
-                             event->endpoint);
-    }
-}
-
 void chirr_transport_watch_drain(struct chirr_transport *transport,
                                  struct chirr_transport_watch *watch)
 {
     struct event event;
-    while (watch->socket != NULL && next_event(watch->socket, &event)) {
-        if (watch->bound) {
-            bound_event(transport, watch, &event);
-        } else {
-            client_event(transport, &event);
+    while (watch->monitor != NULL && next_event(watch->monitor, &event)) {
+        bound_event(transport, watch, &event);
+    }
+}
+
+void chirr_transport_refusals_drain(struct chirr_transport *transport, void *monitor)
+{
+    struct event event;
+    while (monitor != NULL && next_event(monitor, &event)) {
+        if (event.kind == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH) {
+            chirr_transport_drop(transport, CHIRR_DROP_REFUSED,
+                                 "%s refuses this agent: its key is not on the keyring there",
+                                 event.endpoint);
         }
     }
 }

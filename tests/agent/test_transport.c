@@ -121,6 +121,37 @@ Test(transport, another_agent_on_a_dead_ones_port_is_heard)
     cr_assert_eq(a->last_from, c->identity.id);
 }
 
+/* zmq_poll begins to read a message of two parts; libzmq aborts when its connection goes then. */
+Test(transport, a_connection_may_go_while_a_message_is_half_read)
+{
+    enum { ROUNDS = 100, FLOOD = 5 };
+    start_all();
+    link_to(b, c);
+    for (int round = 0; round < ROUNDS; round++) {
+        link_to(b, a);
+        unsigned before = b->received[CHIRR_MESSAGE_HEARTBEAT];
+        WAIT_DOING(publish(a, "e/"), b->received[CHIRR_MESSAGE_HEARTBEAT] > before);
+        for (int i = 0; i < FLOOD; i++) {
+            publish(a, "e/");
+            publish(c, "e/");
+        }
+        zmq_pollitem_t items[CHIRR_TRANSPORT_POLL_ITEMS];
+        int count = chirr_transport_poll_items(b->transport, items);
+        cr_assert_gt(zmq_poll(items, count, 1000), 0);
+        if (round % 2 == 0) {
+            chirr_transport_disconnect(b->transport, a->identity.id);
+        } else {
+            b->transport->config.silence_ms = 1; /* renews them */
+            turn();
+            b->transport->config.silence_ms = 0;
+        }
+        turn();
+    }
+    unsigned before = c->received[CHIRR_MESSAGE_HEARTBEAT];
+    link_to(c, b);
+    WAIT_DOING(publish(b, "e/"), c->received[CHIRR_MESSAGE_HEARTBEAT] > before);
+}
+
 /* ---- Bounds ------------------------------------------------------------------------------------
  */
 
