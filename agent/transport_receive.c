@@ -6,6 +6,7 @@
  *      sender      the connection's user, or a signature by a key on the keyring
  *      message     the codec
  *      records     each one's author on the keyring, each one's signature
+ *      marks       each one's author on the keyring
  */
 #include "agent/transport_state.h"
 
@@ -122,6 +123,25 @@ static bool check_sender(struct chirr_transport *transport, const struct chirr_e
     return body != NULL || sender_signed(transport, envelope, entry);
 }
 
+/* Cuts out the marks of authors that are not trusted; returns how many stay. */
+static uint32_t check_marks(struct chirr_transport *transport,
+                            const struct chirr_digest_entry *entries, uint32_t entry_count)
+{
+    struct chirr_digest_entry *kept = (struct chirr_digest_entry *)entries; /* in our own scratch */
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < entry_count; i++) {
+        chirr_agent_id author = entries[i].author;
+        if (author != transport->identity->id &&
+            chirr_keyring_find(transport->keyring, author) == NULL) {
+            chirr_transport_drop(transport, CHIRR_DROP_UNTRUSTED,
+                                 "a mark of %016" PRIx64 ", which is not on the keyring", author);
+            continue;
+        }
+        kept[count++] = entries[i];
+    }
+    return count;
+}
+
 /* Cuts out the records of authors that are not trusted. One bad signature of a trusted author
  * spoils the message: without that record, what it says to be covered would not be. */
 static bool check_records(struct chirr_transport *transport, struct chirr_records *records)
@@ -158,7 +178,13 @@ static bool check_message(struct chirr_transport *transport, chirr_agent_id from
                           struct chirr_message *message)
 {
     if (message->kind == CHIRR_MESSAGE_RECORDS) {
+        message->records.covered_count =
+            check_marks(transport, message->records.covered, message->records.covered_count);
         return check_records(transport, &message->records);
+    }
+    if (message->kind == CHIRR_MESSAGE_DIGEST) {
+        message->digest.count =
+            check_marks(transport, message->digest.entries, message->digest.count);
     }
     /* A delta has no signature but its envelope's. */
     if (message->kind == CHIRR_MESSAGE_DELTA && message->delta.origin != from) {

@@ -515,10 +515,10 @@ uint32_t chirr_records_covered(const struct chirr_record_store *store,
     return count;
 }
 
-/* An author of whom nothing was joined gets its mark too: all that it said may be dominated. */
+/* A mark is not signed: it makes no author, or anybody could fill the table with names. */
 void chirr_records_cover(struct chirr_record_store *store, struct chirr_digest_entry entry)
 {
-    struct author *author = author_obtain(store, entry.author);
+    struct author *author = author_find(store, entry.author);
     if (author != NULL && chirr_stamp_compare(entry.stamp, author->covered) > 0) {
         author->covered = entry.stamp;
     }

@@ -73,7 +73,7 @@ bool chirr_records_is_quarantined(const struct chirr_record_store *store, chirr_
 
 /* Scuttlebutt's view. `_covered` writes at most `capacity` entries, ascending by author, only of
  * those whose mark was ever raised.
- * `_cover` raises one author's mark (never lowers it).
+ * `_cover` raises one author's mark (never lowers it), if anything of it was joined.
  * `_cover_next` raises it only if `stamp` is the very next one, and on through what is held. */
 uint32_t chirr_records_covered(const struct chirr_record_store *store,
                                struct chirr_digest_entry *entries, uint32_t capacity);

@@ -315,6 +315,40 @@ Test(transport_security, records_by_strangers_are_cut_out_and_badly_signed_ones_
     cr_assert_eq(b->received[CHIRR_MESSAGE_RECORDS], 1);
 }
 
+static int by_author(const void *left, const void *right)
+{
+    const struct chirr_digest_entry *x = left;
+    const struct chirr_digest_entry *y = right;
+    return (x->author > y->author) - (x->author < y->author);
+}
+
+Test(transport_security, marks_of_strangers_are_cut_out)
+{
+    enum { STRANGERS = 20 };
+    struct chirr_digest_entry marks[STRANGERS + 1];
+    start_all();
+    link_to(a, b);
+    for (uint64_t i = 0; i < STRANGERS; i++) {
+        marks[i] = (struct chirr_digest_entry){0x1000 + i, {1, 1}};
+    }
+    marks[STRANGERS] = (struct chirr_digest_entry){c->identity.id, {1, 1}};
+    qsort(marks, STRANGERS + 1, sizeof marks[0], by_author);
+    struct chirr_message message = {.kind = CHIRR_MESSAGE_RECORDS,
+                                    .records = {.covered_count = STRANGERS + 1, .covered = marks}};
+    chirr_transport_send(a->transport, b->identity.id, &message);
+    WAIT(b->received[CHIRR_MESSAGE_RECORDS] == 1);
+    cr_assert_eq(b->last_marks, 1);
+    cr_assert_eq(b->last_marked, c->identity.id);
+    cr_assert_eq(dropped(b, CHIRR_DROP_UNTRUSTED), STRANGERS);
+    message = (struct chirr_message){.kind = CHIRR_MESSAGE_DIGEST,
+                                     .digest = {.count = STRANGERS + 1, .entries = marks}};
+    chirr_transport_send(a->transport, b->identity.id, &message);
+    WAIT(b->received[CHIRR_MESSAGE_DIGEST] == 1);
+    cr_assert_eq(b->last_marks, 1);
+    cr_assert_eq(b->last_marked, c->identity.id);
+    cr_assert_eq(dropped(b, CHIRR_DROP_UNTRUSTED), 2 * STRANGERS);
+}
+
 Test(transport_security, a_delta_in_anothers_name_is_dropped)
 {
     struct chirr_message message = {.kind = CHIRR_MESSAGE_DELTA,

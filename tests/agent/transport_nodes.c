@@ -84,6 +84,12 @@ uint64_t dropped(const struct node *node, enum chirr_transport_drop reason)
     return chirr_transport_count(node->transport)->dropped[reason];
 }
 
+static void take_marks(struct node *node, const struct chirr_digest_entry *marks, uint32_t count)
+{
+    node->last_marks = count;
+    node->last_marked = count > 0 ? marks[0].author : 0;
+}
+
 static void take(struct node *node)
 {
     chirr_agent_id from;
@@ -95,7 +101,10 @@ static void take(struct node *node)
             node->last_sequence = message.probe.sequence;
         } else if (message.kind == CHIRR_MESSAGE_RECORDS) {
             node->last_records = message.records.count;
-            node->last_author = message.records.records[0].author;
+            node->last_author = message.records.count > 0 ? message.records.records[0].author : 0;
+            take_marks(node, message.records.covered, message.records.covered_count);
+        } else if (message.kind == CHIRR_MESSAGE_DIGEST) {
+            take_marks(node, message.digest.entries, message.digest.count);
         }
     }
 }

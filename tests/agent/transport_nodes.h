@@ -24,6 +24,8 @@ struct node {
     uint32_t last_sequence; /* of a ping */
     uint32_t last_records;  /* how many came in one message, and by whom the first */
     chirr_agent_id last_author;
+    uint32_t last_marks; /* of records or of a digest: how many, and whose the first */
+    chirr_agent_id last_marked;
 };
 
 extern struct node nodes[NODES_MAX];

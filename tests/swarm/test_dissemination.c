@@ -261,6 +261,9 @@ Test(dissemination, a_record_left_out_for_lack_of_room_holds_up_its_authors_mark
 Test(dissemination, a_task_forgotten_by_the_store_is_not_taken_in_again)
 {
     struct agent *agent = agent_alone();
+    struct chirr_record card = sample_card(1);
+    card = sample_stamped(&card, 1, 1, 1);
+    cr_assert_eq(give(agent, &card, 1, NULL, 0), CHIRR_OK);
     chirr_records_cover(agent->store, (struct chirr_digest_entry){sample_agent(1), {1, 5}});
     struct chirr_record late = task_of(1, 4);
     cr_assert_eq(give(agent, &late, 1, NULL, 0), CHIRR_OK);

@@ -393,6 +393,8 @@ Test(records, a_mark_rises_over_a_gap_only_once_it_is_filled)
 {
     struct chirr_record_store *store = store_of(4, 8);
     const chirr_agent_id author = sample_agent(0);
+    struct chirr_record card = sample_card(0);
+    join(store, sample_stamped(&card, 0, 1, 1));
     chirr_records_cover(store, (struct chirr_digest_entry){author, {1, 1}});
     const uint64_t versions[] = {3, 4, 6, 2};
     const uint64_t marks[] = {1, 1, 1, 4};
@@ -409,6 +411,17 @@ Test(records, a_mark_rises_over_a_gap_only_once_it_is_filled)
     cr_assert_eq(covered_of(store, 0).version, 4);
     chirr_records_cover(store, (struct chirr_digest_entry){author, {2, 9}});
     cr_assert_eq(covered_of(store, 0).version, 9);
+}
+
+Test(records, a_mark_alone_takes_no_place_of_an_author)
+{
+    struct chirr_record_store *store = store_of(2, 4);
+    for (uint32_t i = 0; i < 4; i++) {
+        chirr_records_cover(store, (struct chirr_digest_entry){sample_agent(i), {1, 9}});
+    }
+    cr_assert_eq(chirr_records_author_count(store), 0);
+    struct chirr_record card = sample_card(3);
+    cr_assert_eq(join(store, sample_stamped(&card, 3, 1, 1)), CHIRR_JOIN_CHANGED);
 }
 
 Test(records, marks_are_listed_ascending_and_only_when_raised)
