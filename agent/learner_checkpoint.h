@@ -16,9 +16,13 @@ CHIRR_NODISCARD enum chirr_err chirr_learner_checkpoint_save(struct chirr_learne
                                                              const char *state_dir,
                                                              struct chirr_error *error);
 
-/* Into a learner as it was created; what cannot be read is told to the log. */
-enum chirr_checkpoint_origin chirr_learner_checkpoint_load(struct chirr_learner *learner,
-                                                           const char *state_dir,
-                                                           const struct chirr_log *log);
+/* Into a learner as it was created; what cannot be read is told to the log. Files of a model of
+ * another shape, genesis or senses are set aside as `FILE.other-lineage` (then `-2` and on), so
+ * that no save replaces them. Any error: they could not be, and the next save would. */
+CHIRR_NODISCARD enum chirr_err chirr_learner_checkpoint_load(struct chirr_learner *learner,
+                                                             const char *state_dir,
+                                                             const struct chirr_log *log,
+                                                             enum chirr_checkpoint_origin *origin,
+                                                             struct chirr_error *error);
 
 #endif

@@ -368,9 +368,8 @@ static enum chirr_err create_learner(struct chirr_learner_thread *thread, struct
     }
     thread->learner = chirr_learner_create(&thread->arena, config);
     CHIRR_ASSERT(thread->learner != NULL); /* the arena is as large as it asked for */
-    thread->checkpoint_origin =
-        chirr_learner_checkpoint_load(thread->learner, thread->config.state_dir, thread->log);
-    return CHIRR_OK;
+    return chirr_learner_checkpoint_load(thread->learner, thread->config.state_dir, thread->log,
+                                         &thread->checkpoint_origin, error);
 }
 
 struct chirr_learner_thread *chirr_learner_thread_create(const struct chirr_agent_config *config,

@@ -205,9 +205,7 @@ static enum chirr_err check_header(struct chirr_model *model, const uint8_t *hea
     }
     if (memcmp(header + 16, expected + 16, HEADER_BYTES - 16) != 0) {
         return chirr_error_set(error, CHIRR_ERR_LINEAGE,
-                               "%s: written by a model of another shape, genesis or senses; remove "
-                               "it to start from genesis",
-                               path);
+                               "%s: written by a model of another shape, genesis or senses", path);
     }
     return CHIRR_OK;
 }
@@ -334,10 +332,14 @@ enum chirr_err chirr_checkpoint_load(struct chirr_model *model, const char *path
     if (err == CHIRR_ERR_LINEAGE) {
         return err; /* the one before would not fit either */
     }
-    enum chirr_err older = load_file(model, previous, NULL);
+    struct chirr_error why;
+    enum chirr_err older = load_file(model, previous, &why);
     if (older == CHIRR_OK) {
         *origin = CHIRR_CHECKPOINT_PREVIOUS;
         return CHIRR_OK;
+    }
+    if (older == CHIRR_ERR_LINEAGE) {
+        return chirr_error_set(error, older, "%s", why.text);
     }
     return err == CHIRR_ERR_NOTFOUND && older == CHIRR_ERR_NOTFOUND ? CHIRR_OK : err;
 }

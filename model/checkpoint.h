@@ -18,7 +18,8 @@ enum chirr_checkpoint_origin {
 };
 
 /* Loads PATH, or PATH.previous where PATH is missing or unreadable. On failure the model is as
- * created. CHIRR_ERR_LINEAGE: written by a model of another shape or genesis. */
+ * created. CHIRR_ERR_LINEAGE: written by a model of another shape or genesis, whatever can be read
+ * of both. */
 CHIRR_NODISCARD enum chirr_err chirr_checkpoint_load(struct chirr_model *model, const char *path,
                                                      enum chirr_checkpoint_origin *origin,
                                                      struct chirr_error *error);

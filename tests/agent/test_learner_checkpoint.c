@@ -60,7 +60,10 @@ static struct life begin(const struct chirr_learner_config *config)
     cr_assert_eq(chirr_arena_init(&life.arena, chirr_learner_bytes(config)), CHIRR_OK);
     life.learner = chirr_learner_create(&life.arena, config);
     cr_assert_not_null(life.learner);
-    life.origin = chirr_learner_checkpoint_load(life.learner, directory, &log_sink);
+    struct chirr_error error;
+    cr_assert_eq(
+        chirr_learner_checkpoint_load(life.learner, directory, &log_sink, &life.origin, &error),
+        CHIRR_OK, "%s", error.text);
     return life;
 }
 
@@ -207,4 +210,41 @@ Test(learner_checkpoint, without_a_control_from_the_same_instant_its_bits_are_un
     cr_assert(isnan(evaluate(&life).bits_alone));
     cr_assert_not_null(strstr(log_lines, "is unknown from now on"), "%s", log_lines);
     end(&life);
+}
+
+static void live(const struct chirr_learner_config *config, enum chirr_checkpoint_origin expected)
+{
+    struct life life = begin(config);
+    cr_assert_eq(life.origin, expected);
+    read_text(&life, "a life of its own ", 5);
+    save(&life);
+    save(&life); /* twice, so that `.previous` is replaced too */
+    end(&life);
+}
+
+Test(learner_checkpoint, a_model_of_other_senses_is_set_aside_and_never_replaced)
+{
+    struct chirr_learner_config config = small_config();
+    struct chirr_learner_config changed = config;
+    strcpy(changed.model.senses[0].name, "prose");
+    live(&config, CHIRR_CHECKPOINT_NONE);
+    live(&changed, CHIRR_CHECKPOINT_NONE);
+    cr_assert_not_null(strstr(log_lines, "model.checkpoint.other-lineage"), "%s", log_lines);
+    live(&config, CHIRR_CHECKPOINT_NONE);
+
+    move("model.checkpoint.other-lineage-2", "model.checkpoint");
+    move("control.checkpoint.other-lineage-2", "control.checkpoint");
+    live(&changed, CHIRR_CHECKPOINT_CURRENT);
+    move("model.checkpoint.previous.other-lineage", "model.checkpoint");
+    live(&config, CHIRR_CHECKPOINT_CURRENT);
+}
+
+Test(learner_checkpoint, a_model_of_other_senses_behind_a_lost_file_is_set_aside_too)
+{
+    struct chirr_learner_config config = small_config();
+    live(&config, CHIRR_CHECKPOINT_NONE);
+    cr_assert_eq(remove(directory_file(directory, "model.checkpoint")), 0);
+    strcpy(config.model.senses[0].name, "prose");
+    live(&config, CHIRR_CHECKPOINT_NONE);
+    move("model.checkpoint.previous.other-lineage", "model.checkpoint");
 }
