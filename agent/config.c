@@ -134,7 +134,7 @@ enum chirr_err chirr_config_settle_path(const struct chirr_yaml *yaml, const cha
     return CHIRR_OK;
 }
 
-/* Every glob that is relative gets the directory before it. */
+/* Every glob that is relative gets the directory before it; "|" is none. */
 static bool settle_globs(char from[CHIRR_SOURCE_BYTES_MAX], const char *directory)
 {
     char whole[CHIRR_SOURCE_BYTES_MAX] = "";
@@ -142,7 +142,7 @@ static bool settle_globs(char from[CHIRR_SOURCE_BYTES_MAX], const char *director
     const char *at = from;
     while (*(at += strspn(at, " ")) != '\0') {
         int length = (int)strcspn(at, " ");
-        bool relative = *at != '/';
+        bool relative = *at != '/' && !(length == 1 && *at == '|');
         int bytes = snprintf(whole + used, sizeof whole - used, "%s%s%s%.*s", used > 0 ? " " : "",
                              relative ? directory : "", relative ? "/" : "", length, at);
         used += (size_t)bytes;

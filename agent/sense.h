@@ -6,6 +6,8 @@
  * reads a clock. One thread polls a source; a command is started by that thread, at the first poll,
  * and ended with its process group at destroy.
  *
+ * Files: globs, and after a "|" those to take when none before it matches a path: "A B | C".
+ *
  * Rate: a token bucket that fills at rate_bytes_per_s and holds a quarter second; 0 is unlimited.
  * A command or pipe that offers more is simply read later. */
 #ifndef CHIRR_AGENT_SENSE_H

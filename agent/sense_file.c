@@ -52,7 +52,8 @@ static void sort_files(struct chirr_sense_files *files, struct chirr_source_coun
     files->count = kept;
 }
 
-/* GLOB_TILDE: "~/notes" is what people write. */
+/* GLOB_TILDE: "~/notes" is what people write. Globs after a "|" are for when none before matches.
+ */
 static enum chirr_err match_files(const struct chirr_sense_config *config,
                                   struct chirr_sense_files *files,
                                   struct chirr_source_counters *counters, struct chirr_error *error)
@@ -64,6 +65,12 @@ static enum chirr_err match_files(const struct chirr_sense_config *config,
     patterns[sizeof patterns - 1] = '\0';
     for (char *pattern = strtok_r(patterns, " ", &rest); pattern != NULL;
          pattern = strtok_r(NULL, " ", &rest)) {
+        if (strcmp(pattern, "|") == 0) {
+            if (flags & GLOB_APPEND && files->globs.gl_pathc > 0) {
+                break;
+            }
+            continue;
+        }
         if (glob(pattern, flags, NULL, &files->globs) == GLOB_NOSPACE) {
             return chirr_error_set(error, CHIRR_ERR_NOMEM, "file:%.300s: too many files", pattern);
         }

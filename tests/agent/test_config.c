@@ -84,7 +84,7 @@ static const char whole[] =
     "  partitions: 16, hosted: \"0-3,7,15\", seed: 12, chunk: 16, learning_rate: 1.4e-3,\n"
     "  warmup_updates: 10, origins: 5, control: true}\n"
     "senses:\n"
-    "  - {name: text, from: \"file:*.txt  /usr/share/*/x\", rate: 1500, held_out: 0.1}\n"
+    "  - {name: text, from: \"file:*.txt  /usr/share/*/x | z\", rate: 1500, held_out: 0.1}\n"
     "  - {name: load, from: \"proc:\", every: 2s}\n"
     "  - {name: out, from: \"exec:tail -f x | cat\"}\n"
     "seeds:\n"
@@ -150,7 +150,7 @@ static void expect_whole_node(const struct chirr_node_config *n)
 static void expect_whole_learner(const struct chirr_agent_config *c)
 {
     const struct chirr_model_config *m = &c->learner.model;
-    char globs[128];
+    char globs[256];
     cr_expect_eq(c->transport.peers_max, 50);
     cr_expect_eq(c->transport.queue_messages_max, 77);
     cr_expect_eq(c->transport.heartbeat_ms, 3000);
@@ -173,7 +173,7 @@ static void expect_whole_learner(const struct chirr_agent_config *c)
     cr_expect_eq(m->origins_max, 5);
     cr_expect_eq(c->sense_count, 3);
     cr_expect_eq(m->sense_count, 3);
-    snprintf(globs, sizeof globs, "%s/*.txt /usr/share/*/x", directory);
+    snprintf(globs, sizeof globs, "%s/*.txt /usr/share/*/x | %s/z", directory, directory);
     cr_expect_eq(c->senses[0].source, CHIRR_SOURCE_FILE);
     cr_expect_str_eq(c->senses[0].from, globs);
     cr_expect_eq(c->senses[0].rate_bytes_per_s, 1500);

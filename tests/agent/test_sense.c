@@ -72,6 +72,31 @@ Test(sense, reads_files_in_sorted_order_and_starts_over)
     chirr_source_destroy(source);
 }
 
+Test(sense, reads_what_stands_after_a_bar_only_when_nothing_before_it_matches)
+{
+    static const struct {
+        const char *first, *second, *third; /* "first second | third" */
+        const char *expected;
+    } cases[] = {
+        {"a.*", "b.*", "c.*", "abbabb"},
+        {"none", "b.*", "c.*", "bbbbbb"},
+        {"none", "nor", "c.*", "cccccc"},
+    };
+    write_text("a.txt", "a");
+    write_text("b.txt", "bb");
+    write_text("c.txt", "ccc");
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct chirr_sense_config config = files(cases[i].first, cases[i].second);
+        size_t used = strlen(config.from);
+        snprintf(config.from + used, sizeof config.from - used, " | %s",
+                 directory_file(directory, cases[i].third));
+        struct chirr_source *source = make(&config);
+        cr_assert_eq(take(source, 0, 6), 6);
+        cr_assert_eq(memcmp(buffer, cases[i].expected, 6), 0, "%.6s", (const char *)buffer);
+        chirr_source_destroy(source);
+    }
+}
+
 Test(sense, keeps_to_its_rate_whatever_the_poller_does)
 {
     write_text("a.txt", "0123456789");
