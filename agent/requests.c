@@ -41,9 +41,20 @@ static bool add_waiter(struct chirr_agent *agent, const struct chirr_waiter *wai
     return false;
 }
 
+/* Once the store has failed nothing can be promised to anybody: that is the answer to everything.
+ * Consumes `reply`. */
+static json_t *unless_failed(const struct chirr_agent *agent, json_t *reply)
+{
+    if (agent->failure == CHIRR_OK) {
+        return reply;
+    }
+    json_decref(reply);
+    return chirr_control_failure(agent->failure, agent->failure_why.text);
+}
+
 static void answer(struct chirr_agent *agent, struct chirr_waiter *waiter, json_t *reply)
 {
-    chirr_control_reply(agent->control, &waiter->client, reply);
+    chirr_control_reply(agent->control, &waiter->client, unless_failed(agent, reply));
     waiter->kind = CHIRR_WAITER_FREE;
 }
 
@@ -62,7 +73,7 @@ void chirr_process_answer_waiters(struct chirr_agent *agent, chirr_time_us now)
                 continue;
             }
         }
-        if (now >= waiter->until) {
+        if (now >= waiter->until || agent->failure != CHIRR_OK) {
             answer(agent, waiter, chirr_control_failure(CHIRR_ERR_TIMEOUT, "not done in time"));
         }
     }
@@ -388,7 +399,8 @@ void chirr_process_request(struct chirr_agent *agent, const struct chirr_control
     };
     const char *name = json_string_value(json_object_get(request, "verb"));
     json_t *reply = chirr_control_failure(CHIRR_ERR_INVALID, "unknown verb");
-    for (size_t i = 0; name != NULL && i < sizeof verbs / sizeof verbs[0]; i++) {
+    bool able = name != NULL && agent->failure == CHIRR_OK;
+    for (size_t i = 0; able && i < sizeof verbs / sizeof verbs[0]; i++) {
         if (strcmp(name, verbs[i].name) == 0) {
             json_decref(reply);
             reply = verbs[i].run(agent, client, request, now);
@@ -397,6 +409,7 @@ void chirr_process_request(struct chirr_agent *agent, const struct chirr_control
     }
     agent->counters.requests++;
     if (reply != NULL) {
+        reply = unless_failed(agent, reply);
         agent->counters.requests_failed += json_is_false(json_object_get(reply, "ok"));
         chirr_control_reply(agent->control, client, reply);
     }

@@ -1,8 +1,11 @@
 #include "agent/agent.h"
 
 #include <criterion/criterion.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "agent/clock.h"
@@ -411,6 +414,74 @@ Test(agent, what_waits_for_the_slot_of_a_cancelled_job_runs_once_that_has_ended)
     cr_assert_eq(count->refused_full, 0);
     cr_assert_eq(count->killed, 1, "the job was deaf");
     cr_assert_eq(task_of(agent, deaf_id)->phase, CHIRR_TASK_CANCELLED);
+    chirr_agent_destroy(agent);
+}
+
+struct question {
+    const struct chirr_agent_config *config;
+    json_t *request;
+    enum chirr_err err;
+    struct chirr_error why;
+};
+
+static void *ask(void *context)
+{
+    struct question *question = context;
+    json_t *reply = NULL;
+    question->err = chirr_control_ask(question->config->runtime_dir, question->config->name,
+                                      question->request, 30000, &reply, &question->why);
+    json_decref(reply);
+    return NULL;
+}
+
+/* No file can be written from now on. */
+static void fill_disk(void)
+{
+    struct rlimit none = {0, RLIM_INFINITY};
+    signal(SIGXFSZ, SIG_IGN);
+    cr_assert_eq(setrlimit(RLIMIT_FSIZE, &none), 0);
+}
+
+Test(agent, a_store_that_failed_is_the_answer_to_every_waiter_and_request)
+{
+    struct chirr_agent_config config = config_of("brittle");
+    struct chirr_agent *agent = open_agent(&config);
+    struct chirr_task_spec spec = SPEC(2, "sleep\0"
+                                          "60");
+    chirr_task_id id;
+    cr_assert_eq(chirr_agent_submit(agent, &spec, &id), CHIRR_OK);
+    while (chirr_executor_count(agent->executor)->running == 0) {
+        turn_all(&agent, 1);
+    }
+    char text[17];
+    snprintf(text, sizeof text, "%016lx", id);
+    struct question questions[] = {
+        {&config, json_pack("{s:s, s:s}", "verb", "wait", "task", text), .err = CHIRR_OK},
+        {&config, json_pack("{s:s, s:s}", "verb", "cancel", "task", text), .err = CHIRR_OK},
+        {&config, json_pack("{s:s, s:s, s:[s]}", "verb", "submit", "kind", "k", "command", "true"),
+         .err = CHIRR_OK},
+    };
+    pthread_t threads[3];
+    pthread_create(&threads[0], NULL, ask, &questions[0]);
+    while (agent->waiters[0].kind == CHIRR_WAITER_FREE) {
+        turn_all(&agent, 1);
+    }
+    fill_disk();
+    for (int i = 1; i < 3; i++) {
+        pthread_create(&threads[i], NULL, ask, &questions[i]);
+    }
+    struct chirr_error error;
+    while (agent->counters.requests < 3) {
+        (void)!chirr_agent_turn(agent, 5, &error);
+    }
+    cr_assert_eq(chirr_agent_turn(agent, 5, &error), CHIRR_ERR_IO);
+    for (int i = 0; i < 3; i++) {
+        pthread_join(threads[i], NULL);
+        cr_assert_eq(questions[i].err, CHIRR_ERR_IO, "question %d: %s", i,
+                     chirr_err_text(questions[i].err));
+        cr_assert_not_null(strstr(questions[i].why.text, "store.sqlite"), "%s", questions[i].why.text);
+        json_decref(questions[i].request);
+    }
     chirr_agent_destroy(agent);
 }
 
