@@ -3,14 +3,16 @@
 #include <errno.h>
 #include <math.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "agent/clock.h"
 #include "agent/provision.h"
 #include "agent/sense.h"
 
-#define EVALUATE_TIMEOUT_MS 60000
+#define DEADLINE_US (20 * CHIRR_US_PER_S) /* of all questions together */
 #define PART_BYTES_LEAST 256
 
 /* `name` NULL: the mix. */
@@ -114,7 +116,17 @@ struct asking {
     struct chirr_evaluation *evaluation;
     struct chirr_launcher *launcher;
     uint32_t agent;
+    chirr_time_us until_us;
 };
+
+/* Signals that the caller blocks stay pending: there is no need to take them from it. */
+static bool is_interrupted(void)
+{
+    sigset_t pending;
+    return sigpending(&pending) == 0 &&
+           (sigismember(&pending, SIGINT) == 1 || sigismember(&pending, SIGTERM) == 1 ||
+            sigismember(&pending, SIGHUP) == 1);
+}
 
 static double number_of(const json_t *reply, const char *key)
 {
@@ -124,13 +136,17 @@ static double number_of(const json_t *reply, const char *key)
 
 static void ask_about(const struct asking *asking, const char *name, struct chirr_bits *bits)
 {
+    chirr_time_us left_us = asking->until_us - chirr_clock_now();
+    if (left_us < CHIRR_US_PER_MS || is_interrupted()) {
+        return;
+    }
     char path[CHIRR_PATH_BYTES_MAX + 64];
     file_path(asking->evaluation, name, path);
     json_t *request = json_pack("{s:s, s:s, s:i}", "verb", "evaluate", "path", path, "bytes_max",
                                 CHIRR_EVALUATION_MIX_BYTES);
     json_t *reply = NULL;
-    if (chirr_launcher_ask(asking->launcher, asking->agent, request, EVALUATE_TIMEOUT_MS, &reply,
-                           NULL) == CHIRR_OK) {
+    if (chirr_launcher_ask(asking->launcher, asking->agent, request,
+                           (int)(left_us / CHIRR_US_PER_MS), &reply, NULL) == CHIRR_OK) {
         bits->start = number_of(reply, "bits_genesis");
         bits->swarm = number_of(reply, "bits_swarm");
         bits->alone = number_of(reply, "bits_alone");
@@ -157,9 +173,11 @@ void chirr_evaluation_run(struct chirr_evaluation *evaluation, struct chirr_laun
 {
     struct asking askings[CHIRR_FLEET_AGENTS_MAX];
     uint32_t count = chirr_launcher_agent_count(launcher);
+    chirr_time_us until_us = chirr_clock_now() + DEADLINE_US;
     for (uint32_t i = 0; i < count; i++) {
         const struct chirr_launched *agent = chirr_launcher_agent(launcher, i);
-        askings[i] = (struct asking){.evaluation = evaluation, .launcher = launcher, .agent = i};
+        askings[i] = (struct asking){
+            .evaluation = evaluation, .launcher = launcher, .agent = i, .until_us = until_us};
         if (agent->state != CHIRR_LAUNCHED_READY || !agent->now.model) {
             continue;
         }

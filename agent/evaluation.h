@@ -41,8 +41,8 @@ CHIRR_NODISCARD enum chirr_err chirr_evaluation_prepare(struct chirr_evaluation 
                                                         const struct chirr_fleet_config *fleet,
                                                         const char *directory,
                                                         struct chirr_error *error);
-/* Asks every agent that is ready; figures of the others stay NaN. Blocks, at most about a minute.
- */
+/* Asks every agent that is ready; what is not answered stays NaN. Blocks, at most 20 s. Once
+ * SIGINT, SIGTERM or SIGHUP is pending (so the caller must block them), nothing more is asked. */
 void chirr_evaluation_run(struct chirr_evaluation *evaluation, struct chirr_launcher *launcher);
 /* Removes the files. */
 void chirr_evaluation_remove(const struct chirr_evaluation *evaluation,

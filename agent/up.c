@@ -247,7 +247,10 @@ static enum chirr_err sum_up(struct up *up, struct chirr_error *error)
             fprintf(stderr,
                     "The agents are examined on parts of their files that they never read…\n");
         }
+        up->interrupted = false;
         chirr_evaluation_run(&up->evaluation, up->launcher);
+        rest(up);
+        cut_short = up->interrupted;
         chirr_launcher_refresh(up->launcher, true);
     }
     enum chirr_err err =

@@ -475,3 +475,31 @@ Test(fleet, an_agent_that_is_continued_answers_again, .init = make_directory,
     kill(pid, SIGINT);
     cr_assert_eq(wait_for(pid, 20), 130, "%s", read_text("err"));
 }
+
+Test(fleet, an_interrupted_examination_asks_nothing_more, .init = make_directory,
+     .fini = remove_directory, .timeout = 60)
+{
+    char text[1024], path[PATH_BYTES];
+    path_in(path, "corpus.txt");
+    /* Wide enough that the first question still lasts when the signal comes. */
+    snprintf(text, sizeof text,
+             "swarm: test\n"
+             "model: {width: 256, layers: 4, control: true}\n"
+             "agents:\n"
+             "  - {name: ant, count: 2,\n"
+             "     senses: [{name: text, from: \"file:%s\", rate: 100, held_out: 0.1}]}\n",
+             path);
+    write_text("fleet.yaml", text);
+    const char *const extra[] = {"--for",   "2s",    "--summary", "summary.json",
+                                 "--state", "state", NULL};
+    pid_t pid = start_up(extra, "out", "err");
+    cr_assert(text_appears("err", "The agents are examined", 30), "%s", read_text("err"));
+    kill(pid, SIGINT);
+    cr_assert_eq(wait_for(pid, 25), 130, "%s", read_text("err"));
+    path_in(path, "summary.json");
+    json_t *summary = json_load_file(path, 0, NULL);
+    const json_t *heldout = json_object_get(
+        json_object_get(json_object_get(summary, "bits_per_byte"), "heldout"), "swarm");
+    cr_assert(json_is_null(heldout));
+    json_decref(summary);
+}
