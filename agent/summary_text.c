@@ -78,9 +78,9 @@ static void put_bits(FILE *out, const struct chirr_summary *summary)
     put_bits_row(out, "own kind of text, parts it never reads", &summary->own_heldout);
     put_bits_row(out, "all kinds mixed, parts held out", &summary->heldout);
     fprintf(out,
-            "  \"alone\" is a second model in each agent that learns from the same bytes and "
-            "hears nobody;\n  \"at start\" it had learned nothing; in the first row: the first "
-            "4,096 bytes of the stream\n");
+            "  \"alone\" is a second model in each agent that learns from the same bytes and\n"
+            "  hears nobody; \"at start\" it had learned nothing; in the first row: the first\n"
+            "  4,096 bytes of the stream\n");
 }
 
 static void put_predictions(FILE *out, const struct chirr_prediction_halves *halves)
@@ -109,9 +109,9 @@ static void put_makespan(FILE *out, const struct chirr_summary *summary)
             summary->makespan_swarm_s, summary->makespan_jobs);
     if (isfinite(random->mean)) {
         fprintf(out,
-                "             %.1f s ± %.1f (%.1f to %.1f) had agents been drawn at random: "
-                "simulated %d times\n             from the measured durations, scaled by CPU "
-                "share; no auction%s in there\n",
+                "             %.1f s ± %.1f (%.1f to %.1f) had agents been drawn at random:\n"
+                "             simulated %d times from the measured durations, scaled by CPU\n"
+                "             share; no auction%s in there\n",
                 random->mean, random->deviation, random->least, random->greatest,
                 CHIRR_SUMMARY_RANDOM_DRAWS, summary->kills > 0 ? " and no kill" : "");
     }
