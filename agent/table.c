@@ -11,7 +11,7 @@
 
 #define LINE_INTERVAL_US (10 * CHIRR_US_PER_S)
 #define ROWS_UNKNOWN 24
-#define LINES_AROUND 10 /* header, totals, events */
+#define LINES_AROUND 12 /* header, "more", totals, events, and the cursor below them */
 #define EVENTS_SHOWN 3
 
 #define BOLD "\033[1m"
@@ -133,8 +133,9 @@ static struct sums add_up(const struct chirr_launcher *launcher)
     return sums;
 }
 
+/* `between` parts what is counted from what was sent: together they are long for a terminal. */
 static void put_totals(FILE *out, const struct chirr_launcher *launcher,
-                       const struct chirr_table_moment *moment)
+                       const struct chirr_table_moment *moment, const char *between)
 {
     struct sums sums = add_up(launcher);
     char knowledge[CHIRR_TABLE_BYTES_TEXT];
@@ -152,7 +153,7 @@ static void put_totals(FILE *out, const struct chirr_launcher *launcher,
     if (jobs->open > 0) {
         fprintf(out, ", %" PRIu32 " open", jobs->open);
     }
-    fprintf(out, ", wire %s (knowledge %s)", wire, knowledge);
+    fprintf(out, "%swire %s (knowledge %s)", between, wire, knowledge);
 }
 
 static void put_clock(FILE *out, const struct chirr_table_moment *moment)
@@ -193,7 +194,7 @@ static void draw(FILE *out, const struct chirr_table *table, const struct chirr_
         fprintf(out, "… and %" PRIu32 " more\n", count - table->rows_max);
     }
     fprintf(out, "\n");
-    put_totals(out, launcher, moment);
+    put_totals(out, launcher, moment, "\n");
     fprintf(out, "\n");
     uint64_t events = chirr_launcher_event_count(launcher);
     for (uint64_t i = events > EVENTS_SHOWN ? events - EVENTS_SHOWN : 0; i < events; i++) {
@@ -241,7 +242,7 @@ static void show_lines(struct chirr_table *table, const struct chirr_launcher *l
     if (moment->now_us >= table->next_line_us) {
         fprintf(table->out, "  %3d s  ",
                 (int)((moment->now_us - moment->start_us) / CHIRR_US_PER_S));
-        put_totals(table->out, launcher, moment);
+        put_totals(table->out, launcher, moment, ", ");
         fprintf(table->out, "\n");
         table->next_line_us = moment->now_us + LINE_INTERVAL_US;
     }
