@@ -27,8 +27,7 @@ struct chirr_control;
 
 /* Makes the directory (0700) where missing; replaces a socket that nobody answers on.
  * CHIRR_ERR_BUSY: an agent of that name is running there. CHIRR_ERR_UNTRUSTED: the directory exists
- * and is another user's, or others may use it, or one above it, in a place for everybody, is not ours
- * alone. */
+ * and is another user's or open to others, or so is one above it in a place for everybody (/tmp). */
 struct chirr_control *chirr_control_create(const char *runtime_dir, const char *name,
                                            struct chirr_error *error);
 void chirr_control_destroy(struct chirr_control *control);
