@@ -338,16 +338,18 @@ bool chirr_dissemination_changed(struct chirr_dissemination *d, struct chirr_rec
 
 /* ---- Receiving records --------------------------------------------------------------------- */
 
-/* Everything up to the mark was seen, so what is not here was dominated or has been forgotten: the
- * second guard, after the store's own, against running a task that ended long ago again. */
+/* Everything up to there was taken in, so what is not here was dominated or has been forgotten: the
+ * second guard, after the store's own, against running a task that ended long ago again. Not by
+ * `covered`: marks are not signed, and a false one must not keep out what is not here. */
 static bool was_forgotten(const struct chirr_dissemination *d, const struct chirr_record *record)
 {
     if (record->kind != CHIRR_RECORD_TASK ||
         chirr_records_task(d->store, record->task.id) != NULL) {
         return false;
     }
-    struct chirr_stamp covered = chirr_records_span(d->store, record->author).covered;
-    return chirr_stamp_compare(record->stamp, covered) <= 0;
+    struct chirr_stamp witnessed = chirr_records_span(d->store, record->author).witnessed;
+    return record->stamp.incarnation == witnessed.incarnation &&
+           record->stamp.version <= witnessed.version;
 }
 
 static enum chirr_err take_in(struct chirr_dissemination *d, const struct chirr_record *record)
@@ -365,6 +367,19 @@ static enum chirr_err take_in(struct chirr_dissemination *d, const struct chirr_
                                  (struct chirr_digest_entry){record->author, record->stamp});
     }
     return err;
+}
+
+/* No mark beyond what its author was heard to say: a false one could stop this agent from asking
+ * for what comes. */
+static void accept_mark(struct chirr_dissemination *d, struct chirr_digest_entry mark)
+{
+    struct chirr_records_span span = chirr_records_span(d->store, mark.author);
+    bool restored = chirr_stamp_compare(span.newest, span.heard) > 0;
+    struct chirr_stamp heard = restored ? span.newest : span.heard;
+    if (chirr_stamp_compare(mark.stamp, heard) > 0) {
+        mark.stamp = heard;
+    }
+    chirr_records_cover(d->store, mark);
 }
 
 /* The sender's marks hold once its records are in. Where one was left out for lack of room here,
@@ -385,7 +400,7 @@ static void accept_marks(struct chirr_dissemination *d, const struct chirr_recor
             complete = !left_out[j] || records->records[j].author != entry->author;
         }
         if (complete) {
-            chirr_records_cover(d->store, *entry);
+            accept_mark(d, *entry);
         }
     }
 }

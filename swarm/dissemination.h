@@ -14,6 +14,8 @@
  *     Registers of an earlier life are void.
  *   - An answer echoes that entry among its marks. Marks count only under the echo of the present
  *     life: an answer to a digest that was sent before a restart promises too much.
+ *   - Marks are not signed. They count only up to the newest statement that was heard of their
+ *     author, and decide only what is asked for, never what is taken in.
  *   - Records beyond a gap that nobody can fill any more (their author died) are offered with
  *     every eighth answer, not with each.
  *

@@ -36,7 +36,7 @@ struct slot {
 
 struct author {
     chirr_agent_id id;
-    struct chirr_stamp covered;
+    struct chirr_stamp covered, heard, witnessed;
     struct list held; /* ascending by stamp */
     bool quarantined;
 };
@@ -529,29 +529,52 @@ static bool is_next(struct chirr_stamp covered, struct chirr_stamp stamp)
     return stamp.incarnation == covered.incarnation && stamp.version == covered.version + 1;
 }
 
+/* A mark raised to `stamp`, if that is the very next one, and on through what is held. */
+static struct chirr_stamp raise_next(const struct chirr_record_store *store,
+                                     const struct author *author, struct chirr_stamp mark,
+                                     struct chirr_stamp stamp)
+{
+    if (!is_next(mark, stamp)) {
+        return mark;
+    }
+    mark = stamp;
+    uint32_t at = author_after(store, author, mark);
+    while (at != NONE && is_next(mark, store->slots[at].record.stamp)) {
+        mark = store->slots[at].record.stamp;
+        at = store->slots[at].by_stamp.after;
+    }
+    return mark;
+}
+
 void chirr_records_cover_next(struct chirr_record_store *store, struct chirr_digest_entry entry)
 {
     struct author *author = author_find(store, entry.author);
-    if (author == NULL || !is_next(author->covered, entry.stamp)) {
+    if (author == NULL) {
         return;
     }
-    author->covered = entry.stamp;
-    uint32_t at = author_after(store, author, author->covered);
-    while (at != NONE && is_next(author->covered, store->slots[at].record.stamp)) {
-        author->covered = store->slots[at].record.stamp;
-        at = store->slots[at].by_stamp.after;
+    if (chirr_stamp_compare(entry.stamp, author->heard) > 0) {
+        author->heard = entry.stamp;
     }
+    bool begins =
+        entry.stamp.version == 1 && entry.stamp.incarnation > author->witnessed.incarnation;
+    if (begins) {
+        author->witnessed = (struct chirr_stamp){entry.stamp.incarnation, 0};
+    }
+    author->witnessed = raise_next(store, author, author->witnessed, entry.stamp);
+    author->covered = raise_next(store, author, author->covered, entry.stamp);
 }
 
 struct chirr_records_span chirr_records_span(const struct chirr_record_store *store,
                                              chirr_agent_id author)
 {
-    struct chirr_records_span span = {{0, 0}, {0, 0}, {0, 0}};
+    struct chirr_records_span span = {0};
     const struct author *found = author_find(store, author);
     if (found == NULL) {
         return span;
     }
     span.covered = found->covered;
+    span.heard = found->heard;
+    span.witnessed = found->witnessed;
     if (found->held.first != NONE) {
         span.oldest = store->slots[found->held.first].record.stamp;
         span.newest = store->slots[found->held.last].record.stamp;

@@ -74,7 +74,9 @@ bool chirr_records_is_quarantined(const struct chirr_record_store *store, chirr_
 /* Scuttlebutt's view. `_covered` writes at most `capacity` entries, ascending by author, only of
  * those whose mark was ever raised.
  * `_cover` raises one author's mark (never lowers it), if anything of it was joined.
- * `_cover_next` raises it only if `stamp` is the very next one, and on through what is held. */
+ * `_cover_next` raises it only if `stamp` is the very next one, and on through what is held. It
+ * also notes that the statement was taken in: `heard` and `witnessed` of the span, which no mark
+ * raises. */
 uint32_t chirr_records_covered(const struct chirr_record_store *store,
                                struct chirr_digest_entry *entries, uint32_t capacity);
 void chirr_records_cover(struct chirr_record_store *store, struct chirr_digest_entry entry);
@@ -83,8 +85,10 @@ void chirr_records_cover_next(struct chirr_record_store *store, struct chirr_dig
 /* What is held of one author, without touching its records; zero stamps: nothing. */
 struct chirr_records_span {
     struct chirr_stamp covered;
-    struct chirr_stamp oldest; /* of the records held */
-    struct chirr_stamp newest; /* may be beyond `covered`: pushed, with a gap before it */
+    struct chirr_stamp heard;     /* the greatest of a statement that was taken in */
+    struct chirr_stamp witnessed; /* up to here everything of its incarnation was taken in */
+    struct chirr_stamp oldest;    /* of the records held */
+    struct chirr_stamp newest;    /* may be beyond `covered`: pushed, with a gap before it */
 };
 struct chirr_records_span chirr_records_span(const struct chirr_record_store *store,
                                              chirr_agent_id author);

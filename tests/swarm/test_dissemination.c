@@ -255,19 +255,61 @@ Test(dissemination, a_record_left_out_for_lack_of_room_holds_up_its_authors_mark
     cancelled = sample_phase(&cancelled, CHIRR_TASK_CANCELLED, 0, 0);
     cr_assert_eq(chirr_dissemination_state(agent->dissemination, &cancelled, 1, 0), CHIRR_OK);
     cr_assert_eq(give(agent, &task, 1, covered, 2), CHIRR_OK);
-    cr_assert_eq(mark_of(agent, 1), 9);
+    cr_assert_eq(mark_of(agent, 1), 3);
 }
 
+/* Twice as many as the store remembers to have forgotten. */
 Test(dissemination, a_task_forgotten_by_the_store_is_not_taken_in_again)
 {
     struct agent *agent = agent_alone();
-    struct chirr_record card = sample_card(1);
-    card = sample_stamped(&card, 1, 1, 1);
-    cr_assert_eq(give(agent, &card, 1, NULL, 0), CHIRR_OK);
-    chirr_records_cover(agent->store, (struct chirr_digest_entry){sample_agent(1), {1, 5}});
-    struct chirr_record late = task_of(1, 4);
-    cr_assert_eq(give(agent, &late, 1, NULL, 0), CHIRR_OK);
-    cr_assert_null(chirr_records_task(agent->store, late.task.id));
+    struct chirr_record first = task_of(1, 1);
+    uint64_t version = 0;
+    for (uint32_t i = 0; i < 2 * AGENT_TASKS_MAX + 1; i++) {
+        struct chirr_record task = task_of(1, ++version);
+        struct chirr_record end = sample_phase(&task, CHIRR_TASK_CANCELLED, 0, 0);
+        end = sample_stamped(&end, 1, 1, ++version);
+        cr_assert_eq(give(agent, &task, 1, NULL, 0), CHIRR_OK);
+        cr_assert_eq(give(agent, &end, 1, NULL, 0), CHIRR_OK);
+    }
+    cr_assert_eq(give(agent, &first, 1, NULL, 0), CHIRR_OK);
+    cr_assert_null(chirr_records_task(agent->store, first.task.id));
+}
+
+Test(dissemination, a_false_mark_keeps_nothing_of_its_author_out)
+{
+    struct agent *agent = agent_alone();
+    chirr_agent_id self = sample_agent(0);
+    chirr_agent_id victim = sample_agent(2);
+    bool self_first = self < victim;
+    struct chirr_digest_entry marks[2];
+    marks[self_first ? 0 : 1] = (struct chirr_digest_entry){self, {1, 0}};
+    marks[self_first ? 1 : 0] = (struct chirr_digest_entry){victim, {UINT64_MAX, UINT64_MAX}};
+    cr_assert_eq(give(agent, NULL, 0, marks, 2), CHIRR_OK);
+    cr_assert_eq(mark_of(agent, 2), 0);
+    const uint64_t versions[] = {1, 4, 2, 3, 5}; /* some late, so that the mark is beyond them */
+    for (int i = 0; i < 5; i++) {
+        struct chirr_record task = task_of(2, versions[i]);
+        cr_assert_eq(give(agent, &task, 1, NULL, 0), CHIRR_OK);
+        cr_assert_not_null(chirr_records_task(agent->store, task.task.id));
+        cr_assert_eq(give(agent, NULL, 0, marks, 2), CHIRR_OK);
+        cr_assert_leq(mark_of(agent, 2), 5, "what comes next is asked for");
+    }
+    struct chirr_stamp mark = chirr_records_span(agent->store, victim).covered;
+    cr_assert_eq(mark.incarnation, 1);
+    cr_assert_eq(mark.version, 5);
+}
+
+Test(dissemination, a_mark_holds_up_to_what_was_restored_from_disk)
+{
+    struct agent *agent = agent_alone();
+    bool self_first = sample_agent(0) < sample_agent(1);
+    struct chirr_digest_entry marks[2];
+    marks[self_first ? 0 : 1] = (struct chirr_digest_entry){sample_agent(0), {1, 0}};
+    marks[self_first ? 1 : 0] = (struct chirr_digest_entry){sample_agent(1), {1, 7}};
+    struct chirr_record task = task_of(1, 7);
+    cr_assert_eq(chirr_dissemination_restore(agent->dissemination, &task), CHIRR_OK);
+    cr_assert_eq(give(agent, NULL, 0, marks, 2), CHIRR_OK);
+    cr_assert_eq(mark_of(agent, 1), 7);
 }
 
 Test(dissemination, what_changed_is_shown_in_order)
