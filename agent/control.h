@@ -27,7 +27,8 @@ struct chirr_control;
 
 /* Makes the directory (0700) where missing; replaces a socket that nobody answers on.
  * CHIRR_ERR_BUSY: an agent of that name is running there. CHIRR_ERR_UNTRUSTED: the directory exists
- * and is another user's or open to others, or so is one above it in a place for everybody (/tmp). */
+ * and is another user's or open to others, or so is one above it in a place for everybody (/tmp).
+ */
 struct chirr_control *chirr_control_create(const char *runtime_dir, const char *name,
                                            struct chirr_error *error);
 void chirr_control_destroy(struct chirr_control *control);
@@ -50,7 +51,8 @@ json_t *chirr_control_failure(enum chirr_err code, const char *text);
 
 /* Client side. Asks the agent `name` and waits; the caller owns `*reply`. CHIRR_ERR_NOTFOUND: no
  * such socket. CHIRR_ERR_BUSY: no answer in `timeout_ms`; CHIRR_ERR_CANCELLED: it ended before it
- * answered; whether it did what was asked is not known after either. A failure that the agent answered is returned with its text. */
+ * answered; whether it did what was asked is not known after either. A failure that the agent
+ * answered is returned with its text. */
 CHIRR_NODISCARD enum chirr_err chirr_control_ask(const char *runtime_dir, const char *name,
                                                  const json_t *request, int timeout_ms,
                                                  json_t **reply, struct chirr_error *error);
