@@ -479,7 +479,8 @@ Test(agent, a_store_that_failed_is_the_answer_to_every_waiter_and_request)
         pthread_join(threads[i], NULL);
         cr_assert_eq(questions[i].err, CHIRR_ERR_IO, "question %d: %s", i,
                      chirr_err_text(questions[i].err));
-        cr_assert_not_null(strstr(questions[i].why.text, "store.sqlite"), "%s", questions[i].why.text);
+        cr_assert_not_null(strstr(questions[i].why.text, "store.sqlite"), "%s",
+                           questions[i].why.text);
         json_decref(questions[i].request);
     }
     chirr_agent_destroy(agent);
