@@ -57,9 +57,9 @@ static void put_jobs(FILE *out, const struct chirr_summary *summary)
 static void put_bits_row(FILE *out, const char *what, const struct chirr_bits *bits)
 {
     fprintf(out, "  %-38s", what);
-    put_number(out, 10, 3, bits->start);
-    put_number(out, 10, 3, bits->alone);
-    put_number(out, 10, 3, bits->swarm);
+    put_number(out, 9, 3, bits->start);
+    put_number(out, 9, 3, bits->alone);
+    put_number(out, 9, 3, bits->swarm);
     if (isfinite(bits->swarm) && isfinite(bits->alone)) {
         fprintf(out, "  %+.3f", bits->swarm - bits->alone);
     }
@@ -73,7 +73,7 @@ static void put_bits(FILE *out, const struct chirr_summary *summary)
         return;
     }
     fprintf(out, "\nBits per byte to predict a text (less is better; means over agents)\n");
-    fprintf(out, "  %-38s%10s%10s%10s  swarm-alone\n", "", "at start", "alone", "in swarm");
+    fprintf(out, "  %-38s%9s%9s%9s  swarm-alone\n", "", "at start", "alone", "in swarm");
     put_bits_row(out, "own text, each byte before learning it", &summary->own);
     put_bits_row(out, "own kind of text, parts it never reads", &summary->own_heldout);
     put_bits_row(out, "all kinds mixed, parts held out", &summary->heldout);
@@ -89,9 +89,8 @@ static void put_predictions(FILE *out, const struct chirr_prediction_halves *hal
         fprintf(out, "\nPredictions  no job had a predicted duration\n");
         return;
     }
-    fprintf(out,
-            "\nPredictions  a job's real duration was typically off its prediction by a factor "
-            "of\n             ");
+    fprintf(out, "\nPredictions  a job's real duration was typically off its prediction by a\n"
+                 "             factor of ");
     if (halves->first_count > 0) {
         fprintf(out, "%.2f in the first %" PRIu32 " jobs and ", exp(halves->first),
                 halves->first_count);
@@ -109,9 +108,9 @@ static void put_makespan(FILE *out, const struct chirr_summary *summary)
             summary->makespan_swarm_s, summary->makespan_jobs);
     if (isfinite(random->mean)) {
         fprintf(out,
-                "             %.1f s ± %.1f (%.1f to %.1f) had agents been drawn at random:\n"
-                "             simulated %d times from the measured durations, scaled by CPU\n"
-                "             share; no auction%s in there\n",
+                "             %.1f s ± %.1f (%.1f to %.1f) had agents been drawn at\n"
+                "             random: simulated %d times from the measured durations, scaled\n"
+                "             by CPU share; no auction%s in there\n",
                 random->mean, random->deviation, random->least, random->greatest,
                 CHIRR_SUMMARY_RANDOM_DRAWS, summary->kills > 0 ? " and no kill" : "");
     }
@@ -125,8 +124,8 @@ static void put_wire(FILE *out, const struct chirr_snapshot_totals *totals)
     chirr_table_format_bytes(totals->wire_records, records);
     chirr_table_format_bytes(totals->wire_knowledge, knowledge);
     chirr_table_format_bytes(totals->wire_membership, membership);
-    fprintf(out, "On the wire  records %s, knowledge %s, membership %s (received, all agents)\n",
-            records, knowledge, membership);
+    fprintf(out, "On the wire  records %s, knowledge %s, membership %s (received)\n", records,
+            knowledge, membership);
     fprintf(out, "Dropped      ");
     for (uint32_t i = 0; i < totals->drops.count; i++) {
         fprintf(out, "%s%s %" PRIu64, i > 0 ? ", " : "", totals->drops.reasons[i].reason,
@@ -137,23 +136,21 @@ static void put_wire(FILE *out, const struct chirr_snapshot_totals *totals)
 
 static void put_agents(FILE *out, const struct chirr_summary *summary)
 {
-    fprintf(out, "\n%-10s %-8s %4s %5s %6s   %-21s   %-21s\n", "", "", "", "", "",
-            "own text, bits/byte", "mix, bits/byte");
-    fprintf(out, "%-10s %-8s %4s %5s %6s   %6s %6s %7s   %6s %6s %7s\n", "agent", "device", "cpu",
+    fprintf(out, "\n%-36s  %-17s  %-17s\n", "", "bits, own text", "bits, mix");
+    fprintf(out, "%-10s %-7s %4s %4s %6s  %5s %5s %5s  %5s %5s %5s\n", "agent", "device", "cpu",
             "jobs", "busy s", "start", "alone", "swarm", "start", "alone", "swarm");
     for (uint32_t i = 0; i < summary->agent_count; i++) {
         const struct chirr_summary_agent *agent = &summary->agents[i];
-        fprintf(out, "%-10.10s %-8.8s %4.2f %5" PRIu32 " %6.1f   ", agent->name, agent->device,
+        const char *killed = agent->kills > 0 ? " killed" : "";
+        fprintf(out, "%-10.10s %-7.7s %4.2f %4" PRIu32 " %6.1f", agent->name, agent->device,
                 agent->capacity.cpu_share, agent->jobs, agent->busy_s);
         const struct chirr_bits *columns[] = {&agent->bits.own, &agent->bits.heldout};
         for (int c = 0; c < 2; c++) {
-            put_number(out, 6, 3, columns[c]->start);
-            put_number(out, 7, 3, columns[c]->alone);
-            put_number(out, 8, 3, columns[c]->swarm);
-            fprintf(out, "   ");
+            put_number(out, 7, 3, columns[c]->start);
+            put_number(out, 6, 3, columns[c]->alone);
+            put_number(out, 6, 3, columns[c]->swarm);
         }
-        fprintf(out, "%s%s\n", agent->kills > 0 ? "killed once" : "",
-                agent->ready ? "" : " down at the end");
+        fprintf(out, "%s\n", agent->ready ? killed : " down");
     }
 }
 

@@ -173,6 +173,43 @@ Test(summary, says_so_when_the_swarm_did_not_help)
     free(text);
 }
 
+/* Characters of the longest line; a byte that continues one is none. */
+static int columns_of(const char *text)
+{
+    int columns = 0, most = 0;
+    for (; *text != '\0'; text++) {
+        columns = *text == '\n' ? 0 : columns + (((unsigned char)*text & 0xC0) != 0x80);
+        most = columns > most ? columns : most;
+    }
+    return most;
+}
+
+Test(summary, fits_into_eighty_columns)
+{
+    struct chirr_summary summary = summary_of(4.2, 141.7, 1.3);
+    summary.makespan_random_s = (struct chirr_spread){1140.5, 102.2, 1035.1, 1245.3};
+    summary.kills = summary.restarts = 1;
+    summary.totals.wire_records = summary.totals.wire_knowledge = 123456789;
+    summary.totals.wire_membership = 123456;
+    summary.agent_count = 1;
+    summary.agents[0] =
+        (struct chirr_summary_agent){.name = "copyrights",
+                                     .device = "computer",
+                                     .ready = true,
+                                     .jobs = 1234,
+                                     .busy_s = 1234.5,
+                                     .kills = 1,
+                                     .capacity = {1, 1},
+                                     .bits = {{8, 3, 4}, {8, 3, 4}, {8, 3, 4}, true}};
+    char *text = NULL;
+    size_t bytes = 0;
+    FILE *memory = open_memstream(&text, &bytes);
+    chirr_summary_print(&summary, memory);
+    fclose(memory);
+    cr_assert_leq(columns_of(text), 80, "%s", text);
+    free(text);
+}
+
 Test(summary, calls_equal_what_such_a_run_cannot_tell_apart)
 {
     struct chirr_summary summary = summary_of(4.004, 40.3, 1.01);
