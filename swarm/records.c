@@ -338,20 +338,21 @@ static enum chirr_err join_task(struct chirr_record_store *store, const struct c
                                 enum chirr_join *join)
 {
     uint32_t at = task_slot(store, record->task.id);
-    bool dominated = at == NONE ? task_was_forgotten(store, record->task.id)
-                                : chirr_task_compare(record, &store->slots[at].record) < 0;
+    const struct chirr_record *held = at == NONE ? NULL : &store->slots[at].record;
+    bool dominated = held == NULL ? task_was_forgotten(store, record->task.id)
+                                  : chirr_task_compare(record, held) < 0;
     if (dominated) {
         *join = CHIRR_JOIN_DOMINATED;
         return CHIRR_OK;
     }
-    struct author *author = author_obtain(store, record->author);
-    if (author == NULL) {
-        return CHIRR_ERR_FULL;
+    if (!chirr_statement_epoch_allowed(record, held)) {
+        return CHIRR_ERR_UNTRUSTED;
     }
-    if (at == NONE) {
+    struct author *author = author_obtain(store, record->author);
+    if (author != NULL && at == NONE) {
         at = task_take_slot(store, record->task.id);
     }
-    if (at == NONE) {
+    if (author == NULL || at == NONE) {
         return CHIRR_ERR_FULL;
     }
     put(store, author, at, record);
@@ -555,9 +556,7 @@ void chirr_records_cover_next(struct chirr_record_store *store, struct chirr_dig
     if (chirr_stamp_compare(entry.stamp, author->heard) > 0) {
         author->heard = entry.stamp;
     }
-    bool begins =
-        entry.stamp.version == 1 && entry.stamp.incarnation > author->witnessed.incarnation;
-    if (begins) {
+    if (entry.stamp.version == 1 && entry.stamp.incarnation > author->witnessed.incarnation) {
         author->witnessed = (struct chirr_stamp){entry.stamp.incarnation, 0};
     }
     author->witnessed = raise_next(store, author, author->witnessed, entry.stamp);

@@ -25,6 +25,14 @@ bool chirr_statement_allowed(const struct chirr_record *record)
     return false;
 }
 
+bool chirr_statement_epoch_allowed(const struct chirr_record *record,
+                                   const struct chirr_record *held)
+{
+    uint32_t known = held == NULL ? 0 : held->task.epoch;
+    return chirr_statement_ends_task(record) || record->task.epoch <= known ||
+           record->task.epoch - known <= CHIRR_EPOCH_STEP_MAX;
+}
+
 bool chirr_statement_ends_task(const struct chirr_record *record)
 {
     return record->kind == CHIRR_RECORD_TASK &&

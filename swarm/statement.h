@@ -10,6 +10,12 @@
  * a re-auction (OPEN of a later epoch) from anybody; a register is its author's by signature. */
 bool chirr_statement_allowed(const struct chirr_record *record);
 
+/* Its epoch is not so far beyond the one held (NULL: none, as if it were 0) that only a liar can
+ * have got there: at the greatest no next one would be left. */
+#define CHIRR_EPOCH_STEP_MAX 65536U
+bool chirr_statement_epoch_allowed(const struct chirr_record *record,
+                                   const struct chirr_record *held);
+
 /* No more will happen to the task: DONE or CANCELLED. */
 bool chirr_statement_ends_task(const struct chirr_record *record);
 

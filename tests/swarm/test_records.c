@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/random.h"
+#include "swarm/statement.h"
 #include "tests/support/sample.h"
 
 #define AGENTS 4
@@ -411,6 +412,25 @@ Test(records, a_mark_rises_over_a_gap_only_once_it_is_filled)
     cr_assert_eq(covered_of(store, 0).version, 4);
     chirr_records_cover(store, (struct chirr_digest_entry){author, {2, 9}});
     cr_assert_eq(covered_of(store, 0).version, 9);
+}
+
+Test(records, an_epoch_out_of_reach_is_refused)
+{
+    struct chirr_record_store *store = store_of(4, 4);
+    const enum chirr_task_phase phases[] = {CHIRR_TASK_OPEN, CHIRR_TASK_RUNNING,
+                                            CHIRR_TASK_RELEASED};
+    for (uint64_t i = 0; i < 3; i++) {
+        struct chirr_record task = sample_task(0, i + 1);
+        struct chirr_record last = sample_phase(&task, phases[i], UINT32_MAX, 1);
+        struct chirr_record far = sample_phase(&task, phases[i], CHIRR_EPOCH_STEP_MAX + 1, 1);
+        cr_assert_eq(refusal(store, sample_stamped(&last, 1, 1, 9)), CHIRR_ERR_UNTRUSTED);
+        cr_assert_eq(refusal(store, sample_stamped(&far, 1, 1, 9)), CHIRR_ERR_UNTRUSTED);
+        join(store, sample_stamped(&task, 0, 1, i + 1));
+        cr_assert_eq(refusal(store, sample_stamped(&last, 1, 1, 9)), CHIRR_ERR_UNTRUSTED);
+        struct chirr_record next = sample_phase(&task, phases[i], 1, 1);
+        join(store, sample_stamped(&next, 1, 1, i + 1));
+        cr_assert_eq(join(store, sample_stamped(&far, 1, 2, i + 1)), CHIRR_JOIN_CHANGED);
+    }
 }
 
 Test(records, a_mark_alone_takes_no_place_of_an_author)
