@@ -30,17 +30,30 @@ static void collect_agent(struct chirr_summary_agent *out, const struct chirr_la
 }
 
 /* The mean over agents of the bits that stand at `offset` of each agent's evaluation. */
+static struct chirr_bits bits_at(const struct chirr_summary *summary, uint32_t agent, size_t offset)
+{
+    struct chirr_bits bits;
+    memcpy(&bits, (const char *)&summary->agents[agent].bits + offset, sizeof bits);
+    return bits;
+}
+
+/* Means over agents. Where the two models of any agent can be compared, only such agents count for
+ * either mean: an agent whose other model was lost must not tilt the balance. */
 static struct chirr_bits mean_bits(const struct chirr_summary *summary, size_t offset)
 {
     double start[CHIRR_FLEET_AGENTS_MAX];
     double swarm[CHIRR_FLEET_AGENTS_MAX];
     double alone[CHIRR_FLEET_AGENTS_MAX];
+    bool compared = false;
     for (uint32_t i = 0; i < summary->agent_count; i++) {
-        struct chirr_bits bits;
-        memcpy(&bits, (const char *)&summary->agents[i].bits + offset, sizeof bits);
+        struct chirr_bits bits = bits_at(summary, i, offset);
+        compared = compared || (!isnan(bits.swarm) && !isnan(bits.alone));
+    }
+    for (uint32_t i = 0; i < summary->agent_count; i++) {
+        struct chirr_bits bits = bits_at(summary, i, offset);
         start[i] = bits.start;
-        swarm[i] = bits.swarm;
-        alone[i] = bits.alone;
+        swarm[i] = compared && isnan(bits.alone) ? NAN : bits.swarm;
+        alone[i] = isnan(bits.swarm) ? NAN : bits.alone;
     }
     return (struct chirr_bits){chirr_figures_mean(start, summary->agent_count),
                                chirr_figures_mean(swarm, summary->agent_count),

@@ -587,26 +587,3 @@ Test(node, holds_no_more_origins_than_the_model_nor_than_there_are_agents)
     config.ledger.origins_max = 100;
     cr_assert_eq(chirr_node_parts_of(&config).ledger.origins_max, config.agents_max);
 }
-
-Test(node, says_what_is_wrong_with_a_configuration)
-{
-    struct chirr_error error;
-    struct chirr_node_config config = config_of(0, 1);
-    cr_assert_eq(chirr_node_config_validate(&config, &error), CHIRR_OK);
-    config.incarnation = 0;
-    cr_assert_eq(chirr_node_config_validate(&config, &error), CHIRR_ERR_RANGE);
-    config = config_of(0, 1);
-    config.agents_max = 1;
-    cr_assert_eq(chirr_node_config_validate(&config, &error), CHIRR_ERR_RANGE);
-    cr_assert_str_eq(error.text, "node: agents_max must be 2…1024, got 1");
-    config = config_of(0, 1);
-    config.lease.lease_ms = config.heartbeat_interval_ms;
-    cr_assert_eq(chirr_node_config_validate(&config, &error), CHIRR_ERR_RANGE);
-    config = config_of(0, 1);
-    config.seed_count = CHIRR_NODE_SEEDS_MAX + 1;
-    cr_assert_eq(chirr_node_config_validate(&config, &error), CHIRR_ERR_RANGE);
-    config = config_of(0, 1);
-    config.card.name[0] = '\0';
-    cr_assert_neq(chirr_node_config_validate(&config, &error), CHIRR_OK);
-    cr_assert_not_null(strstr(error.text, "its card is not valid"));
-}
