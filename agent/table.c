@@ -72,20 +72,20 @@ static void state_cell(FILE *out, const struct chirr_launched *agent, chirr_time
     chirr_time_us wait = agent->restart_us - now;
     switch (agent->state) {
     case CHIRR_LAUNCHED_WAITING:
-        fprintf(out, "  back in %d s", wait > 0 ? (int)(wait / CHIRR_US_PER_S) + 1 : 0);
+        fprintf(out, " back in %d s", wait > 0 ? (int)(wait / CHIRR_US_PER_S) + 1 : 0);
         break;
     case CHIRR_LAUNCHED_STARTING:
-        fprintf(out, "  starting");
+        fprintf(out, " starting");
         break;
     case CHIRR_LAUNCHED_READY:
         if (agent->unanswered > 0) {
-            fprintf(out, "  no answer");
+            fprintf(out, " no answer");
         } else if (agent->now.running > 0) {
-            fprintf(out, "  runs %" PRIu32, agent->now.running);
+            fprintf(out, " runs %" PRIu32, agent->now.running);
         }
         break;
     case CHIRR_LAUNCHED_ENDED:
-        fprintf(out, "  ended");
+        fprintf(out, " ended");
         break;
     }
 }
@@ -98,15 +98,15 @@ static void draw_row(FILE *out, const struct chirr_table *table,
     const struct chirr_snapshot_totals totals = chirr_launcher_totals(launcher, index);
     bool up = chirr_launcher_answers(agent);
     bool red = table->colour && !up;
-    fprintf(out, "%s%-10.10s %-8.8s", red ? RED : "", config->name, config->device);
+    fprintf(out, "%s%-10.10s %-7.7s", red ? RED : "", config->name, config->device);
     cell(out, 6, 3, up && agent->now.model ? agent->now.bits_now : NAN);
     cell(out, 8, 3, up && agent->now.model ? agent->now.surprise : NAN);
-    bytes_cell(out, 7, totals.knowledge_bytes_in);
-    bytes_cell(out, 7, totals.knowledge_bytes_out);
+    bytes_cell(out, 6, totals.knowledge_bytes_in);
+    bytes_cell(out, 6, totals.knowledge_bytes_out);
     fprintf(out, " %4" PRIu64, totals.tasks_done);
-    cell(out, 9, 2, up ? agent->now.predicted_s_last : NAN);
-    cell(out, 6, 2, up ? agent->now.real_s_last : NAN);
-    cell(out, 5, 0, up ? agent->now.members_alive : NAN);
+    cell(out, 8, 2, up ? agent->now.predicted_s_last : NAN);
+    cell(out, 5, 2, up ? agent->now.real_s_last : NAN);
+    cell(out, 4, 0, up ? agent->now.members_alive : NAN);
     state_cell(out, agent, now);
     fprintf(out, "%s\n", red ? PLAIN : "");
 }
@@ -180,11 +180,11 @@ static void draw(FILE *out, const struct chirr_table *table, const struct chirr_
 {
     fprintf(out, "%s%s, ", table->colour ? BOLD : "", chirr_launcher_fleet(launcher)->swarm);
     put_clock(out, moment);
-    fprintf(out, "%s\n\n%s%-10s %-8s %6s %8s %15s %4s %16s %5s%s\n", table->colour ? PLAIN : "",
+    fprintf(out, "%s\n\n%s%-10s %-7s %6s %8s %13s %4s %14s %4s%s\n", table->colour ? PLAIN : "",
             table->colour ? DIM : "", "", "", "bits/", "", "knowledge", "jobs", "last job, s", "",
             table->colour ? PLAIN : "");
-    fprintf(out, "%s%-10s %-8s %6s %8s %7s %7s %4s %9s %6s %5s%s\n", table->colour ? DIM : "",
-            "agent", "device", "byte", "surprise", "in", "out", "done", "predicted", "real", "sees",
+    fprintf(out, "%s%-10s %-7s %6s %8s %6s %6s %4s %8s %5s %4s%s\n", table->colour ? DIM : "",
+            "agent", "device", "byte", "surprise", "in", "out", "done", "expected", "real", "sees",
             table->colour ? PLAIN : "");
     uint32_t count = chirr_launcher_agent_count(launcher);
     for (uint32_t i = 0; i < count && i < table->rows_max; i++) {
