@@ -46,7 +46,7 @@ static void derive_card(const struct chirr_sim_world *world, uint32_t index,
     card->slots = device->slots;
     if (scenario->learning.enabled) {
         card->lineage = world->lineage;
-        card->hosted = world->learner_config.model.hosted;
+        card->hosted = chirr_learner_units(&world->learner_config);
     }
 }
 
@@ -208,6 +208,9 @@ void chirr_sim_peer_boot(struct chirr_sim_world *world, struct chirr_sim_peer *p
         wipe_arena(&peer->learner_memory);
         peer->learner = chirr_learner_create(&peer->learner_memory, &world->learner_config);
         CHIRR_ASSERT(peer->learner != NULL);
+    } else if (peer->learner != NULL) {
+        /* As from a checkpoint: nobody counts before being heard again. */
+        chirr_learner_resume(peer->learner, world->learner_config.control);
     }
     uint64_t burst_us = (uint64_t)chirr_time_from_ms(world->scenario->learning.burst_ms);
     chirr_time_us phase = (chirr_time_us)chirr_random_below(&peer->sense_random, burst_us);
