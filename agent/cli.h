@@ -24,6 +24,8 @@ int chirr_cli_agent(int argc, char **argv);
 int chirr_cli_keygen(int argc, char **argv);
 int chirr_cli_ps(int argc, char **argv);
 int chirr_cli_task(int argc, char **argv);
+/* Defined by tests/bench/, as the simulator's is by sim/. */
+int chirr_cli_bench(int argc, char **argv);
 /* Defined by sim/, which stands above this folder: only the executable knows both. Exit code 1 also
  * says that an invariant was violated. */
 int chirr_cli_sim(int argc, char **argv);

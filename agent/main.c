@@ -16,6 +16,7 @@ static const struct command {
     {"task", chirr_cli_task, "submit, list, show, wait for or cancel jobs"},
     {"keygen", chirr_cli_keygen, "make an identity"},
     {"sim", chirr_cli_sim, "run a swarm in virtual time"},
+    {"bench", chirr_cli_bench, "measure what the model promises"},
 };
 #define COMMAND_COUNT (sizeof commands / sizeof commands[0])
 

@@ -48,7 +48,7 @@ Test(cli, version_and_help_are_data_and_go_to_standard_output)
 
 Test(cli, every_command_has_help_both_ways)
 {
-    static const char *const commands[] = {"up", "agent", "ps", "task", "keygen", "sim"};
+    static const char *const commands[] = {"up", "agent", "ps", "task", "keygen", "sim", "bench"};
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
         char usage[64];
         snprintf(usage, sizeof usage, "usage: chirr %s", commands[i]);
@@ -100,6 +100,20 @@ static const struct misuse {
      "got \"xyzw\" (see chirr task show --help)\n"},
     {{"keygen", "a"},
      "chirr keygen: expected options alone, got \"a\" (see chirr keygen --help)\n"},
+    {{"bench"}, "chirr bench: expected what to measure: model (see chirr bench --help)\n"},
+    {{"bench", "swarms"},
+     "chirr bench: expected what to measure: model, got \"swarms\" (see chirr bench --help)\n"},
+    {{"bench", "model", "fast"},
+     "chirr bench: expected options alone, got \"fast\" (see chirr bench --help)\n"},
+    {{"bench", "model", "--only", "speed"},
+     "chirr bench: --only: no benchmark \"speed\"; chirr bench model --list shows all (see chirr "
+     "bench --help)\n"},
+    {{"bench", "model", "--seeds", "0"},
+     "chirr bench: --seeds: expected a whole number from 1 to 16, got \"0\" (see chirr bench "
+     "--help)\n"},
+    {{"bench", "model", "--bytes", "1M"},
+     "chirr bench: --bytes: expected a whole number from 256 to 100000000, got \"1M\" (see chirr "
+     "bench --help)\n"},
     {{"agent"}, "chirr agent: expected one file, AGENT.yaml (see chirr agent --help)\n"},
 };
 
@@ -112,6 +126,38 @@ Test(cli, a_wrong_command_line_ends_with_2_and_says_what_was_expected)
         cr_expect_str_eq(run.err, misuses[i].message, "got: %s", run.err);
         cr_expect_str_eq(run.out, "");
     }
+}
+
+/* ---- bench --------------------------------------------------------------------------------- */
+
+Test(cli, a_benchmark_prints_one_object_a_line)
+{
+    run_chirr(&run, "bench", "model", "--only", "memory", "--json", NULL);
+    cr_assert_eq(run.code, 0, "%s", run.err);
+    size_t lines = 0;
+    for (char *line = strtok(run.out, "\n"); line != NULL; line = strtok(NULL, "\n")) {
+        json_t *object = json_loads(line, 0, NULL);
+        const char *bench, *metric, *unit;
+        double value, params;
+        cr_assert_eq(json_unpack(object, "{s:s, s:s, s:s, s:F, s:F}", "bench", &bench, "metric",
+                                 &metric, "unit", &unit, "value", &value, "params", &params),
+                     0, "%s", line);
+        cr_expect_str_eq(bench, "model.memory");
+        cr_expect_gt(value, sizeof(float) * params);
+        json_decref(object);
+        lines++;
+    }
+    cr_expect_geq(lines, 2);
+}
+
+Test(cli, benchmarks_are_listed_without_running_them)
+{
+    run_chirr(&run, "bench", "model", "--list", NULL);
+    cr_expect_eq(run.code, 0);
+    cr_expect_not_null(strstr(run.out, "model.forward"));
+    cr_expect_not_null(strstr(run.out, "model.memory"));
+    run_chirr(&run, "bench", "model", "--only", "model.memory", "--list", NULL);
+    cr_expect_null(strstr(run.out, "model.forward"));
 }
 
 /* ---- agent, keygen ------------------------------------------------------------------------- */

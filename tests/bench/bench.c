@@ -1,0 +1,178 @@
+/* The command `chirr bench`: its options, and one benchmark after the other. */
+#include "tests/bench/bench.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent/cli.h"
+#include "base/yaml.h"
+#include "tests/bench/report.h"
+
+static const struct chirr_bench *const benches[] = {
+    &chirr_bench_forward,
+    &chirr_bench_learn,
+    &chirr_bench_memory,
+};
+#define BENCH_COUNT (sizeof benches / sizeof benches[0])
+
+static const char help[] =
+    "usage: chirr bench model [OPTION…]\n"
+    "\n"
+    "Measures what the model promises and says where it falls short. Figures of speed are\n"
+    "ratios of two sides that take turns; even so, they are best taken on an idle machine.\n"
+    "\n"
+    "  --only NAME   this benchmark alone, as in --only memory\n"
+    "  --list        what benchmarks there are\n"
+    "  --text FILE   learn this text; else texts that this machine has\n"
+    "  --bytes N     of each text (default 1000000)\n"
+    "  --seeds N     runs where chance matters, 1 to 16 (default 3)\n"
+    "  --json        one object a line, as soon as it is known\n"
+    "\n"
+    "Exit code: 0 when all was measured, whether targets were met or not; 1 when a benchmark\n"
+    "failed; 2 when something is wrong with the command line or the text.\n";
+
+static const struct option options[] = {
+    {"only", required_argument, NULL, 'o'},  {"list", no_argument, NULL, 'l'},
+    {"text", required_argument, NULL, 't'},  {"bytes", required_argument, NULL, 'b'},
+    {"seeds", required_argument, NULL, 's'}, {"json", no_argument, NULL, 'j'},
+    {"help", no_argument, NULL, 'h'},        {NULL, 0, NULL, 0},
+};
+
+#define BYTES_MIN 256
+#define BYTES_MAX 100000000
+#define SEEDS_MAX 16
+
+struct choice {
+    const char *group;
+    const char *only;
+    bool list;
+    struct chirr_bench_context context;
+};
+
+/* Exit code, or −1 to go on. */
+static int parse_options(const struct chirr_cli_arguments *arguments, struct choice *choice)
+{
+    static const struct chirr_cli_range bytes_range = {CHIRR_YAML_WHOLE, BYTES_MIN, BYTES_MAX};
+    static const struct chirr_cli_range seeds_range = {CHIRR_YAML_WHOLE, 1, SEEDS_MAX};
+    uint64_t bytes = 1000000;
+    uint64_t seeds = 3;
+    bool fine = true;
+    int option;
+    while (fine && (option = chirr_cli_option(arguments)) != CHIRR_CLI_END) {
+        switch (option) {
+        case CHIRR_CLI_HELP:
+            return CHIRR_EXIT_OK;
+        case CHIRR_CLI_BAD:
+            return CHIRR_EXIT_USAGE;
+        case 'o':
+            choice->only = optarg;
+            break;
+        case 'l':
+            choice->list = true;
+            break;
+        case 't':
+            choice->context.text_path = optarg;
+            break;
+        case 'b':
+            fine = chirr_cli_integer(arguments, "--bytes", &bytes_range, &bytes);
+            break;
+        case 's':
+            fine = chirr_cli_integer(arguments, "--seeds", &seeds_range, &seeds);
+            break;
+        default:
+            choice->context.json = true;
+        }
+    }
+    choice->context.bytes = (size_t)bytes;
+    choice->context.seeds = (uint32_t)seeds;
+    return fine ? -1 : CHIRR_EXIT_USAGE;
+}
+
+/* "model.forward" is in the group "model". */
+static const char *name_in_group(const struct chirr_bench *bench, const char *group)
+{
+    size_t length = strlen(group);
+    bool within = strncmp(bench->name, group, length) == 0 && bench->name[length] == '.';
+    return within ? bench->name + length + 1 : NULL;
+}
+
+static bool is_chosen(const struct chirr_bench *bench, const struct choice *choice)
+{
+    const char *name = name_in_group(bench, choice->group);
+    return name != NULL && (choice->only == NULL || strcmp(choice->only, name) == 0 ||
+                            strcmp(choice->only, bench->name) == 0);
+}
+
+static size_t count_chosen(const struct choice *choice)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < BENCH_COUNT; i++) {
+        count += is_chosen(benches[i], choice);
+    }
+    return count;
+}
+
+static int list_chosen(const struct choice *choice)
+{
+    for (size_t i = 0; i < BENCH_COUNT; i++) {
+        if (is_chosen(benches[i], choice)) {
+            printf("%-18s %s\n", benches[i]->name, benches[i]->summary);
+        }
+    }
+    return CHIRR_EXIT_OK;
+}
+
+static int run_chosen(struct choice *choice)
+{
+    struct chirr_error error;
+    chirr_bench_report_header(&choice->context);
+    for (size_t i = 0; i < BENCH_COUNT; i++) {
+        if (!is_chosen(benches[i], choice)) {
+            continue;
+        }
+        choice->context.bench = benches[i];
+        chirr_bench_progress(&choice->context, 0);
+        if (benches[i]->run(&choice->context, &error) != CHIRR_OK) {
+            return chirr_cli_fail(&error);
+        }
+    }
+    return CHIRR_EXIT_OK;
+}
+
+static int bench_group(int argc, char **argv)
+{
+    const struct chirr_cli_arguments arguments = {"bench", help, options, argc, argv};
+    struct choice choice = {.group = argv[0]};
+    chirr_cli_begin();
+    int code = parse_options(&arguments, &choice);
+    if (code >= 0) {
+        return code;
+    }
+    if (optind < argc) {
+        return chirr_cli_usage("bench", "expected options alone, got \"%s\"", argv[optind]);
+    }
+    if (count_chosen(&choice) == 0) {
+        return chirr_cli_usage("bench",
+                               "--only: no benchmark \"%s\"; chirr bench %s --list shows all",
+                               choice.only, choice.group);
+    }
+    choice.context.progress = isatty(STDERR_FILENO) && isatty(STDOUT_FILENO);
+    return choice.list ? list_chosen(&choice) : run_chosen(&choice);
+}
+
+int chirr_cli_bench(int argc, char **argv)
+{
+    bool asks = argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0);
+    if (asks) {
+        fputs(help, stdout);
+        return CHIRR_EXIT_OK;
+    }
+    if (argc < 2) {
+        return chirr_cli_usage("bench", "expected what to measure: model");
+    }
+    if (strcmp(argv[1], "model") != 0) {
+        return chirr_cli_usage("bench", "expected what to measure: model, got \"%s\"", argv[1]);
+    }
+    return bench_group(argc - 1, argv + 1);
+}

@@ -1,0 +1,69 @@
+/* Benchmarks: what one of them is, and where its figures go.
+ *
+ * `chirr bench GROUP` runs the benchmarks of a group one after the other and prints every figure as
+ * soon as it is known: a row of a table, or with --json one object a line,
+ * {"bench","metric","value","unit", fields…, "target","pass"}. Figures of speed are ratios of two
+ * sides that take turns in one run (tests/bench/measure.h), because machines differ and are busy.
+ *
+ * Threading: `run` is called on the main thread; what it starts it also ends, and it alone reports.
+ * Ownership: the fields of a result are consumed. Process edge: reads clocks and files, prints. */
+#ifndef CHIRR_TESTS_BENCH_BENCH_H
+#define CHIRR_TESTS_BENCH_BENCH_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+struct chirr_bench_context;
+
+struct chirr_bench {
+    const char *name; /* "model.forward": group, dot, what --only takes */
+    const char *summary;
+    enum chirr_err (*run)(struct chirr_bench_context *context, struct chirr_error *error);
+};
+
+enum chirr_bench_bound {
+    CHIRR_BENCH_NO_TARGET,
+    CHIRR_BENCH_AT_LEAST,
+    CHIRR_BENCH_AT_MOST,
+};
+
+struct chirr_bench_result {
+    const char *metric;
+    double value;
+    const char *unit;
+    enum chirr_bench_bound bound;
+    double target;  /* unless NO_TARGET */
+    json_t *fields; /* an object, consumed; NULL: none */
+};
+
+/* What the command line chose, and where results go. */
+struct chirr_bench_context {
+    const struct chirr_bench *bench; /* the one that runs */
+    const char *text_path;           /* NULL: what the machine has (tests/bench/corpus.h) */
+    uint32_t seeds;                  /* runs per figure where chance matters, 1… */
+    size_t bytes;                    /* of text per pass */
+    bool json;
+    bool progress; /* on a terminal */
+};
+
+/* Prints one figure. */
+void chirr_bench_report(struct chirr_bench_context *context,
+                        const struct chirr_bench_result *result);
+
+/* "model.quality: 37%" on a terminal, wiped by the next row; nothing elsewhere. Cheap enough for
+ * every thousandth of the work. Any thread. */
+void chirr_bench_progress(const struct chirr_bench_context *context, double fraction);
+
+/* ---- The benchmarks, one a file ------------------------------------------------------------- */
+
+extern const struct chirr_bench chirr_bench_forward;
+extern const struct chirr_bench chirr_bench_learn;
+extern const struct chirr_bench chirr_bench_memory;
+extern const struct chirr_bench chirr_bench_transformer;
+extern const struct chirr_bench chirr_bench_quality;
+
+#endif
