@@ -14,17 +14,24 @@
 #define CHIRR_LN2 0.69314718055994530942
 #define CHIRR_EXP_MAX 87 /* e^88 leaves the range of float */
 
+union chirr_real_bits {
+    chirr_real value;
+#ifdef CHIRR_REAL_DOUBLE
+    int64_t bits;
+#else
+    int32_t bits;
+#endif
+};
+
 /* x · 2^n for n in -126…127. */
 static inline chirr_real chirr_scale_exponent(chirr_real x, int32_t n)
 {
-    chirr_real power;
 #ifdef CHIRR_REAL_DOUBLE
-    int64_t bits = ((int64_t)n + 1023) << 52;
+    const union chirr_real_bits power = {.bits = ((int64_t)n + 1023) << 52};
 #else
-    int32_t bits = (int32_t)((uint32_t)(n + 127) << 23);
+    const union chirr_real_bits power = {.bits = (int32_t)((uint32_t)(n + 127) << 23)};
 #endif
-    memcpy(&power, &bits, sizeof power);
-    return x * power;
+    return x * power.value;
 }
 
 /* e^x, saturating at e^±87; e^-87 where x is NaN, so that the conversion below is always defined.
@@ -54,19 +61,15 @@ static inline chirr_real chirr_exp(chirr_real x)
 /* The natural logarithm of a positive, normal, finite x. */
 static inline chirr_real chirr_log(chirr_real x)
 {
+    union chirr_real_bits u = {.value = x};
 #ifdef CHIRR_REAL_DOUBLE
-    int64_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    int32_t n = (int32_t)(bits >> 52) - 1023;
-    bits = (bits & INT64_C(0xfffffffffffff)) | INT64_C(0x3ff0000000000000);
+    int32_t n = (int32_t)(u.bits >> 52) - 1023;
+    u.bits = (u.bits & INT64_C(0xfffffffffffff)) | INT64_C(0x3ff0000000000000);
 #else
-    int32_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    int32_t n = (bits >> 23) - 127;
-    bits = (bits & 0x7fffff) | 0x3f800000;
+    int32_t n = (u.bits >> 23) - 127;
+    u.bits = (u.bits & 0x7fffff) | 0x3f800000;
 #endif
-    chirr_real m;
-    memcpy(&m, &bits, sizeof m);
+    chirr_real m = u.value;
     if (m > CHIRR_REAL(1.41421356)) {
         m *= CHIRR_REAL(0.5);
         n++;

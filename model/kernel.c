@@ -122,9 +122,10 @@ static chirr_real dot(size_t count, const chirr_real *x, const chirr_real *y)
     return fold(sums);
 }
 
+enum { SLICE = 4096 }; /* slices are added in double, so that sums of long arrays lose nothing */
+
 static double sum_squares(size_t count, const chirr_real *x)
 {
-    enum { SLICE = 4096 }; /* slices are added in double, so that long arrays lose nothing */
     double total = 0;
     for (size_t i = 0; i < count; i += SLICE) {
         size_t n = count - i < SLICE ? count - i : SLICE;
@@ -240,6 +241,10 @@ static void add_nibbles(size_t count, chirr_real step, const uint8_t *restrict p
 #define ROOT(x) sqrtf(x)
 #endif
 
+/* Added to squared gradients: stands in for RMSprop's epsilon and keeps idle moments out of the
+ * denormals. */
+#define SQUARE_MIN 1e-16
+
 static void descend(const struct chirr_descent *descent, size_t count,
                     const chirr_real *restrict gradient, chirr_real *restrict moment,
                     chirr_real *restrict own)
@@ -247,12 +252,52 @@ static void descend(const struct chirr_descent *descent, size_t count,
     const struct chirr_descent k = *descent;
     for (size_t i = 0; i < count; i++) {
         chirr_real g = gradient[i] * k.clip;
-        /* The floor stands in for RMSProp's epsilon and keeps idle moments out of the denormals. */
-        chirr_real m = k.decay * moment[i] + (1 - k.decay) * (g * g + CHIRR_REAL(1e-16));
+        chirr_real m = k.decay * moment[i] + (1 - k.decay) * (g * g + CHIRR_REAL(SQUARE_MIN));
         chirr_real next = own[i] - k.rate * g / ROOT(m * k.correction);
         next = next < k.bound ? next : k.bound;
         moment[i] = m;
         own[i] = next > -k.bound ? next : -k.bound;
+    }
+}
+
+static double descend_moment(const struct chirr_descent *descent, size_t count,
+                             const chirr_real *restrict gradient, chirr_real *restrict moment)
+{
+    const struct chirr_descent k = *descent;
+    double total = 0;
+    for (size_t from = 0; from < count; from += SLICE) {
+        size_t end = count - from < SLICE ? count : from + SLICE;
+        chirr_real sums[CHIRR_KERNEL_SUMS] = {0};
+        for (size_t block = from; block < end; block += CHIRR_KERNEL_SUMS) {
+            size_t n = end - block < CHIRR_KERNEL_SUMS ? end - block : CHIRR_KERNEL_SUMS;
+            for (size_t i = 0; i < n; i++) {
+                chirr_real g = gradient[block + i];
+                chirr_real square = g * g;
+                chirr_real m =
+                    k.decay * moment[block + i] + (1 - k.decay) * (square + CHIRR_REAL(SQUARE_MIN));
+                moment[block + i] = m;
+                sums[i] += square / (m * k.correction);
+            }
+        }
+        total += (double)fold(sums);
+    }
+    return total;
+}
+
+static void descend_move(const struct chirr_descent *descent, size_t count,
+                         const struct chirr_descent_arrays *arrays)
+{
+    const struct chirr_descent k = *descent;
+    const chirr_real step = k.rate * k.clip;
+    const struct chirr_descent_arrays a = *arrays;
+#pragma omp simd
+    for (size_t i = 0; i < count; i++) {
+        chirr_real next = a.own[i] - step * a.gradient[i] / ROOT(a.moment[i] * k.correction);
+        next = next < k.bound ? next : k.bound;
+        next = next > -k.bound ? next : -k.bound;
+        a.own[i] = next;
+        a.average[i] += k.average * (next - a.average[i]);
+        a.weights[i] = a.base[i] + next;
     }
 }
 
@@ -272,4 +317,6 @@ const struct chirr_kernels PASTE(chirr_kernels_, CHIRR_KERNEL) = {
     .sum_three = sum_three,
     .add_nibbles = add_nibbles,
     .descend = descend,
+    .descend_moment = descend_moment,
+    .descend_move = descend_move,
 };

@@ -33,6 +33,17 @@ struct chirr_descent {
     chirr_real decay;      /* β2 of RMSprop */
     chirr_real correction; /* 1 / (1 − β2^t) */
     chirr_real bound;      /* |own| never exceeds it */
+    chirr_real average;    /* share of `own` that the slow average takes in */
+};
+
+/* What a step moves, coordinate by coordinate. */
+struct chirr_descent_arrays {
+    const chirr_real *gradient;
+    const chirr_real *moment; /* as `descend_moment` left it */
+    const chirr_real *base;   /* what `own` is added to */
+    chirr_real *own;
+    chirr_real *average; /* slow average of `own` */
+    chirr_real *weights; /* base + own */
 };
 
 struct chirr_kernels {
@@ -81,6 +92,14 @@ struct chirr_kernels {
     /* One step of RMSprop on `own`; `moment` is the running mean of squared gradients. */
     void (*descend)(const struct chirr_descent *descent, size_t count, const chirr_real *gradient,
                     chirr_real *moment, chirr_real *own);
+
+    /* RMSprop in two passes, so that a step can be clipped by its own length. The first takes the
+     * gradient into the moment and returns Σ g² / (moment · correction), the squared length of the
+     * step at rate 1; the second moves by rate · clip · g / √(moment · correction). */
+    double (*descend_moment)(const struct chirr_descent *descent, size_t count,
+                             const chirr_real *gradient, chirr_real *moment);
+    void (*descend_move)(const struct chirr_descent *descent, size_t count,
+                         const struct chirr_descent_arrays *arrays);
 };
 
 /* The variant with this name, or NULL where this machine or build has it not:

@@ -8,7 +8,7 @@
 #include "base/random.h"
 #include "model/elementary.h"
 
-#define ROOM 20000
+#define ROOM 25000
 
 static struct chirr_random random_stream;
 static float x[ROOM], w[ROOM], y[ROOM], expected[ROOM];
@@ -85,11 +85,59 @@ Test(kernel, product_equals_plain_loops_bit_by_bit_at_every_width)
     }
 }
 
+#define DESCENT 4099 /* more than a slice, and not whole vectors */
+
+/* [moment][own][average][weights] and the step's squared length; returns how many. */
+static size_t run_descent(const struct chirr_kernels *k, float *out)
+{
+    const struct chirr_descent descent = {.clip = 0.5f,
+                                          .rate = 0.1f,
+                                          .decay = 0.99f,
+                                          .correction = 3.0f,
+                                          .bound = 1.0f,
+                                          .average = 0.125f};
+    for (size_t i = 0; i < DESCENT; i++) {
+        out[i] = fabsf(w[i]);
+    }
+    memcpy(out + DESCENT, w + DESCENT, 2 * DESCENT * sizeof *out);
+    const struct chirr_descent_arrays arrays = {.gradient = x,
+                                                .moment = out,
+                                                .base = x + DESCENT,
+                                                .own = out + DESCENT,
+                                                .average = out + 2 * DESCENT,
+                                                .weights = out + 3 * DESCENT};
+    double length = k->descend_moment(&descent, DESCENT, x, out);
+    memcpy(out + 4 * DESCENT, &length, sizeof length);
+    k->descend_move(&descent, DESCENT, &arrays);
+    return 4 * DESCENT + sizeof length / sizeof *out;
+}
+
+Test(kernel, descent_in_two_passes_equals_its_equations)
+{
+    run_descent(chirr_kernels_best(), y);
+    double length, expected_length = 0;
+    memcpy(&length, y + 4 * DESCENT, sizeof length);
+    for (size_t i = 0; i < DESCENT; i++) {
+        double square = (double)x[i] * (double)x[i];
+        double moment = 0.99 * fabs((double)w[i]) + 0.01 * square;
+        double own = (double)w[DESCENT + i] - 0.05 * (double)x[i] / sqrt(3 * moment);
+        double average = (double)w[2 * DESCENT + i];
+        own = fmin(fmax(own, -1), 1);
+        cr_assert_float_eq(y[i], moment, 1e-6 * moment);
+        cr_assert_float_eq(y[DESCENT + i], own, 1e-5);
+        cr_assert_float_eq(y[2 * DESCENT + i], average + 0.125 * (own - average), 1e-5);
+        cr_assert_eq(y[3 * DESCENT + i], x[DESCENT + i] + y[DESCENT + i]);
+        expected_length += square / (3 * moment);
+    }
+    cr_assert_float_eq(length, expected_length, 1e-5 * expected_length);
+}
+
 /* Runs everything but the product on odd sizes; what it wrote is in `out`. */
 static size_t run_elementwise(const struct chirr_kernels *k, float *out)
 {
     const size_t n = 77;
-    const struct chirr_descent descent = {0.5f, 0.01f, 0.99f, 3.0f, 4.0f};
+    const struct chirr_descent descent = {
+        .clip = 0.5f, .rate = 0.01f, .decay = 0.99f, .correction = 3.0f, .bound = 4.0f};
     float *at = out;
     memcpy(at, x, n * sizeof *at);
     k->softmax(n, at);
@@ -116,6 +164,8 @@ static size_t run_elementwise(const struct chirr_kernels *k, float *out)
     k->descend(&descent, n, x + n, at - n, at);
     at += n;
     *at++ = (float)k->sum_squares(9001, x);
+    size_t written = run_descent(k, at);
+    at += written;
     return (size_t)(at - out);
 }
 
