@@ -17,9 +17,9 @@ void chirr_cli_begin(void)
     opterr = 0;
 }
 
-int chirr_cli_option(const struct chirr_cli_arguments *a)
+static int next_option(const struct chirr_cli_arguments *a, const char *letters)
 {
-    int option = getopt_long(a->argc, a->argv, "+:h", a->options, NULL);
+    int option = getopt_long(a->argc, a->argv, letters, a->options, NULL);
     if (option == 'h') {
         fputs(a->help, stdout);
         return CHIRR_CLI_HELP;
@@ -39,6 +39,16 @@ int chirr_cli_option(const struct chirr_cli_arguments *a)
         return CHIRR_CLI_BAD;
     }
     return option == -1 ? CHIRR_CLI_END : option;
+}
+
+int chirr_cli_option(const struct chirr_cli_arguments *a)
+{
+    return next_option(a, "+:h");
+}
+
+int chirr_cli_option_anywhere(const struct chirr_cli_arguments *a)
+{
+    return next_option(a, ":h");
 }
 
 int chirr_cli_usage(const char *command, const char *format, ...)

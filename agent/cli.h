@@ -22,6 +22,7 @@ enum chirr_exit {
 
 int chirr_cli_agent(int argc, char **argv);
 int chirr_cli_keygen(int argc, char **argv);
+int chirr_cli_model(int argc, char **argv);
 int chirr_cli_ps(int argc, char **argv);
 int chirr_cli_task(int argc, char **argv);
 /* Defined by tests/bench/, as the simulator's is by sim/. */
@@ -49,6 +50,8 @@ void chirr_cli_begin(void);
 /* The `val` of the next option (its value is `optarg`), or one of the above. Options end at the
  * first operand. */
 int chirr_cli_option(const struct chirr_cli_arguments *arguments);
+/* The same where options may follow operands, which are put last in argv. */
+int chirr_cli_option_anywhere(const struct chirr_cli_arguments *arguments);
 /* "chirr task submit: …" and where to find help, on standard error; returns CHIRR_EXIT_USAGE. */
 int chirr_cli_usage(const char *command, const char *format, ...) CHIRR_PRINTF(2, 3);
 /* "chirr: …" on standard error; returns the exit code for it. */

@@ -14,6 +14,7 @@ static const struct command {
     {"agent", chirr_cli_agent, "run one agent"},
     {"ps", chirr_cli_ps, "who runs, and how it goes"},
     {"task", chirr_cli_task, "submit, list, show, wait for or cancel jobs"},
+    {"model", chirr_cli_model, "train, examine, question and export a model on files"},
     {"keygen", chirr_cli_keygen, "make an identity"},
     {"sim", chirr_cli_sim, "run a swarm in virtual time"},
     {"bench", chirr_cli_bench, "measure what the model promises"},

@@ -1,0 +1,171 @@
+/* `chirr model`: its commands, and what they share. */
+#include "agent/cli_model.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char help[] =
+    "usage: chirr model COMMAND [OPTION…] [ARGUMENT…]\n"
+    "\n"
+    "Models on files, without agents: a checkpoint is the same file that an agent keeps.\n"
+    "\n"
+    "  train TEXT…          learn from texts into a checkpoint; goes on where it was interrupted\n"
+    "  eval CHECKPOINT TEXT…  bits per byte, with frozen weights\n"
+    "  generate CHECKPOINT  bytes that the model thinks likely\n"
+    "  info CHECKPOINT      what a checkpoint holds\n"
+    "\n"
+    "Every command has --help.\n"
+    "\n"
+    "Exit code: 0; 1 failed, or a file is damaged; 2 usage; 3 no such checkpoint; 130 "
+    "interrupted.\n";
+
+int chirr_cli_model(int argc, char **argv)
+{
+    static const struct {
+        const char *name;
+        int (*run)(int argc, char **argv);
+    } verbs[] = {
+        {"train", chirr_cli_model_train},
+        {"eval", chirr_cli_model_eval},
+        {"generate", chirr_cli_model_generate},
+        {"info", chirr_cli_model_info},
+    };
+    static const char expected[] = "train, eval, generate or info";
+    if (argc < 2) {
+        return chirr_cli_usage("model", "expected %s", expected);
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+        fputs(help, stdout);
+        return CHIRR_EXIT_OK;
+    }
+    for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++) {
+        if (strcmp(argv[1], verbs[i].name) == 0) {
+            return verbs[i].run(argc - 1, argv + 1);
+        }
+    }
+    return chirr_cli_usage("model", "expected %s, got \"%s\"", expected, argv[1]);
+}
+
+/* ---- A model in memory --------------------------------------------------------------------- */
+
+enum chirr_err chirr_cli_model_create(struct chirr_cli_model *model,
+                                      const struct chirr_model_config *config,
+                                      struct chirr_error *error)
+{
+    *model = (struct chirr_cli_model){.config = *config};
+    size_t bytes = chirr_model_bytes(config);
+    enum chirr_err err = chirr_arena_init(&model->arena, bytes);
+    if (err != CHIRR_OK) {
+        return chirr_error_set(error, err, "no memory for a model of %zu bytes", bytes);
+    }
+    model->model = chirr_model_create(&model->arena, config);
+    CHIRR_ASSERT(model->model != NULL); /* the arena is as large as it asked for */
+    return CHIRR_OK;
+}
+
+void chirr_cli_model_close(struct chirr_cli_model *model)
+{
+    chirr_arena_finish(&model->arena);
+    model->model = NULL;
+}
+
+static enum chirr_err load(struct chirr_cli_model *model, const char *path,
+                           struct chirr_error *error)
+{
+    struct chirr_error why = {0};
+    enum chirr_checkpoint_origin origin;
+    enum chirr_err err = chirr_checkpoint_load(model->model, path, &origin, &why);
+    if (err != CHIRR_OK) {
+        return chirr_error_set(error, err, "%s", why.text);
+    }
+    if (origin == CHIRR_CHECKPOINT_CURRENT) {
+        return CHIRR_OK;
+    }
+    return origin == CHIRR_CHECKPOINT_NONE
+               ? chirr_error_set(error, CHIRR_ERR_NOTFOUND, "%.400s: no such file", path)
+               : chirr_error_set(error, why.code, "%.300s (%.100s.previous is whole)", why.text,
+                                 path);
+}
+
+enum chirr_err chirr_cli_model_open(struct chirr_cli_model *model, const char *path,
+                                    struct chirr_error *error)
+{
+    struct chirr_model_config config;
+    *model = (struct chirr_cli_model){0};
+    enum chirr_err err = chirr_cli_model_describe(path, &config, error);
+    if (err == CHIRR_OK) {
+        err = chirr_cli_model_create(model, &config, error);
+    }
+    if (err == CHIRR_OK) {
+        err = load(model, path, error);
+    }
+    if (err != CHIRR_OK) {
+        chirr_cli_model_close(model);
+    }
+    return err;
+}
+
+enum chirr_err chirr_cli_model_sense(const struct chirr_model_config *config, const char *name,
+                                     uint32_t *sense, struct chirr_error *error)
+{
+    char names[CHIRR_MODEL_SENSES_MAX * (CHIRR_MODEL_NAME_BYTES_MAX + 2)] = "";
+    for (uint32_t i = 0; i < config->sense_count; i++) {
+        if (config->senses[i].kind != CHIRR_SENSE_BYTES) {
+            continue;
+        }
+        if (name == NULL || strcmp(name, config->senses[i].name) == 0) {
+            *sense = i;
+            return CHIRR_OK;
+        }
+        strcat(names, names[0] == '\0' ? "" : ", ");
+        strcat(names, config->senses[i].name);
+    }
+    if (names[0] == '\0') {
+        return chirr_error_set(error, CHIRR_ERR_CONFIG, "this model has no sense of bytes");
+    }
+    return chirr_error_set(error, CHIRR_ERR_CONFIG,
+                           "expected a sense of bytes of this model (%s), got \"%.100s\"", names,
+                           name);
+}
+
+const char *chirr_cli_model_sense_kind(enum chirr_sense_kind kind)
+{
+    switch (kind) {
+    case CHIRR_SENSE_BYTES:
+        return "bytes";
+    case CHIRR_SENSE_VECTOR:
+        return "vector";
+    case CHIRR_SENSE_OUTCOME:
+        return "outcome";
+    }
+    return "unknown";
+}
+
+void chirr_cli_model_hex(uint64_t value, char text[CHIRR_CLI_HEX_BYTES])
+{
+    snprintf(text, CHIRR_CLI_HEX_BYTES, "%016llx", (unsigned long long)value);
+}
+
+/* ---- Signals ------------------------------------------------------------------------------- */
+
+static volatile sig_atomic_t interrupted;
+
+static void interrupt(int number)
+{
+    (void)number;
+    interrupted = 1;
+}
+
+void chirr_cli_model_catch_signals(void)
+{
+    /* A second one ends the process at once. */
+    struct sigaction action = {.sa_handler = interrupt, .sa_flags = (int)SA_RESETHAND};
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}
+
+bool chirr_cli_model_interrupted(void)
+{
+    return interrupted != 0;
+}

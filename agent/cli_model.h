@@ -1,0 +1,59 @@
+/* The inside of `chirr model`: what its commands share. Not installed. */
+#ifndef CHIRR_AGENT_CLI_MODEL_H
+#define CHIRR_AGENT_CLI_MODEL_H
+
+#include "agent/cli.h"
+#include "model/checkpoint.h"
+#include "model/model.h"
+
+int chirr_cli_model_train(int argc, char **argv);
+int chirr_cli_model_eval(int argc, char **argv);
+int chirr_cli_model_generate(int argc, char **argv);
+int chirr_cli_model_info(int argc, char **argv);
+
+#define CHIRR_EXIT_INTERRUPTED 130
+
+/* A model in memory of its own. */
+struct chirr_cli_model {
+    struct chirr_arena arena;
+    struct chirr_model_config config;
+    struct chirr_model *model;
+};
+
+/* At genesis. CHIRR_ERR_NOMEM says how much. */
+CHIRR_NODISCARD enum chirr_err chirr_cli_model_create(struct chirr_cli_model *model,
+                                                      const struct chirr_model_config *config,
+                                                      struct chirr_error *error);
+/* From this file and no other: where it is damaged and PATH.previous is whole, the words say so. */
+CHIRR_NODISCARD enum chirr_err chirr_cli_model_open(struct chirr_cli_model *model, const char *path,
+                                                    struct chirr_error *error);
+/* Takes a zeroed and a closed one. */
+void chirr_cli_model_close(struct chirr_cli_model *model);
+
+/* The byte sense of this name; NULL: the first one. CHIRR_ERR_CONFIG, with the names there are. */
+CHIRR_NODISCARD enum chirr_err chirr_cli_model_sense(const struct chirr_model_config *config,
+                                                     const char *name, uint32_t *sense,
+                                                     struct chirr_error *error);
+
+/* "bytes", "vector", … */
+const char *chirr_cli_model_sense_kind(enum chirr_sense_kind kind);
+
+/* The configuration of the model that a checkpoint holds. */
+CHIRR_NODISCARD enum chirr_err chirr_cli_model_describe(const char *path,
+                                                        struct chirr_model_config *config,
+                                                        struct chirr_error *error);
+
+/* Writes what _describe reads. */
+CHIRR_NODISCARD enum chirr_err chirr_cli_model_note(const char *path,
+                                                    const struct chirr_model_config *config,
+                                                    struct chirr_error *error);
+
+/* 64 bits as people compare them. */
+#define CHIRR_CLI_HEX_BYTES 17
+void chirr_cli_model_hex(uint64_t value, char text[CHIRR_CLI_HEX_BYTES]);
+
+/* SIGINT and SIGTERM ask a long piece of work to come to a good end. */
+void chirr_cli_model_catch_signals(void);
+bool chirr_cli_model_interrupted(void);
+
+#endif

@@ -1,0 +1,155 @@
+/* `chirr model info`: what a checkpoint holds. */
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "agent/cli_model.h"
+
+static const char help[] = "usage: chirr model info CHECKPOINT [--json]\n"
+                           "\n"
+                           "What a checkpoint holds: the shape and lineage of its model, its "
+                           "senses, what it has learned.\n"
+                           "The file is read whole and checked.\n"
+                           "\n"
+                           "  --json             one object\n"
+                           "\n"
+                           "Exit code: 0; 1 the file is damaged, or of a format not known here; 2 "
+                           "usage; 3 no such file.\n";
+
+static json_t *senses_json(const struct chirr_model_config *config)
+{
+    json_t *senses = json_array();
+    for (uint32_t i = 0; i < config->sense_count; i++) {
+        const struct chirr_model_sense *sense = &config->senses[i];
+        json_array_append_new(senses, json_pack("{s:s, s:s, s:i, s:i}", "name", sense->name, "kind",
+                                                chirr_cli_model_sense_kind(sense->kind), "width",
+                                                (int)sense->width, "chunk", (int)sense->chunk));
+    }
+    return senses;
+}
+
+static json_t *hosted_json(const struct chirr_model_config *config)
+{
+    json_t *hosted = json_array();
+    for (uint32_t p = 0; p < config->partitions; p++) {
+        if ((config->hosted >> p & 1) != 0) {
+            json_array_append_new(hosted, json_integer((json_int_t)p));
+        }
+    }
+    return hosted;
+}
+
+static json_t *shape_json(const struct chirr_model_config *config)
+{
+    return json_pack("{s:i, s:i, s:i, s:i, s:i, s:i}", "width", (int)config->width, "layers",
+                     (int)config->layers, "section_width", (int)config->section_width, "mlp_width",
+                     (int)config->mlp_width, "rates", (int)config->rates, "partitions",
+                     (int)config->partitions);
+}
+
+static json_t *info_json(const struct chirr_cli_model *model, const char *path)
+{
+    const struct chirr_model_config *config = &model->config;
+    struct chirr_model_statistics s;
+    struct stat file = {0};
+    char lineage[CHIRR_CLI_HEX_BYTES], hash[CHIRR_CLI_HEX_BYTES];
+    chirr_model_statistics(model->model, &s);
+    chirr_cli_model_hex(chirr_model_lineage(config), lineage);
+    chirr_cli_model_hex(chirr_model_state_hash(model->model), hash);
+    (void)stat(path, &file);
+    json_t *info =
+        json_pack("{s:s, s:I, s:s, s:s, s:o, s:I, s:o, s:o}", "checkpoint", path, "file_bytes",
+                  (json_int_t)file.st_size, "lineage", lineage, "state_hash", hash, "shape",
+                  shape_json(config), "genesis_seed", (json_int_t)config->genesis_seed, "hosted",
+                  hosted_json(config), "senses", senses_json(config));
+    json_t *more = json_pack(
+        "{s:I, s:I, s:i, s:f, s:i, s:I, s:I, s:I, s:I, s:I, s:f, s:f}", "parameters",
+        (json_int_t)chirr_model_parameter_count(config), "memory_bytes",
+        (json_int_t)chirr_model_bytes(config), "chunk", (int)config->chunk, "learning_rate",
+        (double)config->learning_rate, "origins_max", (int)config->origins_max, "steps",
+        (json_int_t)s.steps, "sensed", (json_int_t)s.sensed, "updates", (json_int_t)s.updates,
+        "steps_refused", (json_int_t)s.steps_refused, "updates_refused",
+        (json_int_t)s.updates_refused, "own_norm", s.own_norm, "foreign_norm", s.foreign_norm);
+    json_object_update(info, more);
+    json_decref(more);
+    return info;
+}
+
+static long long whole(const json_t *object, const char *key)
+{
+    return (long long)json_integer_value(json_object_get(object, key));
+}
+
+static const char *text(const json_t *object, const char *key)
+{
+    return json_string_value(json_object_get(object, key));
+}
+
+static void print_senses(const json_t *senses)
+{
+    for (size_t i = 0; i < json_array_size(senses); i++) {
+        const json_t *sense = json_array_get(senses, i);
+        printf("%-13s%s, %s", i == 0 ? "senses" : "", text(sense, "name"), text(sense, "kind"));
+        if (whole(sense, "width") > 0) {
+            printf(" of %lld", whole(sense, "width"));
+        }
+        putchar('\n');
+    }
+}
+
+static void print_info(const json_t *info)
+{
+    const json_t *shape = json_object_get(info, "shape");
+    size_t hosted = json_array_size(json_object_get(info, "hosted"));
+    printf("checkpoint   %s, %lld bytes\n", text(info, "checkpoint"), whole(info, "file_bytes"));
+    printf("lineage      %s, seed %lld\n", text(info, "lineage"), whole(info, "genesis_seed"));
+    printf("shape        width %lld, %lld layers, section %lld, MLP %lld, %lld rates\n",
+           whole(shape, "width"), whole(shape, "layers"), whole(shape, "section_width"),
+           whole(shape, "mlp_width"), whole(shape, "rates"));
+    printf("partitions   %lld, %zu hosted\n", whole(shape, "partitions"), hosted);
+    printf("parameters   %lld\n", whole(info, "parameters"));
+    printf("memory       %lld bytes while learning\n", whole(info, "memory_bytes"));
+    print_senses(json_object_get(info, "senses"));
+    printf("learned      %lld steps, %lld updates of %lld, rate %g\n", whole(info, "steps"),
+           whole(info, "updates"), whole(info, "chunk"),
+           json_real_value(json_object_get(info, "learning_rate")));
+    printf("refused      %lld steps, %lld updates\n", whole(info, "steps_refused"),
+           whole(info, "updates_refused"));
+    printf("change       %.4g its own, %.4g of others (norms)\n",
+           json_real_value(json_object_get(info, "own_norm")),
+           json_real_value(json_object_get(info, "foreign_norm")));
+    printf("state        %s\n", text(info, "state_hash"));
+}
+
+int chirr_cli_model_info(int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"json", no_argument, NULL, 'j'}, {"help", no_argument, NULL, 'h'}, {0}};
+    const struct chirr_cli_arguments arguments = {"model info", help, options, argc, argv};
+    bool json = false;
+    int option;
+    chirr_cli_begin();
+    while ((option = chirr_cli_option_anywhere(&arguments)) >= 0) {
+        json = json || option == 'j';
+    }
+    if (option != CHIRR_CLI_END) {
+        return option == CHIRR_CLI_HELP ? CHIRR_EXIT_OK : CHIRR_EXIT_USAGE;
+    }
+    if (optind + 1 != argc) {
+        return chirr_cli_usage("model info", "expected one checkpoint");
+    }
+    struct chirr_error error = {0};
+    struct chirr_cli_model model;
+    if (chirr_cli_model_open(&model, argv[optind], &error) != CHIRR_OK) {
+        return chirr_cli_fail(&error);
+    }
+    json_t *info = info_json(&model, argv[optind]);
+    if (json) {
+        chirr_cli_print_json(json_incref(info));
+    } else {
+        print_info(info);
+    }
+    json_decref(info);
+    chirr_cli_model_close(&model);
+    return CHIRR_EXIT_OK;
+}

@@ -1,0 +1,82 @@
+/* A training of a model on files: which byte comes when, and how far it has come.
+ *
+ * The texts follow each other in the order given, pass after pass, each without its end where a
+ * part is held out. A position counts the bytes of that sequence. It is what the model has sensed
+ * since the training began, so the checkpoint itself says where to go on, and no crash can part the
+ * two. What a checkpoint cannot say lies beside it, in MODEL.train: the texts by digest, so that
+ * none is exchanged unnoticed, and for the last few checkpoints the bits that they had cost.
+ *
+ * Owns its copies of paths; opens a text whenever it reads one. Not thread-safe. */
+#ifndef CHIRR_AGENT_TRAINING_H
+#define CHIRR_AGENT_TRAINING_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+#define CHIRR_TRAINING_TEXTS_MAX 4096
+#define CHIRR_TRAINING_POINTS 4 /* the two files of a checkpoint, and one being written */
+
+struct chirr_training_text {
+    char *path;
+    uint64_t bytes;
+    uint64_t learned_bytes; /* in a pass; the rest is held out */
+    uint64_t digest;
+};
+
+/* How things stood when the model had sensed so much. */
+struct chirr_training_point {
+    uint64_t sensed;
+    uint64_t bytes; /* that `bits` are the sum over */
+    double bits;
+};
+
+struct chirr_training {
+    uint64_t begin;             /* what the model had sensed before */
+    uint64_t end;               /* the position to reach: told to people, may be set anew */
+    uint32_t held_out_permille; /* 0…999 */
+    size_t text_count;
+    struct chirr_training_text *texts;
+    struct chirr_training_point points[CHIRR_TRAINING_POINTS]; /* ascending; unused ones first */
+};
+
+/* Looks at every text: a regular file that is not empty. CHIRR_ERR_IO, CHIRR_ERR_RANGE,
+ * CHIRR_ERR_NOMEM with words; nothing is to be finished then. */
+CHIRR_NODISCARD enum chirr_err chirr_training_init(struct chirr_training *training,
+                                                   char *const *paths, size_t count,
+                                                   uint32_t held_out_permille,
+                                                   struct chirr_error *error);
+void chirr_training_finish(struct chirr_training *training);
+
+/* Whether both go through the same bytes, wherever the files lie. */
+bool chirr_training_equal(const struct chirr_training *a, const struct chirr_training *b);
+
+uint64_t chirr_training_pass_bytes(const struct chirr_training *training);
+
+/* Fills `buffer` with `count` bytes from `position` on, across texts and passes. CHIRR_ERR_IO: a
+ * text cannot be read, or has become shorter. */
+CHIRR_NODISCARD enum chirr_err chirr_training_read(const struct chirr_training *training,
+                                                   uint64_t position, uint8_t *buffer, size_t count,
+                                                   struct chirr_error *error);
+
+/* Marks a checkpoint to come: of the points, the oldest goes. */
+void chirr_training_mark(struct chirr_training *training, const struct chirr_training_point *point);
+/* The point of a model that has sensed so much; zeros but for `sensed` when none is known. */
+struct chirr_training_point chirr_training_find(const struct chirr_training *training,
+                                                uint64_t sensed);
+
+/* As JSON, under a temporary name, synced and renamed. */
+CHIRR_NODISCARD enum chirr_err chirr_training_save(const struct chirr_training *training,
+                                                   const char *path, struct chirr_error *error);
+/* CHIRR_ERR_NOTFOUND: no file. CHIRR_ERR_MALFORMED: not what a save writes. The texts themselves
+ * are not looked at. */
+CHIRR_NODISCARD enum chirr_err chirr_training_load(struct chirr_training *training,
+                                                   const char *path, struct chirr_error *error);
+
+/* A whole regular file into memory, for the caller to free. CHIRR_ERR_IO, CHIRR_ERR_NOMEM. */
+CHIRR_NODISCARD enum chirr_err chirr_text_read(const char *path, uint64_t offset, uint8_t **text,
+                                               size_t *bytes, struct chirr_error *error);
+
+#endif
