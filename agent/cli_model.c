@@ -14,6 +14,7 @@ static const char help[] =
     "  eval CHECKPOINT TEXT…  bits per byte, with frozen weights\n"
     "  generate CHECKPOINT  bytes that the model thinks likely\n"
     "  info CHECKPOINT      what a checkpoint holds\n"
+    "  export CHECKPOINT OUT  the weights as safetensors or CSV\n"
     "\n"
     "Every command has --help.\n"
     "\n"
@@ -26,12 +27,11 @@ int chirr_cli_model(int argc, char **argv)
         const char *name;
         int (*run)(int argc, char **argv);
     } verbs[] = {
-        {"train", chirr_cli_model_train},
-        {"eval", chirr_cli_model_eval},
-        {"generate", chirr_cli_model_generate},
-        {"info", chirr_cli_model_info},
+        {"train", chirr_cli_model_train},       {"eval", chirr_cli_model_eval},
+        {"generate", chirr_cli_model_generate}, {"info", chirr_cli_model_info},
+        {"export", chirr_cli_model_export},
     };
-    static const char expected[] = "train, eval, generate or info";
+    static const char expected[] = "train, eval, generate, info or export";
     if (argc < 2) {
         return chirr_cli_usage("model", "expected %s", expected);
     }

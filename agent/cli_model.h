@@ -10,6 +10,7 @@ int chirr_cli_model_train(int argc, char **argv);
 int chirr_cli_model_eval(int argc, char **argv);
 int chirr_cli_model_generate(int argc, char **argv);
 int chirr_cli_model_info(int argc, char **argv);
+int chirr_cli_model_export(int argc, char **argv);
 
 #define CHIRR_EXIT_INTERRUPTED 130
 

@@ -48,7 +48,8 @@ Test(cli, version_and_help_are_data_and_go_to_standard_output)
 
 Test(cli, every_command_has_help_both_ways)
 {
-    static const char *const commands[] = {"up", "agent", "ps", "task", "model", "keygen", "sim", "bench"};
+    static const char *const commands[] = {"up",    "agent",  "ps",  "task",
+                                           "model", "keygen", "sim", "bench"};
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
         char usage[64];
         snprintf(usage, sizeof usage, "usage: chirr %s", commands[i]);

@@ -1,0 +1,151 @@
+#include "model/tensors.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "model/internal.h"
+
+/* Walks over all tensors in order and keeps the one that is wanted. */
+struct walk {
+    size_t wanted;
+    size_t passed;
+    struct chirr_tensor *found;
+};
+
+/* A vector where `columns` is 0; nothing at all where `rows` is. */
+struct place {
+    size_t offset;
+    size_t rows, columns;
+};
+
+static bool meet(struct walk *walk, const struct place *place)
+{
+    if (place->rows == 0) {
+        return false;
+    }
+    bool wanted = walk->passed == walk->wanted;
+    walk->passed++;
+    if (!wanted || walk->found == NULL) {
+        return false;
+    }
+    struct chirr_tensor *tensor = walk->found;
+    tensor->rank = place->columns == 0 ? 1 : 2;
+    tensor->shape[0] = place->rows;
+    tensor->shape[1] = place->columns == 0 ? 1 : place->columns;
+    tensor->count = tensor->shape[0] * tensor->shape[1];
+    tensor->offset = place->offset;
+    return true;
+}
+
+static void walk_partition_layer(struct walk *walk, const struct chirr_layout *l, uint32_t unit,
+                                 uint32_t layer)
+{
+    size_t base = chirr_layout_layer(l, unit, layer);
+    size_t d = l->width, sections = 2 * l->channels;
+    const struct {
+        const char *name;
+        struct place place;
+    } parts[] = {
+        {"history", {base + l->history, d, sections}},
+        {"present", {base + l->present, d, sections}},
+        {"output", {base + l->output, sections, d}},
+        {"gate", {base + l->gate, d, 2 * l->hidden}},
+        {"down", {base + l->down, l->hidden, d}},
+    };
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        if (meet(walk, &parts[i].place)) {
+            snprintf(walk->found->name, sizeof walk->found->name, "layers.%u.partition.%u.%s",
+                     layer, l->hosted[unit], parts[i].name);
+        }
+    }
+}
+
+static void walk_trunk(struct walk *walk, const struct chirr_layout *l)
+{
+    size_t d = l->width;
+    for (uint32_t i = 0; i < 2 * l->layers; i++) {
+        if (meet(walk, &(struct place){l->gains + i * d, d, 0})) {
+            snprintf(walk->found->name, sizeof walk->found->name, "layers.%u.gain_%s", i / 2,
+                     i % 2 == 0 ? "sections" : "mlp");
+        }
+    }
+    const struct {
+        const char *name;
+        struct place place;
+    } parts[] = {
+        {"gain_final", {l->gain_final, d, 0}},
+        {"embedding", {l->embedding, CHIRR_BYTE_SYMBOLS, d}},
+        {"head", {l->head, d, CHIRR_BYTE_VALUES}},
+        {"head_bias", {l->head_bias, CHIRR_BYTE_VALUES, 0}},
+    };
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        if (meet(walk, &parts[i].place)) {
+            strcpy(walk->found->name, parts[i].name);
+        }
+    }
+}
+
+static void walk_sense(struct walk *walk, const struct chirr_layout *l, uint32_t index,
+                       const char *sense)
+{
+    const struct chirr_layout_sense *s = &l->senses[index];
+    size_t d = l->width;
+    const struct {
+        const char *name;
+        struct place place;
+    } parts[] = {
+        {"encoder", {s->encoder, s->inputs, d}},
+        {"encoder_bias", {s->encoder_bias, s->inputs > 0 ? d : 0, 0}},
+        {"head", {s->head, s->outputs > 0 ? d : 0, s->outputs}},
+        {"head_bias", {s->head_bias, s->outputs, 0}},
+        {"persistence", {s->persistence, s->end - s->persistence, 0}},
+    };
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        if (meet(walk, &parts[i].place)) {
+            snprintf(walk->found->name, sizeof walk->found->name, "senses.%s.%s", sense,
+                     parts[i].name);
+        }
+    }
+}
+
+static void walk_all(struct walk *walk, const struct chirr_model *model)
+{
+    const struct chirr_layout *l = &model->body.layout;
+    for (uint32_t unit = 0; unit < l->hosted_count; unit++) {
+        for (uint32_t layer = 0; layer < l->layers; layer++) {
+            walk_partition_layer(walk, l, unit, layer);
+        }
+    }
+    walk_trunk(walk, l);
+    for (uint32_t i = 0; i < model->config.sense_count; i++) {
+        walk_sense(walk, l, i, model->config.senses[i].name);
+    }
+}
+
+size_t chirr_tensor_count(const struct chirr_model *model)
+{
+    struct walk walk = {0};
+    walk_all(&walk, model);
+    return walk.passed;
+}
+
+bool chirr_tensor_describe(const struct chirr_model *model, size_t index,
+                           struct chirr_tensor *tensor)
+{
+    struct walk walk = {.wanted = index, .found = tensor};
+    walk_all(&walk, model);
+    return index < walk.passed;
+}
+
+void chirr_tensor_read(const struct chirr_model *model, const struct chirr_tensor *tensor,
+                       bool averaged, float *values)
+{
+    CHIRR_ASSERT(tensor->offset + tensor->count <= model->body.layout.total);
+    const chirr_real *own = averaged ? model->average : model->own;
+    for (size_t i = 0; i < tensor->count; i++) {
+        size_t at = tensor->offset + i;
+        /* in the order of model/internal.h, so that these are the very bits that are computed with
+         */
+        values[i] = (float)((model->genesis[at] + own[at]) + model->foreign[at]);
+    }
+}
