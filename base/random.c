@@ -43,6 +43,13 @@ void chirr_random_init(struct chirr_random *random, uint64_t seed, uint64_t stre
     random->used = 4;
 }
 
+void chirr_random_seek(struct chirr_random *random, uint64_t block)
+{
+    random->counter[0] = (uint32_t)block;
+    random->counter[1] = (uint32_t)(block >> 32);
+    random->used = 4;
+}
+
 uint32_t chirr_random_u32(struct chirr_random *random)
 {
     if (random->used == 4) {

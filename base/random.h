@@ -21,6 +21,9 @@ struct chirr_random {
 
 void chirr_random_init(struct chirr_random *random, uint64_t seed, uint64_t stream);
 
+/* What is drawn next begins with block `block` of the stream: four words of 32 bits each. */
+void chirr_random_seek(struct chirr_random *random, uint64_t block);
+
 uint32_t chirr_random_u32(struct chirr_random *random);
 uint64_t chirr_random_u64(struct chirr_random *random);
 
@@ -30,7 +33,7 @@ uint64_t chirr_random_below(struct chirr_random *random, uint64_t bound);
 /* Uniform in [0, 1), a multiple of 2^-53. */
 double chirr_random_uniform(struct chirr_random *random);
 
-/* Mean 0, variance 1, |x| <= 4.9: a sum of eight 16-bit uniforms (Irwin-Hall). Made of integers and
+/* Mean 0, variance 1, |x| <= 4.9: a sum of eight 16-bit uniforms (Irwin-Hall), one block. Made of integers and
  * one multiplication, so that every machine gets the same bits; no libm. */
 double chirr_random_normal(struct chirr_random *random);
 

@@ -10,11 +10,18 @@ struct demand {
     size_t count;
 };
 
-#define DEMANDS 10
+#define DEMANDS 17
 
 static size_t greater(size_t a, size_t b)
 {
     return a > b ? a : b;
+}
+
+/* Numbers of the largest matrix that a backward pass can meet. */
+static size_t largest_matrix(const struct chirr_layout *l)
+{
+    size_t columns = greater(2 * (size_t)greater(l->channels, l->hidden), CHIRR_BYTE_VALUES);
+    return (size_t)l->width * greater(columns, 2 * CHIRR_MODEL_VECTOR_WIDTH_MAX);
 }
 
 static void list_demands(struct chirr_body_scratch *s, const struct chirr_layout *l,
@@ -23,20 +30,25 @@ static void list_demands(struct chirr_body_scratch *s, const struct chirr_layout
     size_t d = l->width;
     size_t steps = chunk_max;
     size_t traces = 2 * l->rates * steps * d;
-    size_t widest = 2 * (size_t)greater(l->channels, l->hidden);
-    /* the widest head: bytes, or mean and log-variance of the widest vector */
-    size_t matrix = d * greater(widest, CHIRR_BYTE_VALUES);
+    size_t widest = steps * 2 * greater(l->channels, l->hidden);
     const struct demand list[DEMANDS] = {
         {&s->read, traces},
         {&s->d_read, traces},
-        {&s->mixed, steps * widest},
-        {&s->d_mixed, steps * widest},
-        {&s->d_history, steps * widest},
-        {&s->d_present, steps * widest},
+        {&s->history, widest},
+        {&s->present, widest},
+        {&s->mixed, widest},
+        {&s->d_mixed, widest},
+        {&s->d_history, widest},
+        {&s->d_present, widest},
+        {&s->rows_in, l->selects ? steps * d : 0},
+        {&s->rows_out, l->selects ? steps * d : 0},
+        {&s->rows_sum, l->selects ? steps * d : 0},
+        {&s->logits, l->selects ? steps * l->partitions : 0},
         {&s->d_x, steps * d},
         {&s->d_n, steps * d},
-        {&s->transposed, matrix},
-        {&s->carry, d},
+        {&s->gradient, largest_matrix(l)},
+        {&s->transposed, largest_matrix(l)},
+        {&s->carry, 2 * l->rates * d},
     };
     memcpy(demands, list, sizeof list);
 }
@@ -71,74 +83,62 @@ bool chirr_body_init(struct chirr_body *body, struct chirr_arena *arena,
     return true;
 }
 
-static chirr_real *final_row(const struct chirr_body *body, const struct chirr_stream *stream,
-                             size_t t)
-{
-    return stream->finals + t * (2 * body->layout.width + 1);
-}
-
-const chirr_real *chirr_body_forward(const struct chirr_body *body, const chirr_real *weights,
-                                     struct chirr_stream *stream, uint32_t t, chirr_real *x)
-{
-    const struct chirr_layout *l = &body->layout;
-    for (uint32_t layer = 0; layer < l->layers; layer++) {
-        const struct chirr_block_place place = {stream, layer, t};
-        chirr_block_forward(body, weights, &place, x);
-    }
-    chirr_real *hat = final_row(body, stream, t);
-    chirr_real *features = hat + l->width;
-    hat[2 * l->width] = body->kernels->norm(l->width, x, weights + l->gain_final, hat, features);
-    return features;
-}
-
-void chirr_body_advance(const struct chirr_body *body, struct chirr_stream *stream, uint32_t t)
-{
-    for (uint32_t layer = 0; layer < body->layout.layers; layer++) {
-        const chirr_real *row = chirr_block_row(body, stream, layer, t);
-        chirr_trace_write(&body->rates, body->kernels, body->layout.width,
-                          chirr_layer_traces(stream->traces, &body->layout, layer),
-                          row + body->rows.n1);
-    }
-    chirr_trace_advance(&body->rates, stream->powers);
-}
-
-void chirr_body_backward(const struct chirr_body *body, const struct chirr_parameters *parameters,
-                         const struct chirr_stream *stream, chirr_real *d_x)
+void chirr_body_forward(const struct chirr_body *body, const struct chirr_weights *weights,
+                        const struct chirr_span *span, chirr_real *x)
 {
     const struct chirr_layout *l = &body->layout;
     size_t d = l->width;
-    memcpy(body->scratch.d_n, d_x, stream->filled * d * sizeof *d_x);
-    memset(d_x, 0, stream->filled * d * sizeof *d_x);
-    for (size_t t = 0; t < stream->filled; t++) {
-        const chirr_real *hat = final_row(body, stream, t);
-        chirr_real *d_x_d_gain[2] = {d_x + t * d, parameters->gradient + l->gain_final};
-        body->kernels->norm_backward(d, hat[2 * d], parameters->weights + l->gain_final, hat,
-                                     body->scratch.d_n + t * d, d_x_d_gain);
+    for (uint32_t layer = 0; layer < l->layers; layer++) {
+        chirr_block_forward(body, weights, span, layer, x);
     }
-    for (uint32_t layer = l->layers; layer-- > 0;) {
-        chirr_block_backward(body, parameters, stream, layer, d_x);
+    for (uint32_t t = 0; t < span->steps; t++) {
+        chirr_real *features = chirr_stream_features(span->stream, l, span->first + t);
+        chirr_real *hat = features - d;
+        features[d] =
+            body->kernels->norm(d, x + t * d, weights->full + l->gain_final, hat, features);
+    }
+    for (uint32_t t = 0; t < span->steps && !span->what_if; t++) {
+        chirr_trace_advance(&body->rates, span->stream->powers);
     }
 }
 
-void chirr_matrix_backward(const struct chirr_body *body, const struct chirr_parameters *parameters,
-                           const struct chirr_matrix *m, size_t steps, const chirr_real *d_y,
-                           chirr_real *d_inputs)
+void chirr_body_backward(const struct chirr_backward *pass, chirr_real *d_x)
 {
-    const struct chirr_kernels *k = body->kernels;
-    const struct chirr_product weights = {
-        .groups = 1,
-        .rows = m->inner,
-        .inner = steps,
-        .columns = m->columns,
-        .x_row = 1,
-        .x_inner = m->input_stride,
-        .w_inner = m->columns,
-        .y_row = m->columns,
-    };
-    k->product(&weights, m->inputs, d_y, parameters->gradient + m->offset);
+    const struct chirr_body *body = pass->body;
+    const struct chirr_layout *l = &body->layout;
+    size_t d = l->width;
+    size_t steps = pass->stream->filled;
+    chirr_real *d_gain = body->scratch.gradient;
+    memcpy(body->scratch.d_n, d_x, steps * d * sizeof *d_x);
+    memset(d_x, 0, steps * d * sizeof *d_x);
+    memset(d_gain, 0, d * sizeof *d_gain);
+    for (uint32_t t = 0; t < steps; t++) {
+        const chirr_real *features = chirr_stream_features(pass->stream, l, t);
+        chirr_real *d_x_d_gain[2] = {d_x + t * d, d_gain};
+        body->kernels->norm_backward(d, features[d], pass->weights + l->gain_final, features - d,
+                                     body->scratch.d_n + t * d, d_x_d_gain);
+    }
+    pass->sink->take(pass->sink->context, l->gain_final, d, d_gain);
+    for (uint32_t layer = l->layers; layer-- > 0;) {
+        chirr_block_backward(pass, layer, d_x);
+    }
+}
+
+void chirr_body_multiply(const struct chirr_body *body, const struct chirr_weights *weights,
+                         size_t offset, const struct chirr_product *shape, const chirr_real *x,
+                         chirr_real *y)
+{
+    body->kernels->product(shape, x, weights->full + offset, y);
+}
+
+void chirr_matrix_backward(const struct chirr_backward *pass, const struct chirr_matrix *m,
+                           const chirr_real *d_y, chirr_real *d_inputs)
+{
+    const struct chirr_kernels *k = pass->body->kernels;
+    const struct chirr_body_scratch *s = &pass->body->scratch;
     const struct chirr_product inputs = {
         .groups = 1,
-        .rows = steps,
+        .rows = m->rows,
         .inner = m->columns,
         .columns = m->inner,
         .x_row = m->columns,
@@ -146,6 +146,19 @@ void chirr_matrix_backward(const struct chirr_body *body, const struct chirr_par
         .w_inner = m->inner,
         .y_row = m->inner,
     };
-    k->transpose(m->inner, m->columns, parameters->weights + m->offset, body->scratch.transposed);
-    k->product(&inputs, d_y, body->scratch.transposed, d_inputs);
+    k->transpose(m->inner, m->columns, pass->weights + m->offset, s->transposed);
+    k->product(&inputs, d_y, s->transposed, d_inputs);
+    const struct chirr_product weights = {
+        .groups = 1,
+        .rows = m->inner,
+        .inner = m->rows,
+        .columns = m->columns,
+        .x_row = 1,
+        .x_inner = m->input_stride,
+        .w_inner = m->columns,
+        .y_row = m->columns,
+    };
+    memset(s->gradient, 0, m->inner * m->columns * sizeof *s->gradient);
+    k->product(&weights, m->inputs, d_y, s->gradient);
+    pass->sink->take(pass->sink->context, m->offset, m->inner * m->columns, s->gradient);
 }

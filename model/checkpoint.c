@@ -285,7 +285,7 @@ static void reset_model(struct chirr_model *model)
     chirr_model_visit_state(model, clear_span, NULL);
     for (uint32_t i = 0; i < model->config.sense_count; i++) {
         chirr_stream_reset(&model->senses[i].stream, &model->body.layout);
-        model->senses[i].symbol = CHIRR_BYTE_SYMBOLS - 1;
+        chirr_symbols_begin(&model->senses[i].symbols);
     }
     rebuild_all(model);
 }

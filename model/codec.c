@@ -6,42 +6,79 @@
 
 #define LOG_VARIANCE_MAX CHIRR_REAL(6)
 
-void chirr_codec_encode_symbol(const struct chirr_body *body, const chirr_real *weights,
-                               uint32_t symbol, chirr_real *x)
+/* Which senses have a softmax over symbols. */
+static bool is_symbols(const struct chirr_layout_sense *sense)
+{
+    return sense->outputs == 0;
+}
+
+static const chirr_real *inputs_of(const struct chirr_stream *stream, uint32_t t)
+{
+    return stream->input + (size_t)t * stream->inputs;
+}
+
+void chirr_codec_encode(const struct chirr_body *body, const struct chirr_weights *weights,
+                        const struct chirr_layout_sense *sense, const struct chirr_span *span,
+                        chirr_real *x)
 {
     size_t d = body->layout.width;
-    memcpy(x, weights + body->layout.embedding + symbol * d, d * sizeof *x);
+    size_t symbols = span->stream->inputs - sense->inputs; /* 1 or 0, before the numbers */
+    for (uint32_t t = 0; t < span->steps; t++) {
+        const chirr_real *tag = weights->full + sense->tag;
+        memcpy(x + t * d, tag, d * sizeof *x);
+        if (symbols > 0) {
+            size_t symbol = (size_t)*inputs_of(span->stream, span->first + t);
+            const chirr_real *row = weights->full + sense->codec.embedding + symbol * d;
+            body->kernels->sum_rows(1, d, row, x + t * d);
+        }
+    }
+    const struct chirr_product shape = {
+        .groups = 1,
+        .rows = span->steps,
+        .inner = sense->inputs,
+        .columns = d,
+        .x_row = span->stream->inputs,
+        .x_inner = 1,
+        .w_inner = d,
+        .y_row = d,
+    };
+    chirr_body_multiply(body, weights, sense->encoder, &shape,
+                        inputs_of(span->stream, span->first) + symbols, x);
 }
 
-/* y [columns] += x [inner] · w [inner][columns] */
-static void add_product(const struct chirr_body *body, const chirr_real *x, const chirr_real *w,
-                        size_t inner, size_t columns, chirr_real *y)
+/* outputs [steps][columns] = bias + features · head */
+static chirr_real *read_out(const struct chirr_body *body, const struct chirr_weights *weights,
+                            const struct chirr_span *span, size_t head, size_t bias)
 {
-    const struct chirr_product shape = {.groups = 1,
-                                        .rows = 1,
-                                        .inner = inner,
-                                        .columns = columns,
-                                        .x_inner = 1,
-                                        .w_inner = columns};
-    body->kernels->product(&shape, x, w, y);
+    struct chirr_stream *stream = span->stream;
+    size_t columns = stream->outputs;
+    chirr_real *outputs = stream->d_output + span->first * columns;
+    for (uint32_t t = 0; t < span->steps; t++) {
+        memcpy(outputs + t * columns, weights->full + bias, columns * sizeof *outputs);
+    }
+    const struct chirr_product shape = {
+        .groups = 1,
+        .rows = span->steps,
+        .inner = body->layout.width,
+        .columns = columns,
+        .x_row = 2 * (size_t)body->layout.width + 1,
+        .x_inner = 1,
+        .w_inner = columns,
+        .y_row = columns,
+    };
+    chirr_body_multiply(body, weights, head, &shape,
+                        chirr_stream_features(stream, &body->layout, span->first), outputs);
+    return outputs;
 }
 
-void chirr_codec_encode_vector(const struct chirr_body *body, const chirr_real *weights,
-                               const struct chirr_layout_sense *sense, const chirr_real *values,
-                               chirr_real *x)
+void chirr_codec_predict_symbols(const struct chirr_body *body, const struct chirr_weights *weights,
+                                 const struct chirr_layout_sense *sense,
+                                 const struct chirr_span *span)
 {
-    size_t d = body->layout.width;
-    memcpy(x, weights + sense->encoder_bias, d * sizeof *x);
-    add_product(body, values, weights + sense->encoder, sense->inputs, d, x);
-}
-
-void chirr_codec_predict_byte(const struct chirr_body *body, const chirr_real *weights,
-                              const chirr_real *features, chirr_real *probabilities)
-{
-    const struct chirr_layout *l = &body->layout;
-    memcpy(probabilities, weights + l->head_bias, CHIRR_BYTE_VALUES * sizeof *probabilities);
-    add_product(body, features, weights + l->head, l->width, CHIRR_BYTE_VALUES, probabilities);
-    body->kernels->softmax(CHIRR_BYTE_VALUES, probabilities);
+    chirr_real *outputs = read_out(body, weights, span, sense->codec.head, sense->codec.head_bias);
+    for (uint32_t t = 0; t < span->steps; t++) {
+        body->kernels->softmax(CHIRR_BYTE_VALUES, outputs + t * CHIRR_BYTE_VALUES);
+    }
 }
 
 double chirr_codec_score_byte(uint8_t byte, chirr_real *probabilities)
@@ -53,15 +90,18 @@ double chirr_codec_score_byte(uint8_t byte, chirr_real *probabilities)
     return -(double)chirr_log(p);
 }
 
-void chirr_codec_predict_vector(const struct chirr_body *body, const chirr_real *weights,
-                                const struct chirr_layout_sense *sense, const chirr_real *features,
-                                const chirr_real *last, chirr_real *outputs)
+void chirr_codec_predict_vectors(const struct chirr_body *body, const struct chirr_weights *weights,
+                                 const struct chirr_layout_sense *sense,
+                                 const struct chirr_span *span)
 {
     size_t w = sense->inputs;
-    memcpy(outputs, weights + sense->head_bias, 2 * w * sizeof *outputs);
-    add_product(body, features, weights + sense->head, body->layout.width, 2 * w, outputs);
-    for (size_t i = 0; i < w; i++) {
-        outputs[i] += weights[sense->persistence + i] * last[i];
+    chirr_real *outputs = read_out(body, weights, span, sense->head, sense->head_bias);
+    const chirr_real *persistence = weights->full + sense->persistence;
+    for (uint32_t t = 0; t < span->steps; t++) {
+        const chirr_real *last = inputs_of(span->stream, span->first + t);
+        for (size_t i = 0; i < w; i++) {
+            outputs[t * 2 * w + i] += persistence[i] * last[i];
+        }
     }
 }
 
@@ -92,74 +132,107 @@ double chirr_codec_score_vector(size_t width, const chirr_real *values, const bo
     return nats;
 }
 
-/* Features that the heads read, [filled][D] at this stride. */
-static const chirr_real *features_of(const struct chirr_body *body,
-                                     const struct chirr_stream *stream, size_t *stride)
+static void give(const struct chirr_backward *pass, size_t offset, size_t count)
 {
-    *stride = 2 * body->layout.width + 1;
-    return stream->finals + body->layout.width;
+    pass->sink->take(pass->sink->context, offset, count, pass->body->scratch.gradient);
 }
 
-void chirr_codec_backward_byte_head(const struct chirr_body *body,
-                                    const struct chirr_parameters *parameters,
-                                    const struct chirr_stream *stream, chirr_real *d_features)
+/* The sum over the chunk of rows [filled][columns], as the gradient at `offset`. */
+static void give_sum(const struct chirr_backward *pass, size_t offset, size_t columns,
+                     const chirr_real *rows)
 {
-    const struct chirr_layout *l = &body->layout;
-    struct chirr_matrix head = {.offset = l->head, .inner = l->width, .columns = CHIRR_BYTE_VALUES};
-    head.inputs = features_of(body, stream, &head.input_stride);
-    memset(d_features, 0, stream->filled * l->width * sizeof *d_features);
-    chirr_matrix_backward(body, parameters, &head, stream->filled, stream->d_output, d_features);
-    body->kernels->sum_rows(stream->filled, CHIRR_BYTE_VALUES, stream->d_output,
-                            parameters->gradient + l->head_bias);
+    chirr_real *sum = pass->body->scratch.gradient;
+    memset(sum, 0, columns * sizeof *sum);
+    pass->body->kernels->sum_rows(pass->stream->filled, columns, rows, sum);
+    give(pass, offset, columns);
 }
 
-void chirr_codec_backward_vector_head(const struct chirr_body *body,
-                                      const struct chirr_parameters *parameters,
-                                      const struct chirr_layout_sense *sense,
-                                      const struct chirr_stream *stream, chirr_real *d_features)
+static void give_persistence(const struct chirr_backward *pass,
+                             const struct chirr_layout_sense *sense)
 {
-    const struct chirr_layout *l = &body->layout;
+    const struct chirr_stream *stream = pass->stream;
+    chirr_real *sum = pass->body->scratch.gradient;
     size_t w = sense->inputs;
-    struct chirr_matrix head = {.offset = sense->head, .inner = l->width, .columns = 2 * w};
-    head.inputs = features_of(body, stream, &head.input_stride);
-    memset(d_features, 0, stream->filled * l->width * sizeof *d_features);
-    chirr_matrix_backward(body, parameters, &head, stream->filled, stream->d_output, d_features);
-    body->kernels->sum_rows(stream->filled, 2 * w, stream->d_output,
-                            parameters->gradient + sense->head_bias);
+    memset(sum, 0, w * sizeof *sum);
     for (size_t t = 0; t < stream->filled; t++) {
         for (size_t i = 0; i < w; i++) {
-            parameters->gradient[sense->persistence + i] +=
-                stream->d_output[t * 2 * w + i] * stream->input[t * w + i];
+            sum[i] += stream->d_output[t * 2 * w + i] * stream->input[t * w + i];
         }
     }
+    give(pass, sense->persistence, w);
 }
 
-void chirr_codec_backward_embedding(const struct chirr_body *body, chirr_real *gradient,
-                                    const struct chirr_stream *stream, const chirr_real *d_x)
+void chirr_codec_backward_head(const struct chirr_backward *pass,
+                               const struct chirr_layout_sense *sense, chirr_real *d_features)
 {
-    size_t d = body->layout.width;
-    for (size_t t = 0; t < stream->filled; t++) {
-        size_t symbol = (size_t)stream->input[t];
-        chirr_real *row = gradient + body->layout.embedding + symbol * d;
-        body->kernels->sum_rows(1, d, d_x + t * d, row);
+    const struct chirr_layout *l = &pass->body->layout;
+    const struct chirr_stream *stream = pass->stream;
+    const struct chirr_matrix head = {
+        .offset = is_symbols(sense) ? sense->codec.head : sense->head,
+        .inner = l->width,
+        .columns = stream->outputs,
+        .rows = stream->filled,
+        .inputs = chirr_stream_features(stream, l, 0),
+        .input_stride = 2 * (size_t)l->width + 1,
+    };
+    memset(d_features, 0, stream->filled * l->width * sizeof *d_features);
+    chirr_matrix_backward(pass, &head, stream->d_output, d_features);
+    size_t bias = is_symbols(sense) ? sense->codec.head_bias : sense->head_bias;
+    give_sum(pass, bias, stream->outputs, stream->d_output);
+    if (!is_symbols(sense)) {
+        give_persistence(pass, sense);
     }
 }
 
-void chirr_codec_backward_encoder(const struct chirr_body *body, chirr_real *gradient,
-                                  const struct chirr_layout_sense *sense,
-                                  const struct chirr_stream *stream, const chirr_real *d_x)
+/* One gradient for each symbol that came, however often it came in the chunk. */
+static void give_embeddings(const struct chirr_backward *pass,
+                            const struct chirr_layout_sense *sense, const chirr_real *d_x)
 {
+    const struct chirr_body *body = pass->body;
+    const struct chirr_stream *stream = pass->stream;
     size_t d = body->layout.width;
-    const struct chirr_product weights = {
+    bool given[CHIRR_BYTE_SYMBOLS] = {false};
+    for (uint32_t first = 0; first < stream->filled; first++) {
+        size_t symbol = (size_t)*inputs_of(stream, first);
+        if (given[symbol]) {
+            continue;
+        }
+        given[symbol] = true;
+        memset(body->scratch.gradient, 0, d * sizeof *d_x);
+        for (uint32_t t = first; t < stream->filled; t++) {
+            if ((size_t)*inputs_of(stream, t) == symbol) {
+                body->kernels->sum_rows(1, d, d_x + t * d, body->scratch.gradient);
+            }
+        }
+        give(pass, sense->codec.embedding + symbol * d, d);
+    }
+}
+
+void chirr_codec_backward_encoder(const struct chirr_backward *pass,
+                                  const struct chirr_layout_sense *sense, const chirr_real *d_x)
+{
+    const struct chirr_body *body = pass->body;
+    const struct chirr_stream *stream = pass->stream;
+    size_t d = body->layout.width;
+    size_t symbols = stream->inputs - sense->inputs;
+    give_sum(pass, sense->tag, d, d_x);
+    if (symbols > 0) {
+        give_embeddings(pass, sense, d_x);
+    }
+    if (sense->inputs == 0) {
+        return;
+    }
+    const struct chirr_product shape = {
         .groups = 1,
         .rows = sense->inputs,
         .inner = stream->filled,
         .columns = d,
         .x_row = 1,
-        .x_inner = sense->inputs,
+        .x_inner = stream->inputs,
         .w_inner = d,
         .y_row = d,
     };
-    body->kernels->product(&weights, stream->input, d_x, gradient + sense->encoder);
-    body->kernels->sum_rows(stream->filled, d, d_x, gradient + sense->encoder_bias);
+    memset(body->scratch.gradient, 0, sense->inputs * d * sizeof *d_x);
+    body->kernels->product(&shape, stream->input + symbols, d_x, body->scratch.gradient);
+    give(pass, sense->encoder, sense->inputs * d);
 }

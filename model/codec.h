@@ -1,51 +1,45 @@
 /* Encoders and heads: between what a sense delivers and the body's residual stream.
  *
- * Bytes: an embedding per symbol, and a softmax over the next byte; both belong to the trunk.
- * Vectors: a linear encoder, and per component a Gaussian of the next value: mean = persistence ·
- * last + W_m features, log-variance = 6 tanh(W_v features / 6). Values are normalised as they run.
- * Not thread-safe: gradients use the body's scratch. */
+ * Symbols (bytes, audio, pixels): an embedding per symbol, and a softmax over the next byte; those
+ * of bytes belong to the trunk, others to their sense. Pixels add a linear encoder of where they
+ * are. Vectors: a linear encoder, and per component a Gaussian of the next value: mean =
+ * persistence · last + W_m features, log-variance = 6 tanh(W_v features / 6). Values are normalised
+ * as they run. Every input gets its sense's tag added. What a stream's steps read lies in its
+ * `input`; what heads say, and then the gradient of the loss, in its `d_output`. Not thread-safe:
+ * gradients use the body's scratch. */
 #ifndef CHIRR_MODEL_CODEC_H
 #define CHIRR_MODEL_CODEC_H
 
 #include "model/body.h"
 
-void chirr_codec_encode_symbol(const struct chirr_body *body, const chirr_real *weights,
-                               uint32_t symbol, chirr_real *x /* [D] */);
-void chirr_codec_encode_vector(const struct chirr_body *body, const chirr_real *weights,
-                               const struct chirr_layout_sense *sense,
-                               const chirr_real *values /* [inputs] */, chirr_real *x /* [D] */);
+/* x [steps][D] of a span, from its stream's inputs. */
+void chirr_codec_encode(const struct chirr_body *body, const struct chirr_weights *weights,
+                        const struct chirr_layout_sense *sense, const struct chirr_span *span,
+                        chirr_real *x);
 
-void chirr_codec_predict_byte(const struct chirr_body *body, const chirr_real *weights,
-                              const chirr_real *features /* [D] */,
-                              chirr_real *probabilities /* [256] */);
+/* The span's outputs: probabilities of the next symbol, [steps][256]. */
+void chirr_codec_predict_symbols(const struct chirr_body *body, const struct chirr_weights *weights,
+                                 const struct chirr_layout_sense *sense,
+                                 const struct chirr_span *span);
 
 /* Turns the prediction into the gradient of its loss; returns the loss in nats. */
 double chirr_codec_score_byte(uint8_t byte, chirr_real *probabilities /* [256] */);
 
-/* outputs [2w]: means, then log-variances before their bound. */
-void chirr_codec_predict_vector(const struct chirr_body *body, const chirr_real *weights,
-                                const struct chirr_layout_sense *sense,
-                                const chirr_real *features /* [D] */,
-                                const chirr_real *last /* [w] */, chirr_real *outputs);
+/* The span's outputs, [steps][2w]: means, then log-variances before their bound. */
+void chirr_codec_predict_vectors(const struct chirr_body *body, const struct chirr_weights *weights,
+                                 const struct chirr_layout_sense *sense,
+                                 const struct chirr_span *span);
 
 /* As chirr_codec_score_byte, mean over the components that are `present`; 0 where none is. */
 double chirr_codec_score_vector(size_t width, const chirr_real *values, const bool *present,
                                 chirr_real *outputs /* [2w] */);
 
-/* Adds the gradients of the head over the open chunk; d_features [filled][D] is overwritten. */
-void chirr_codec_backward_byte_head(const struct chirr_body *body,
-                                    const struct chirr_parameters *parameters,
-                                    const struct chirr_stream *stream, chirr_real *d_features);
-void chirr_codec_backward_vector_head(const struct chirr_body *body,
-                                      const struct chirr_parameters *parameters,
-                                      const struct chirr_layout_sense *sense,
-                                      const struct chirr_stream *stream, chirr_real *d_features);
+/* Gradients of a sense's head over the open chunk; writes d_features [filled][D]. */
+void chirr_codec_backward_head(const struct chirr_backward *pass,
+                               const struct chirr_layout_sense *sense, chirr_real *d_features);
 
-/* Adds the gradients of the encoder from that of the encoded inputs, [filled][D]. */
-void chirr_codec_backward_embedding(const struct chirr_body *body, chirr_real *gradient,
-                                    const struct chirr_stream *stream, const chirr_real *d_x);
-void chirr_codec_backward_encoder(const struct chirr_body *body, chirr_real *gradient,
-                                  const struct chirr_layout_sense *sense,
-                                  const struct chirr_stream *stream, const chirr_real *d_x);
+/* Gradients of a sense's encoder from those of the encoded inputs, d_x [filled][D]. */
+void chirr_codec_backward_encoder(const struct chirr_backward *pass,
+                                  const struct chirr_layout_sense *sense, const chirr_real *d_x);
 
 #endif

@@ -271,12 +271,10 @@ static bool is_newer(const struct chirr_delta_source *source, const struct chirr
                                                     : source->version > held->version;
 }
 
-static void rebuild_block(struct chirr_model *model, size_t block)
+static void mark_stale(struct chirr_model *model, size_t block)
 {
-    size_t at = block * CHIRR_DELTA_BLOCK;
-    chirr_registers_sum(&model->registers, model->body.kernels, block, model->foreign + at);
-    model->body.kernels->sum_three(CHIRR_DELTA_BLOCK, model->genesis + at, model->own + at,
-                                   model->foreign + at, model->weights + at);
+    model->stale[block] = true;
+    model->any_stale = true;
 }
 
 /* Takes the newer blocks of a checked delta into the registers; returns how many there were. */
@@ -298,7 +296,7 @@ static size_t replace_blocks(struct chirr_model *model, const struct unit_blocks
         *stamp = (struct chirr_stamp){source->incarnation, source->version};
         *chirr_registers_value(r, place, block) = view.change;
         if (r->origins[place].g != 0) {
-            rebuild_block(model, block);
+            mark_stale(model, block);
         }
         replaced++;
     }
@@ -333,24 +331,13 @@ enum chirr_err chirr_delta_apply(struct chirr_model *model, const struct chirr_d
     return replaced > 0 ? CHIRR_OK : CHIRR_ERR_STALE;
 }
 
-void chirr_model_rebuild(struct chirr_model *model)
-{
-    const struct chirr_layout *l = &model->body.layout;
-    for (size_t block = 0; block < model->registers.blocks; block++) {
-        rebuild_block(model, block);
-    }
-    size_t at = l->shared_end;
-    model->body.kernels->sum_three(l->total - at, model->genesis + at, model->own + at,
-                                   model->foreign + at, model->weights + at);
-}
-
 /* Blocks of which something came from this origin. */
-static void rebuild_origin(struct chirr_model *model, uint32_t place)
+static void mark_origin_stale(struct chirr_model *model, uint32_t place)
 {
     const struct chirr_registers *r = &model->registers;
     for (size_t block = 0; block < r->blocks; block++) {
         if (chirr_registers_value(r, place, block)->scale != 0) {
-            rebuild_block(model, block);
+            mark_stale(model, block);
         }
     }
 }
@@ -366,7 +353,7 @@ enum chirr_err chirr_delta_weigh(struct chirr_model *model, uint64_t origin, flo
     }
     if (model->registers.origins[place].g != g) {
         model->registers.origins[place].g = g;
-        rebuild_origin(model, (uint32_t)place);
+        mark_origin_stale(model, (uint32_t)place);
     }
     return CHIRR_OK;
 }
@@ -397,6 +384,6 @@ void chirr_delta_silence(struct chirr_model *model)
     struct chirr_registers *r = &model->registers;
     for (uint32_t i = 0; i < r->origin_count; i++) {
         r->origins[r->order[i]].g = 0;
+        mark_origin_stale(model, r->order[i]);
     }
-    chirr_model_rebuild(model);
 }

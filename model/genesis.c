@@ -10,77 +10,126 @@
  * senses by the digest of their name, whose top bit keeps them apart from the others. */
 #define TRUNK_STREAM CHIRR_MODEL_PARTITIONS_MAX
 #define SENSE_STREAM_BIT (UINT64_C(1) << 63)
+#define HEAD_DEVIATION 0.02
+#define TAG_DEVIATION 0.3
 
-static void fill_normal(struct chirr_random *random, double deviation, chirr_real *out,
-                        size_t count)
+/* Neighbouring coordinates that are drawn alike. */
+struct piece {
+    size_t end;
+    double deviation; /* 0: all are `constant` */
+    chirr_real constant;
+    uint64_t stream;
+    size_t first; /* the coordinate of the stream's first draw */
+};
+
+static struct piece partition_piece(const struct chirr_model_config *config,
+                                    const struct chirr_layout *l, size_t at)
 {
-    for (size_t i = 0; i < count; i++) {
-        out[i] = (chirr_real)(chirr_random_normal(random) * deviation);
+    size_t unit = at / l->partition_stride;
+    size_t begin = unit * l->partition_stride;
+    size_t layer = (at - begin) / l->layer_size;
+    if (at - begin >= l->partition_size) {
+        return (struct piece){.end = begin + l->partition_stride};
     }
-}
-
-static void fill_constant(chirr_real value, chirr_real *out, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        out[i] = value;
-    }
-}
-
-static void fill_partition(const struct chirr_model_config *config,
-                           const struct chirr_layout *layout, uint32_t unit, chirr_real *parameters)
-{
-    struct chirr_random random;
-    chirr_random_init(&random, config->genesis_seed, layout->hosted[unit]);
-    /* Fan-ins count the whole body, not what is hosted: every device makes the same bits. What adds
-     * to the residual is scaled down by the number of additions. */
+    /* Fan-ins count the whole body, not what is hosted: every device makes the same bits. */
     double residual = 1 / sqrt(2.0 * config->layers);
     double from_width = 1 / sqrt((double)config->width);
-    double from_sections = residual / sqrt(2.0 * config->section_width);
-    double from_mlp = residual / sqrt((double)config->mlp_width);
-    for (uint32_t layer = 0; layer < config->layers; layer++) {
-        chirr_real *at = parameters + chirr_layout_layer(layout, unit, layer);
-        fill_normal(&random, from_width, at + layout->history, layout->output - layout->history);
-        fill_normal(&random, from_sections, at + layout->output, layout->gate - layout->output);
-        fill_normal(&random, from_width, at + layout->gate, layout->down - layout->gate);
-        fill_normal(&random, from_mlp, at + layout->down, layout->layer_size - layout->down);
+    const struct {
+        size_t end;
+        double deviation;
+    } matrices[] = {
+        {l->output, from_width},
+        {l->gate, residual / sqrt(2.0 * config->section_width)},
+        {l->down, from_width},
+        {l->layer_size, config->mlp_width > 0 ? residual / sqrt((double)config->mlp_width) : 0},
+    };
+    size_t origin = begin + layer * l->layer_size;
+    size_t m = 0;
+    while (at - origin >= matrices[m].end) {
+        m++;
     }
+    return (struct piece){.end = origin + matrices[m].end,
+                          .deviation = matrices[m].deviation,
+                          .stream = l->hosted[unit],
+                          .first = begin};
 }
 
-static void fill_trunk(const struct chirr_model_config *config, const struct chirr_layout *layout,
-                       chirr_real *parameters)
+static struct piece trunk_piece(const struct chirr_model_config *config,
+                                const struct chirr_layout *l, size_t at)
 {
-    struct chirr_random random;
-    chirr_random_init(&random, config->genesis_seed, TRUNK_STREAM);
-    fill_constant(1, parameters + layout->gains, layout->embedding - layout->gains);
-    fill_normal(&random, 1, parameters + layout->embedding, layout->head - layout->embedding);
-    fill_normal(&random, 0.02, parameters + layout->head, layout->head_bias - layout->head);
+    const struct piece pieces[] = {
+        {.end = l->bytes.embedding, .constant = 1},
+        {.end = l->bytes.head, .deviation = 1},
+        {.end = l->bytes.head_bias, .deviation = HEAD_DEVIATION},
+        {.end = l->selector},
+        {.end = l->trunk + l->trunk_size, .deviation = 1 / sqrt((double)config->width)},
+        {.end = l->shared_end},
+    };
+    size_t i = 0;
+    while (at >= pieces[i].end) {
+        i++;
+    }
+    struct piece piece = pieces[i];
+    piece.stream = TRUNK_STREAM;
+    piece.first = l->bytes.embedding;
+    return piece;
 }
 
-static void fill_sense(const struct chirr_model_config *config,
-                       const struct chirr_layout_sense *sense, const char *name,
-                       chirr_real *parameters)
+static struct piece sense_piece(const struct chirr_model_config *config,
+                                const struct chirr_layout *l, size_t at)
 {
-    struct chirr_random random;
-    uint64_t stream = chirr_digest(name, strlen(name)) | SENSE_STREAM_BIT;
-    chirr_random_init(&random, config->genesis_seed, stream);
-    double from_inputs = sense->inputs > 0 ? 1 / sqrt((double)sense->inputs) : 0;
-    fill_normal(&random, from_inputs, parameters + sense->encoder,
-                sense->encoder_bias - sense->encoder);
-    fill_normal(&random, 0.3, parameters + sense->encoder_bias, sense->head - sense->encoder_bias);
-    fill_normal(&random, 0.02, parameters + sense->head, sense->head_bias - sense->head);
-    fill_constant(CHIRR_REAL(0.5), parameters + sense->persistence,
-                  sense->end - sense->persistence);
+    uint32_t i = 0;
+    while (at >= l->senses[i].end) {
+        i++;
+    }
+    const struct chirr_layout_sense *s = &l->senses[i];
+    bool bytes = config->senses[i].kind == CHIRR_SENSE_BYTES;
+    bool own_codec = !bytes && chirr_sense_is_symbols(config->senses[i].kind);
+    double from_inputs = s->inputs > 0 ? 1 / sqrt((double)s->inputs) : 0;
+    const struct piece pieces[] = {
+        {.end = s->tag, .deviation = from_inputs},
+        {.end = s->head, .deviation = bytes ? 0 : TAG_DEVIATION},
+        {.end = s->head_bias, .deviation = HEAD_DEVIATION},
+        {.end = s->persistence},
+        {.end = own_codec ? s->codec.embedding : s->end, .constant = CHIRR_REAL(0.5)},
+        {.end = s->codec.head, .deviation = 1},
+        {.end = s->codec.head_bias, .deviation = HEAD_DEVIATION},
+        {.end = s->end},
+    };
+    size_t p = 0;
+    while (at >= pieces[p].end) {
+        p++;
+    }
+    struct piece piece = pieces[p];
+    const char *name = config->senses[i].name;
+    piece.stream = chirr_digest(name, strlen(name)) | SENSE_STREAM_BIT;
+    piece.first = s->begin;
+    return piece;
+}
+
+static struct piece piece_at(const struct chirr_model_config *config, const struct chirr_layout *l,
+                             size_t at)
+{
+    if (at < l->trunk) {
+        return partition_piece(config, l, at);
+    }
+    return at < l->shared_end ? trunk_piece(config, l, at) : sense_piece(config, l, at);
 }
 
 void chirr_genesis_fill(const struct chirr_model_config *config, const struct chirr_layout *layout,
-                        chirr_real *parameters)
+                        size_t begin, size_t count, chirr_real *out)
 {
-    memset(parameters, 0, layout->total * sizeof *parameters);
-    for (uint32_t unit = 0; unit < layout->hosted_count; unit++) {
-        fill_partition(config, layout, unit, parameters);
-    }
-    fill_trunk(config, layout, parameters);
-    for (uint32_t i = 0; i < config->sense_count; i++) {
-        fill_sense(config, &layout->senses[i], config->senses[i].name, parameters);
+    const size_t end = begin + count;
+    for (size_t at = begin; at < end;) {
+        const struct piece piece = piece_at(config, layout, at);
+        size_t until = piece.end < end ? piece.end : end;
+        struct chirr_random random;
+        chirr_random_init(&random, config->genesis_seed, piece.stream);
+        chirr_random_seek(&random, at - piece.first); /* a draw takes a block */
+        for (; at < until; at++) {
+            *out++ = piece.deviation > 0
+                         ? (chirr_real)(chirr_random_normal(&random) * piece.deviation)
+                         : piece.constant;
+        }
     }
 }

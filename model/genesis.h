@@ -1,16 +1,17 @@
-/* The parameters that every agent of a lineage starts from.
+/* Genesis: the parameters that every agent of a lineage begins with.
  *
- * A pure function of (body shape, genesis seed, coordinate), by counter (base/random.h) and without
- * libm: every machine makes the same bits, whatever partitions it hosts. A private encoder or head
- * is seeded by the name of its sense. */
+ * A coordinate is drawn by counter from (genesis seed, unit, place in the unit), without libm, so
+ * that every machine makes the same bits, whatever it hosts and in whatever order it asks: matrices
+ * N(0, 1/fan-in), those that add to the residual stream also over the root of the number of such
+ * additions, embeddings N(0, 1), heads N(0, 0.02²), gains 1. Thread-safe: pure. */
 #ifndef CHIRR_MODEL_GENESIS_H
 #define CHIRR_MODEL_GENESIS_H
 
 #include "model/layout.h"
 #include "model/real.h"
 
-/* Fills `parameters` [layout->total]; padding is zero. */
+/* Coordinates [begin, begin + count) into `out` [count]; what is between units is 0. */
 void chirr_genesis_fill(const struct chirr_model_config *config, const struct chirr_layout *layout,
-                        chirr_real *parameters);
+                        size_t begin, size_t count, chirr_real *out);
 
 #endif

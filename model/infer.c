@@ -1,61 +1,85 @@
 /* What reads the model and changes nothing: evaluation, samples, forecasts. All of it runs on the
- * scratch stream; averaged weights are built in the gradient's memory. */
+ * scratch stream; averaged weights take the place of the live ones for as long as it lasts. */
 #include <math.h>
 #include <string.h>
 
 #include "model/codec.h"
-#include "model/internal.h"
 #include "model/elementary.h"
+#include "model/internal.h"
 
 /* Surprise is bounded: no outcome is worth more than this many deviations. */
 #define STANDARD_ERRORS_MAX 1000.0
 
-/* The view with the slow average in place of the live own change. */
-static const chirr_real *averaged_weights(struct chirr_model *model)
+struct chirr_stream *chirr_scratch_begin(struct chirr_model *model, uint32_t sense, bool empty)
 {
-    model->body.kernels->sum_three(model->body.layout.total, model->genesis, model->average,
-                                   model->foreign, model->gradient);
-    return model->gradient;
+    const struct chirr_layout *l = &model->body.layout;
+    const struct chirr_sense_state *state = &model->senses[sense];
+    struct chirr_stream *scratch = &model->scratch;
+    scratch->inputs = state->stream.inputs;
+    scratch->outputs = state->stream.outputs;
+    chirr_stream_copy_state(scratch, &state->stream, l);
+    if (state->symbols.image.width > 0) {
+        chirr_image_copy(&model->scratch_symbols.image, &state->symbols.image);
+    } else {
+        model->scratch_symbols.image.width = 0;
+    }
+    model->scratch_symbols.last = state->symbols.last;
+    if (empty) {
+        chirr_stream_reset(scratch, l);
+        chirr_symbols_begin(&model->scratch_symbols);
+    }
+    return scratch;
 }
 
-/* Probabilities of the byte after `symbol`; the scratch stream moves on. */
-static chirr_real *scratch_predict(struct chirr_model *model, const chirr_real *weights,
-                                   uint32_t symbol)
+/* A reader of the scratch stream with these weights. */
+static struct chirr_symbol_reader scratch_reader(struct chirr_model *model, uint32_t sense,
+                                                 struct chirr_weights weights, bool empty)
 {
-    struct chirr_stream *stream = &model->scratch;
-    chirr_real *x = model->body.scratch.d_x;
-    chirr_codec_encode_symbol(&model->body, weights, symbol, x);
-    const chirr_real *features = chirr_body_forward(&model->body, weights, stream, 0, x);
-    chirr_codec_predict_byte(&model->body, weights, features, stream->d_output);
-    chirr_body_advance(&model->body, stream, 0);
-    return stream->d_output;
+    return (struct chirr_symbol_reader){
+        .body = &model->body,
+        .layout = &model->body.layout.senses[sense],
+        .weights = weights,
+        .stream = chirr_scratch_begin(model, sense, empty),
+        .symbols = &model->scratch_symbols,
+    };
 }
 
-static bool is_sense_of_kind(const struct chirr_model *model, uint32_t sense,
-                             enum chirr_sense_kind kind)
+static double evaluate(const struct chirr_symbol_reader *reader, const uint8_t *text, size_t bytes)
 {
-    return sense < model->config.sense_count && model->config.senses[sense].kind == kind;
+    double nats[CHIRR_MODEL_CHUNK_MAX];
+    double sum = 0;
+    for (size_t at = 0; at < bytes; at += reader->stream->chunk) {
+        size_t rest = bytes - at;
+        uint32_t steps = rest < reader->stream->chunk ? (uint32_t)rest : reader->stream->chunk;
+        reader->stream->filled = 0;
+        chirr_symbols_read(reader, text + at, steps, nats);
+        for (uint32_t t = 0; t < steps; t++) {
+            sum += nats[t];
+        }
+    }
+    return sum;
 }
 
 enum chirr_err chirr_model_evaluate(struct chirr_model *model, uint32_t sense, const uint8_t *text,
                                     size_t bytes, bool averaged, double *bits_per_byte)
 {
-    if (!is_sense_of_kind(model, sense, CHIRR_SENSE_BYTES)) {
+    if (!chirr_model_has_symbols(model, sense)) {
         return CHIRR_ERR_INVALID;
     }
     if (bytes < 2) {
         return CHIRR_ERR_RANGE;
     }
-    const chirr_real *weights = averaged ? averaged_weights(model) : model->weights;
-    chirr_stream_reset(&model->scratch, &model->body.layout);
-    uint32_t symbol = CHIRR_BYTE_SYMBOLS - 1;
-    double nats = 0;
-    for (size_t i = 0; i < bytes; i++) {
-        chirr_real *probabilities = scratch_predict(model, weights, symbol);
-        nats += chirr_codec_score_byte(text[i], probabilities);
-        symbol = text[i];
+    chirr_model_settle(model);
+    size_t total = model->body.layout.total;
+    if (averaged) { /* in place of the live own change, which is put back below */
+        chirr_model_weigh(model, model->average, 0, total);
     }
-    *bits_per_byte = nats / CHIRR_LN2 / (double)bytes;
+    const struct chirr_symbol_reader reader =
+        scratch_reader(model, sense, chirr_model_weights(model), true);
+    *bits_per_byte = evaluate(&reader, text, bytes) / CHIRR_LN2 / (double)bytes;
+    if (averaged) {
+        chirr_model_weigh(model, model->own, 0, total);
+    }
     return CHIRR_OK;
 }
 
@@ -97,41 +121,44 @@ static uint8_t draw(const chirr_real *p, struct chirr_random *random)
 enum chirr_err chirr_model_generate(struct chirr_model *model, uint32_t sense, float temperature,
                                     struct chirr_random *random, uint8_t *text, size_t bytes)
 {
-    if (!is_sense_of_kind(model, sense, CHIRR_SENSE_BYTES)) {
+    if (!chirr_model_has_symbols(model, sense)) {
         return CHIRR_ERR_INVALID;
     }
     if (!isfinite(temperature)) {
         return CHIRR_ERR_NOTFINITE;
     }
-    chirr_stream_copy_state(&model->scratch, &model->senses[sense].stream, &model->body.layout);
-    uint32_t symbol = model->senses[sense].symbol;
+    chirr_model_settle(model);
+    const struct chirr_symbol_reader reader =
+        scratch_reader(model, sense, chirr_model_weights(model), false);
     for (size_t i = 0; i < bytes; i++) {
-        chirr_real *probabilities = scratch_predict(model, model->weights, symbol);
+        reader.stream->filled = 0;
+        chirr_real *probabilities = chirr_symbols_predict(&reader);
         sharpen(probabilities, temperature, model->body.kernels);
         text[i] = draw(probabilities, random);
-        symbol = text[i];
+        chirr_symbols_take(reader.symbols, text[i]);
     }
     return CHIRR_OK;
 }
 
-/* What the body makes of a task's features at the stream's present state, [D], borrowed. */
-static const chirr_real *read_task(struct chirr_model *model, uint32_t sense,
-                                   struct chirr_stream *stream, const double *standard)
+/* What the body makes of a task's features at a stream's present state, [D], borrowed. */
+static const chirr_real *read_task(const struct chirr_model *model, uint32_t sense,
+                                   const struct chirr_span *span, const double *standard)
 {
     const struct chirr_layout_sense *layout = &model->body.layout.senses[sense];
-    chirr_real inputs[CHIRR_MODEL_VECTOR_WIDTH_MAX];
+    const struct chirr_weights weights = chirr_model_weights(model);
     for (uint32_t i = 0; i < layout->inputs; i++) {
-        inputs[i] = (chirr_real)standard[i];
+        span->stream->input[i] = (chirr_real)standard[i];
     }
     chirr_real *x = model->body.scratch.d_x;
-    chirr_codec_encode_vector(&model->body, model->weights, layout, inputs, x);
-    return chirr_body_forward(&model->body, model->weights, stream, 0, x);
+    chirr_codec_encode(&model->body, &weights, layout, span, x);
+    chirr_body_forward(&model->body, &weights, span, x);
+    return chirr_stream_features(span->stream, &model->body.layout, 0);
 }
 
 enum chirr_err chirr_model_peek(struct chirr_model *model, uint32_t sense, const float *features,
                                 size_t count, struct chirr_model_forecast *forecasts)
 {
-    if (!is_sense_of_kind(model, sense, CHIRR_SENSE_OUTCOME)) {
+    if (!chirr_model_has_sense(model, sense, CHIRR_SENSE_OUTCOME)) {
         return CHIRR_ERR_INVALID;
     }
     uint32_t width = model->config.senses[sense].width;
@@ -140,12 +167,14 @@ enum chirr_err chirr_model_peek(struct chirr_model *model, uint32_t sense, const
             return CHIRR_ERR_NOTFINITE;
         }
     }
+    chirr_model_settle(model);
     struct chirr_sense_state *state = &model->senses[sense];
-    chirr_stream_copy_state(&model->scratch, &state->stream, &model->body.layout);
+    const struct chirr_span span = {
+        .stream = chirr_scratch_begin(model, sense, false), .steps = 1, .what_if = true};
     for (size_t i = 0; i < count; i++) {
         double standard[CHIRR_MODEL_VECTOR_WIDTH_MAX];
         chirr_outcomes_standardise(&state->outcomes, features + i * width, standard);
-        const chirr_real *readout = read_task(model, sense, &model->scratch, standard);
+        const chirr_real *readout = read_task(model, sense, &span, standard);
         chirr_outcomes_forecast(&state->outcomes, standard, readout, &forecasts[i]);
     }
     return CHIRR_OK;
@@ -166,19 +195,20 @@ static double surprise_of(const struct chirr_model_forecast *forecast,
     return nats;
 }
 
-double chirr_sense_read_outcome(struct chirr_model *model, uint32_t sense, const float *features,
-                                const struct chirr_model_outcome *outcome)
+double chirr_outcome_read(struct chirr_model *model, uint32_t sense, const float *features,
+                          const struct chirr_model_outcome *outcome)
 {
     struct chirr_sense_state *state = &model->senses[sense];
+    const struct chirr_span span = {.stream = &state->stream, .steps = 1};
     double standard[CHIRR_MODEL_VECTOR_WIDTH_MAX];
     chirr_outcomes_standardise(&state->outcomes, features, standard);
-    const chirr_real *readout = read_task(model, sense, &state->stream, standard);
+    const chirr_real *readout = read_task(model, sense, &span, standard);
     struct chirr_model_forecast forecast;
     chirr_outcomes_forecast(&state->outcomes, standard, readout, &forecast);
     if (!model->frozen) {
         chirr_outcomes_add(&state->outcomes, features, readout, outcome);
         chirr_outcomes_fit(&state->outcomes);
     }
-    chirr_body_advance(&model->body, &state->stream, 0);
+    state->stream.position++;
     return surprise_of(&forecast, outcome);
 }

@@ -1,10 +1,12 @@
 /* The model's own memory, for the files of this folder and their tests.
  *
  * Parallel arrays over the layout's coordinates, all [layout.total]:
- *   weights = (genesis + own) + foreign      what forward and backward read
+ *   weights = base + own,  base = genesis + foreign      what forward and backward read
  * `own` is local learning alone, `average` its slow average, `foreign` the weighted sum of what
- * other origins changed (registers.h); `weights` is always recomputed from the three in this one
- * order, so that equal registers give equal bits however they were reached. */
+ * other origins changed (registers.h). Genesis is drawn anew where a base is built, and foreign
+ * summed, rather than kept; both always in one order, so that equal registers give equal bits
+ * however they were reached. A block whose registers changed is stale until the model is read next
+ * (chirr_model_settle). */
 #ifndef CHIRR_MODEL_INTERNAL_H
 #define CHIRR_MODEL_INTERNAL_H
 
@@ -13,13 +15,15 @@
 #include "model/normaliser.h"
 #include "model/outcome.h"
 #include "model/registers.h"
+#include "model/selector.h"
+#include "model/symbols.h"
 
 struct chirr_sense_state {
     struct chirr_stream stream; /* outcomes: a chunk of one */
     uint64_t steps;
     uint64_t updates;
-    double bits_mean;                   /* slow running mean */
-    uint32_t symbol;                    /* bytes: what came last */
+    double bits_mean; /* slow running mean */
+    struct chirr_symbols symbols;
     chirr_real *last;                   /* vectors: the last one, normalised, [width] */
     bool *present;                      /* vectors: which components came, [width] */
     struct chirr_normaliser normaliser; /* vectors */
@@ -29,44 +33,74 @@ struct chirr_sense_state {
 struct chirr_model {
     struct chirr_model_config config;
     struct chirr_body body;
-    chirr_real *genesis;
+    chirr_real *base;
     chirr_real *own;
     chirr_real *average;
-    chirr_real *foreign;
     chirr_real *weights;
-    chirr_real *moment;   /* RMSprop's running mean of squared gradients */
-    chirr_real *gradient; /* free between updates: what-if views of the weights are built here */
+    chirr_real *moment; /* RMSprop's running mean of squared gradients */
+    uint16_t *narrow;   /* the weights in bf16, or NULL */
     struct chirr_registers registers;
+    bool *stale; /* [registers.blocks] base and weights are not those of the registers */
+    bool any_stale;
+    struct chirr_selector selector;
     struct chirr_sense_state senses[CHIRR_MODEL_SENSES_MAX];
-    struct chirr_stream scratch; /* a chunk of one, for what changes nothing */
+    struct chirr_stream scratch; /* for what changes nothing; see chirr_scratch_begin */
+    struct chirr_symbols scratch_symbols;
     uint64_t steps;
     uint64_t updates;
-    uint64_t codec_updates; /* of the byte embedding and head */
     uint64_t steps_refused;
     uint64_t updates_refused;
     bool frozen;
 };
 
-/* The gradient of the open chunk's mean loss, into `gradient`; consumes stream.d_output. */
-void chirr_learn_gradient(struct chirr_model *model, uint32_t sense);
+/* Weights as steps read them. */
+static inline struct chirr_weights chirr_model_weights(const struct chirr_model *model)
+{
+    return (struct chirr_weights){model->weights, model->narrow};
+}
 
-/* One update from the open chunk of a sense. False, with nothing changed, when the gradient is not
- * finite. */
-bool chirr_learn_chunk(struct chirr_model *model, uint32_t sense);
+/* The gradients of the open chunk's mean loss to the sink; consumes stream.d_output. */
+void chirr_learn_gradient(struct chirr_model *model, uint32_t sense,
+                          const struct chirr_gradient_sink *sink);
 
-/* Scores what came at the open chunk's next step, without learning; nats. The caller has stored
- * nothing: the stream's input, state and `filled` are moved on. */
-double chirr_sense_read_byte(struct chirr_model *model, uint32_t sense, uint8_t byte);
-double chirr_sense_read_vector(struct chirr_model *model, uint32_t sense, const chirr_real *values);
-/* Learns at once, unless frozen. */
-double chirr_sense_read_outcome(struct chirr_model *model, uint32_t sense, const float *features,
-                                const struct chirr_model_outcome *outcome);
+/* One update from the open chunk of a sense. A matrix whose gradient is not finite stays as it was,
+ * and is counted. */
+void chirr_learn_chunk(struct chirr_model *model, uint32_t sense);
+
+/* Predicts and takes one vector, normalised, at its sense's next step; nats. Nothing is learned. */
+double chirr_vector_read(struct chirr_model *model, uint32_t sense, const chirr_real *values);
+
+/* Scores an outcome and, unless frozen, learns it. */
+double chirr_outcome_read(struct chirr_model *model, uint32_t sense, const float *features,
+                          const struct chirr_model_outcome *outcome);
+
+/* The scratch stream, as if it were that of a sense: at its present state, or (`empty`) at the
+ * beginning of time. */
+struct chirr_stream *chirr_scratch_begin(struct chirr_model *model, uint32_t sense, bool empty);
+
+/* Builds the stale blocks of base and weights. Whatever reads weights calls it first. */
+void chirr_model_settle(struct chirr_model *model);
+
+/* weights = base + own at [begin, end), and their narrow copy. */
+void chirr_model_weigh(struct chirr_model *model, const chirr_real *own, size_t begin, size_t end);
+
+/* Everything is stale, private parts too: after creation and after a load. */
+void chirr_model_rebuild(struct chirr_model *model);
+
+static inline bool chirr_model_has_sense(const struct chirr_model *model, uint32_t sense,
+                                         enum chirr_sense_kind kind)
+{
+    return sense < model->config.sense_count && model->config.senses[sense].kind == kind;
+}
+
+static inline bool chirr_model_has_symbols(const struct chirr_model *model, uint32_t sense)
+{
+    return sense < model->config.sense_count &&
+           chirr_sense_is_symbols(model->config.senses[sense].kind);
+}
 
 /* Every span of memory that makes up the model's state, in one order, for hash and checkpoint. */
 typedef void chirr_span_visitor(void *context, void *bytes, size_t count);
 void chirr_model_visit_state(struct chirr_model *model, chirr_span_visitor *visit, void *context);
-
-/* weights from genesis, own and foreign; foreign from the registers. After a load. */
-void chirr_model_rebuild(struct chirr_model *model);
 
 #endif

@@ -28,18 +28,42 @@ static void place_partitions(struct chirr_layout *l, const struct chirr_model_co
     l->unit_of[config->partitions] = (int8_t)l->hosted_count;
 }
 
-static void place_trunk(struct chirr_layout *l)
+/* Returns where what follows begins. */
+static size_t place_codec(struct chirr_layout_codec *codec, size_t width, size_t begin)
+{
+    codec->embedding = begin;
+    codec->head = codec->embedding + CHIRR_BYTE_SYMBOLS * width;
+    codec->head_bias = codec->head + CHIRR_BYTE_VALUES * width;
+    return codec->head_bias + CHIRR_BYTE_VALUES;
+}
+
+static void place_trunk(struct chirr_layout *l, uint32_t partitions)
 {
     size_t d = l->width;
     l->trunk = l->hosted_count * l->partition_stride;
     l->gains = l->trunk;
     l->gain_final = l->gains + 2 * d * l->layers;
-    l->embedding = l->gain_final + d;
-    l->head = l->embedding + CHIRR_BYTE_SYMBOLS * d;
-    l->head_bias = l->head + CHIRR_BYTE_VALUES * d;
-    l->trunk_size = l->head_bias + CHIRR_BYTE_VALUES - l->trunk;
+    l->selector = place_codec(&l->bytes, d, l->gain_final + d);
+    size_t selector_size = l->selects ? d * l->layers * partitions : 0;
+    l->trunk_size = l->selector + selector_size - l->trunk;
     l->trunk_stride = round_to_block(l->trunk_size);
     l->shared_end = l->trunk + l->trunk_stride;
+}
+
+/* Numbers that the encoder of a sense reads besides a symbol. */
+static uint32_t input_count(const struct chirr_model_sense *sense)
+{
+    switch (sense->kind) {
+    case CHIRR_SENSE_VECTOR:
+    case CHIRR_SENSE_OUTCOME:
+        return sense->width;
+    case CHIRR_SENSE_IMAGE:
+        return CHIRR_PIXEL_INPUTS;
+    case CHIRR_SENSE_BYTES:
+    case CHIRR_SENSE_AUDIO:
+        break;
+    }
+    return 0;
 }
 
 /* Returns where the next sense begins. */
@@ -49,16 +73,20 @@ static size_t place_sense(struct chirr_layout *l, uint32_t index,
     struct chirr_layout_sense *s = &l->senses[index];
     size_t d = l->width;
     bool vector = sense->kind == CHIRR_SENSE_VECTOR;
-    bool outcome = sense->kind == CHIRR_SENSE_OUTCOME;
-    s->inputs = vector || outcome ? sense->width : 0;
+    s->inputs = input_count(sense);
     s->outputs = vector ? 2 * sense->width : 0;
     s->begin = begin;
     s->encoder = begin;
-    s->encoder_bias = s->encoder + s->inputs * d;
-    s->head = s->encoder_bias + (s->inputs > 0 ? d : 0);
+    s->tag = s->encoder + s->inputs * d;
+    s->head = s->tag + d;
     s->head_bias = s->head + s->outputs * d;
     s->persistence = s->head_bias + s->outputs;
     s->end = s->persistence + (vector ? sense->width : 0);
+    if (sense->kind == CHIRR_SENSE_BYTES) {
+        s->codec = l->bytes;
+    } else if (chirr_sense_is_symbols(sense->kind)) {
+        s->end = place_codec(&s->codec, d, s->end);
+    }
     return s->end;
 }
 
@@ -71,9 +99,15 @@ void chirr_layout_init(struct chirr_layout *layout, const struct chirr_model_con
         .channels = config->section_width / config->partitions,
         .group = config->section_width / config->partitions / config->rates,
         .hidden = config->mlp_width / config->partitions,
+        .partitions = config->partitions,
     };
     place_partitions(layout, config);
-    place_trunk(layout);
+    layout->selects = config->active > 0;
+    layout->slots = layout->hosted_count;
+    if (layout->selects && config->active < layout->slots) {
+        layout->slots = config->active;
+    }
+    place_trunk(layout, config->partitions);
     size_t end = layout->shared_end;
     for (uint32_t i = 0; i < config->sense_count; i++) {
         end = place_sense(layout, i, &config->senses[i], end);

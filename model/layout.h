@@ -1,8 +1,8 @@
 /* Where every parameter lies: one array, cut into exchange units and private parts.
  *
  *   [ hosted partition 0 | hosted partition 1 | … | trunk | sense 0 | sense 1 | … ]
- *     each the same stride                          gains,  private encoders and heads
- *                                                   byte codec
+ *     each the same stride                          gains,  private encoders, tags, heads
+ *                                                   byte codec, selector
  *
  * A partition holds, layer by layer, with D = width, e = E/P channels of each section and f = F/P
  * hidden units:
@@ -23,26 +23,37 @@
 #define CHIRR_LAYOUT_BLOCK 64
 #define CHIRR_BYTE_VALUES 256
 #define CHIRR_BYTE_SYMBOLS 257 /* the byte values, and the start of a stream */
+#define CHIRR_PIXEL_INPUTS 6   /* position and neighbours of a pixel, see image.h */
+
+struct chirr_layout_codec { /* of symbols: in the trunk for bytes, else in the sense's own part */
+    size_t embedding;       /* [CHIRR_BYTE_SYMBOLS][D] */
+    size_t head;            /* [D][CHIRR_BYTE_VALUES] */
+    size_t head_bias;       /* [CHIRR_BYTE_VALUES] */
+};
 
 struct chirr_layout_sense { /* all offsets into the parameter array */
     size_t begin;
-    size_t encoder;      /* [inputs][D] */
-    size_t encoder_bias; /* [D] */
-    size_t head;         /* [D][outputs]; vectors only */
-    size_t head_bias;    /* [outputs] */
-    size_t persistence;  /* [width]: weight of the last value in the predicted mean */
+    size_t encoder;     /* [inputs][D] */
+    size_t tag;         /* [D], added to every encoded input: which sense this is */
+    size_t head;        /* [D][outputs]; vectors only */
+    size_t head_bias;   /* [outputs] */
+    size_t persistence; /* [width]: weight of the last value in the predicted mean */
     size_t end;
+    struct chirr_layout_codec codec; /* senses of symbols */
     uint32_t inputs;
     uint32_t outputs;
 };
 
 struct chirr_layout {
-    uint32_t width;    /* D */
-    uint32_t layers;   /* L */
-    uint32_t rates;    /* K */
-    uint32_t channels; /* e, of each section in one partition */
-    uint32_t group;    /* e / K, channels of one rate */
-    uint32_t hidden;   /* f */
+    uint32_t width;      /* D */
+    uint32_t layers;     /* L */
+    uint32_t rates;      /* K */
+    uint32_t channels;   /* e, of each section in one partition */
+    uint32_t group;      /* e / K, channels of one rate */
+    uint32_t hidden;     /* f */
+    uint32_t partitions; /* P */
+    uint32_t slots;      /* S, units that answer at one step: k with a selector, else all hosted */
+    bool selects;        /* a selector chooses them */
     uint32_t hosted_count;
     uint8_t hosted[CHIRR_MODEL_PARTITIONS_MAX];     /* [hosted_count] -> partition */
     int8_t unit_of[CHIRR_MODEL_PARTITIONS_MAX + 1]; /* partition -> unit, −1: not hosted */
@@ -54,9 +65,8 @@ struct chirr_layout {
     size_t trunk;      /* offset of the trunk */
     size_t gains;      /* [L][2][D]: before the sections, before the MLP */
     size_t gain_final; /* [D] */
-    size_t embedding;  /* [CHIRR_BYTE_SYMBOLS][D] */
-    size_t head;       /* [D][CHIRR_BYTE_VALUES] */
-    size_t head_bias;  /* [CHIRR_BYTE_VALUES] */
+    struct chirr_layout_codec bytes;
+    size_t selector; /* [L][P][D], where there is one */
     size_t trunk_size, trunk_stride;
     size_t shared_end; /* a multiple of CHIRR_LAYOUT_BLOCK: what follows is private */
 
@@ -66,6 +76,12 @@ struct chirr_layout {
 };
 
 void chirr_layout_init(struct chirr_layout *layout, const struct chirr_model_config *config);
+
+/* Senses whose steps are symbols: a byte each. */
+static inline bool chirr_sense_is_symbols(enum chirr_sense_kind kind)
+{
+    return kind == CHIRR_SENSE_BYTES || kind == CHIRR_SENSE_AUDIO || kind == CHIRR_SENSE_IMAGE;
+}
 
 /* Units are the hosted partitions in order, then the trunk. */
 static inline size_t chirr_layout_unit(const struct chirr_layout *layout, uint32_t unit)

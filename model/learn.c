@@ -1,75 +1,48 @@
 /* The hybrid learning rule: exact gradients inside the chunk, traces alone across its edge, and
- * RMSprop on what the chunk's sense touches. docs/model.md, "Learning while inferring". */
+ * RMSprop on each matrix as its gradient becomes known. docs/model.md, "Learning while inferring".
+ *
+ * A step of RMSprop is clipped by its own length ("update clipping": Shazeer & Stern, "Adafactor",
+ * arXiv 1804.04235, section 6), matrix by matrix: where the root mean square of g/√v exceeds
+ * STEP_RMS_MAX the step is scaled down to it. So no gradient of the whole model is ever held, and
+ * a moment that began at zero needs no correction: its first steps are clipped. A matrix without a
+ * gradient, a partition that did not answer, a symbol that did not come, stays as it is, its moment
+ * too. */
 #include <math.h>
 #include <string.h>
 
 #include "model/codec.h"
-#include "model/internal.h"
 #include "model/elementary.h"
+#include "model/internal.h"
 
 #define MOMENT_DECAY 0.99
-#define GRADIENT_NORM_MAX 1.0
+#define STEP_RMS_MAX 2.0
 #define AVERAGE_RATE_MIN 0.001
 /* While updates are few the slow average spans about their last fifth. */
 #define AVERAGE_SPAN 5.0
 /* No coordinate's own change exceeds this: weights stay finite however long an agent lives. */
 #define OWN_CHANGE_MAX 4
 
-/* What an update of a sense touches: the body, then the byte codec or the sense's own part. */
-struct ranges {
-    size_t begin[2];
-    size_t end[2];
-    uint64_t *updates[2]; /* how often the range was updated */
-};
-
-static struct ranges ranges_of(struct chirr_model *model, uint32_t sense)
-{
-    const struct chirr_layout *l = &model->body.layout;
-    const struct chirr_layout_sense *own = &l->senses[sense];
-    bool bytes = model->config.senses[sense].kind == CHIRR_SENSE_BYTES;
-    return (struct ranges){
-        .begin = {0, bytes ? l->embedding : own->begin},
-        .end = {l->embedding, bytes ? l->shared_end : own->end},
-        .updates = {&model->updates, bytes ? &model->codec_updates : &model->senses[sense].updates},
-    };
-}
-
-void chirr_learn_gradient(struct chirr_model *model, uint32_t sense)
+void chirr_learn_gradient(struct chirr_model *model, uint32_t sense,
+                          const struct chirr_gradient_sink *sink)
 {
     struct chirr_stream *stream = &model->senses[sense].stream;
-    const struct chirr_layout_sense *own = &model->body.layout.senses[sense];
-    const struct chirr_parameters parameters = {model->weights, model->gradient};
-    const struct ranges ranges = ranges_of(model, sense);
-    bool bytes = model->config.senses[sense].kind == CHIRR_SENSE_BYTES;
+    const struct chirr_layout_sense *layout = &model->body.layout.senses[sense];
+    const struct chirr_backward pass = {&model->body, model->weights, sink, stream};
     chirr_real *d_x = model->body.scratch.d_x;
 
-    for (int i = 0; i < 2; i++) {
-        memset(model->gradient + ranges.begin[i], 0,
-               (ranges.end[i] - ranges.begin[i]) * sizeof *model->gradient);
-    }
     chirr_real share = 1 / (chirr_real)stream->filled; /* of a step in the chunk's mean loss */
     for (size_t i = 0; i < (size_t)stream->filled * stream->outputs; i++) {
         stream->d_output[i] *= share;
     }
-    if (bytes) {
-        chirr_codec_backward_byte_head(&model->body, &parameters, stream, d_x);
-        chirr_body_backward(&model->body, &parameters, stream, d_x);
-        chirr_codec_backward_embedding(&model->body, model->gradient, stream, d_x);
-    } else {
-        chirr_codec_backward_vector_head(&model->body, &parameters, own, stream, d_x);
-        chirr_body_backward(&model->body, &parameters, stream, d_x);
-        chirr_codec_backward_encoder(&model->body, model->gradient, own, stream, d_x);
-    }
+    chirr_codec_backward_head(&pass, layout, d_x);
+    chirr_body_backward(&pass, d_x);
+    chirr_codec_backward_encoder(&pass, layout, d_x);
 }
 
-static double power_of(double base, uint64_t exponent)
-{
-    double result = 1;
-    for (; exponent > 0; exponent /= 2, base *= base) {
-        result *= exponent % 2 == 1 ? base : 1;
-    }
-    return result;
-}
+struct update {
+    struct chirr_model *model;
+    struct chirr_descent descent;
+};
 
 static double average_rate(uint64_t updates)
 {
@@ -77,56 +50,53 @@ static double average_rate(uint64_t updates)
     return rate > AVERAGE_RATE_MIN ? rate : AVERAGE_RATE_MIN;
 }
 
-static struct chirr_descent descent_of(const struct chirr_model *model, double norm,
-                                       uint64_t updates)
+static struct chirr_descent descent_of(const struct chirr_model *model)
 {
     double warm = model->updates < model->config.warmup_updates
                       ? (double)(model->updates + 1) / model->config.warmup_updates
                       : 1;
     return (struct chirr_descent){
-        .clip = (chirr_real)(norm > GRADIENT_NORM_MAX ? GRADIENT_NORM_MAX / norm : 1),
         .rate = (chirr_real)(warm * (double)model->config.learning_rate),
         .decay = CHIRR_REAL(MOMENT_DECAY),
-        .correction = (chirr_real)(1 / (1 - power_of(MOMENT_DECAY, updates + 1))),
+        .correction = 1,
         .bound = OWN_CHANGE_MAX,
+        .average = (chirr_real)average_rate(model->updates),
     };
 }
 
-/* Own change by one step, its average towards it, and the weights anew. */
-static void move(struct chirr_model *model, const struct chirr_descent *descent, double average,
-                 size_t begin, size_t end)
+/* A sink that moves a matrix by its gradient. */
+static void descend(void *context, size_t offset, size_t count, const chirr_real *gradient)
 {
-    enum { SLICE = 1024 }; /* all of a slice's arrays stay in the first cache */
+    const struct update *update = context;
+    struct chirr_model *model = update->model;
     const struct chirr_kernels *k = model->body.kernels;
-    chirr_real rate = (chirr_real)average;
-    for (size_t at = begin; at < end; at += SLICE) {
-        size_t count = end - at < SLICE ? end - at : SLICE;
-        k->descend(descent, count, model->gradient + at, model->moment + at, model->own + at);
-        k->blend(count, 1 - rate, model->average + at, rate, model->own + at);
-        k->sum_three(count, model->genesis + at, model->own + at, model->foreign + at,
-                     model->weights + at);
+    if (!chirr_is_finite(k->sum_squares(count, gradient))) {
+        model->updates_refused++;
+        return;
     }
+    struct chirr_descent descent = update->descent;
+    double squares = k->descend_moment(&descent, count, gradient, model->moment + offset);
+    double rms = sqrt(squares / (double)count);
+    descent.clip = (chirr_real)(rms > STEP_RMS_MAX ? STEP_RMS_MAX / rms : 1);
+    const struct chirr_descent_arrays arrays = {
+        .gradient = gradient,
+        .moment = model->moment + offset,
+        .base = model->base + offset,
+        .own = model->own + offset,
+        .average = model->average + offset,
+        .weights = model->weights + offset,
+    };
+    k->descend_move(&descent, count, &arrays);
 }
 
-bool chirr_learn_chunk(struct chirr_model *model, uint32_t sense)
+void chirr_learn_chunk(struct chirr_model *model, uint32_t sense)
 {
-    chirr_learn_gradient(model, sense);
-    const struct ranges ranges = ranges_of(model, sense);
-    double squares = 0;
-    for (int i = 0; i < 2; i++) {
-        squares += model->body.kernels->sum_squares(ranges.end[i] - ranges.begin[i],
-                                                    model->gradient + ranges.begin[i]);
-    }
-    if (!chirr_is_finite(squares)) {
-        model->updates_refused++;
-        return false;
-    }
-    double norm = sqrt(squares);
-    struct chirr_descent descents[2] = {descent_of(model, norm, *ranges.updates[0]),
-                                        descent_of(model, norm, *ranges.updates[1])};
-    for (int i = 0; i < 2; i++) {
-        move(model, &descents[i], average_rate(*ranges.updates[i]), ranges.begin[i], ranges.end[i]);
-        ++*ranges.updates[i];
-    }
-    return true;
+    struct update update = {model, descent_of(model)};
+    const struct chirr_gradient_sink sink = {descend, &update};
+    struct chirr_sense_state *state = &model->senses[sense];
+    chirr_learn_gradient(model, sense, &sink);
+    model->updates++;
+    state->updates++;
+    chirr_selector_follow(&model->selector, &model->body.layout, sense, &state->stream,
+                          model->updates);
 }

@@ -6,9 +6,10 @@
 #include <string.h>
 
 #include "base/digest.h"
-#include "model/genesis.h"
 #include "model/internal.h"
 
+/* Steps that evaluation takes at once. */
+#define SCRATCH_CHUNK 16
 #define LINEAGE_FORMAT 1 /* of genesis and layout: another one is another lineage */
 
 struct chirr_model_config chirr_model_config_default(void)
@@ -51,6 +52,15 @@ static enum chirr_err check_bounds(const struct bounds *bounds, size_t count,
     return CHIRR_OK;
 }
 
+/* Least and greatest width of a sense, by kind. */
+static const uint32_t sense_widths[][2] = {
+    [CHIRR_SENSE_BYTES] = {0, 0},
+    [CHIRR_SENSE_VECTOR] = {1, CHIRR_MODEL_VECTOR_WIDTH_MAX},
+    [CHIRR_SENSE_OUTCOME] = {1, CHIRR_MODEL_VECTOR_WIDTH_MAX},
+    [CHIRR_SENSE_AUDIO] = {0, 0},
+    [CHIRR_SENSE_IMAGE] = {1, CHIRR_MODEL_ROW_BYTES_MAX},
+};
+
 static enum chirr_err check_sense(const struct chirr_model_config *config, uint32_t index,
                                   struct chirr_error *error)
 {
@@ -66,17 +76,25 @@ static enum chirr_err check_sense(const struct chirr_model_config *config, uint3
                                    sense->name);
         }
     }
-    bool bytes = sense->kind == CHIRR_SENSE_BYTES;
-    if (!bytes && sense->kind != CHIRR_SENSE_VECTOR && sense->kind != CHIRR_SENSE_OUTCOME) {
+    if ((unsigned)sense->kind >= sizeof sense_widths / sizeof *sense_widths) {
         return chirr_error_set(error, CHIRR_ERR_INVALID, "model: sense %s has no known kind",
                                sense->name);
     }
+    const uint32_t *widths = sense_widths[sense->kind];
+    bool image = sense->kind == CHIRR_SENSE_IMAGE;
     const struct bounds bounds[] = {
-        {"the width of a sense", sense->width, bytes ? 0 : 1,
-         bytes ? 0 : CHIRR_MODEL_VECTOR_WIDTH_MAX},
+        {"the width of a sense", sense->width, widths[0], widths[1]},
+        {"the channels of a sense", sense->channels, image, image ? CHIRR_IMAGE_CHANNELS_MAX : 0},
         {"the chunk of a sense", sense->chunk, 0, CHIRR_MODEL_CHUNK_MAX},
     };
-    return check_bounds(bounds, sizeof bounds / sizeof *bounds, error);
+    enum chirr_err err = check_bounds(bounds, sizeof bounds / sizeof *bounds, error);
+    if (err == CHIRR_OK && image && sense->width % sense->channels != 0) {
+        err = chirr_error_set(error, CHIRR_ERR_RANGE,
+                              "model: sense %s has rows of %u bytes, expected a multiple of its %u "
+                              "channels",
+                              sense->name, sense->width, sense->channels);
+    }
+    return err;
 }
 
 static enum chirr_err check_shape(const struct chirr_model_config *c, struct chirr_error *error)
@@ -88,6 +106,7 @@ static enum chirr_err check_shape(const struct chirr_model_config *c, struct chi
         {"mlp_width", c->mlp_width, 1, 16384},
         {"rates", c->rates, 1, CHIRR_MODEL_RATES_MAX},
         {"partitions", c->partitions, 1, CHIRR_MODEL_PARTITIONS_MAX},
+        {"active", c->active, 0, c->partitions},
         {"chunk", c->chunk, 1, CHIRR_MODEL_CHUNK_MAX},
         {"origins_max", c->origins_max, 0, 1024},
         {"sense_count", c->sense_count, 1, CHIRR_MODEL_SENSES_MAX},
@@ -149,6 +168,9 @@ uint64_t chirr_model_lineage(const struct chirr_model_config *config)
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
         chirr_digest_add_u64(&digest, numbers[i]);
     }
+    if (config->active > 0) { /* without a selector the function is that of format 1 */
+        chirr_digest_add_u64(&digest, config->active);
+    }
     return chirr_digest_end(&digest);
 }
 
@@ -156,21 +178,25 @@ static struct chirr_stream_shape stream_shape(const struct chirr_model_config *c
                                               uint32_t sense)
 {
     const struct chirr_model_sense *s = &config->senses[sense];
-    if (s->kind == CHIRR_SENSE_OUTCOME) {
-        return (struct chirr_stream_shape){.chunk = 1};
-    }
-    if (s->kind == CHIRR_SENSE_BYTES) {
-        return (struct chirr_stream_shape){.chunk = s->chunk > 0 ? s->chunk : config->chunk,
-                                           .inputs = 1,
-                                           .outputs = CHIRR_BYTE_VALUES};
-    }
     uint32_t brief =
         config->chunk < CHIRR_MODEL_VECTOR_CHUNK ? config->chunk : CHIRR_MODEL_VECTOR_CHUNK;
+    switch (s->kind) {
+    case CHIRR_SENSE_OUTCOME:
+        return (struct chirr_stream_shape){.chunk = 1, .inputs = s->width};
+    case CHIRR_SENSE_VECTOR:
+        return (struct chirr_stream_shape){
+            .chunk = s->chunk > 0 ? s->chunk : brief, .inputs = s->width, .outputs = 2 * s->width};
+    case CHIRR_SENSE_BYTES:
+    case CHIRR_SENSE_AUDIO:
+    case CHIRR_SENSE_IMAGE:
+        break;
+    }
     return (struct chirr_stream_shape){
-        .chunk = s->chunk > 0 ? s->chunk : brief, .inputs = s->width, .outputs = 2 * s->width};
+        .chunk = s->chunk > 0 ? s->chunk : config->chunk,
+        .inputs = s->kind == CHIRR_SENSE_IMAGE ? 1 + CHIRR_PIXEL_INPUTS : 1,
+        .outputs = CHIRR_BYTE_VALUES,
+    };
 }
-
-static const struct chirr_stream_shape scratch_shape = {.chunk = 1, .outputs = CHIRR_BYTE_VALUES};
 
 static uint32_t chunk_max(const struct chirr_model_config *config)
 {
@@ -182,7 +208,27 @@ static uint32_t chunk_max(const struct chirr_model_config *config)
     return most;
 }
 
-#define PARAMETER_ARRAYS 7
+/* Enough for any sense; so many steps at once that products are worth it. */
+static struct chirr_stream_shape scratch_shape(const struct chirr_model_config *config)
+{
+    uint32_t chunk = chunk_max(config);
+    return (struct chirr_stream_shape){.chunk = chunk < SCRATCH_CHUNK ? chunk : SCRATCH_CHUNK,
+                                       .inputs = CHIRR_MODEL_VECTOR_WIDTH_MAX,
+                                       .outputs = CHIRR_BYTE_VALUES};
+}
+
+/* The widest row of any image sense. */
+static uint32_t row_bytes_max(const struct chirr_model_config *config)
+{
+    uint32_t most = 0;
+    for (uint32_t i = 0; i < config->sense_count; i++) {
+        const struct chirr_model_sense *s = &config->senses[i];
+        most = s->kind == CHIRR_SENSE_IMAGE && s->width > most ? s->width : most;
+    }
+    return most;
+}
+
+#define PARAMETER_ARRAYS 5
 
 static size_t sense_bytes(const struct chirr_model_config *config,
                           const struct chirr_layout *layout, uint32_t sense)
@@ -190,6 +236,9 @@ static size_t sense_bytes(const struct chirr_model_config *config,
     const struct chirr_stream_shape shape = stream_shape(config, sense);
     const struct chirr_model_sense *s = &config->senses[sense];
     size_t bytes = chirr_stream_bytes(layout, &shape);
+    if (s->kind == CHIRR_SENSE_IMAGE) {
+        bytes += chirr_image_bytes(s->width);
+    }
     if (s->kind == CHIRR_SENSE_VECTOR) {
         bytes += chirr_arena_round(s->width * sizeof(chirr_real)) +
                  chirr_arena_round(s->width * sizeof(bool)) + chirr_normaliser_bytes(s->width);
@@ -204,11 +253,15 @@ size_t chirr_model_bytes(const struct chirr_model_config *config)
 {
     struct chirr_layout layout;
     chirr_layout_init(&layout, config);
+    const struct chirr_stream_shape scratch = scratch_shape(config);
+    size_t narrow = config->narrow_reads ? layout.total * sizeof(uint16_t) : 0;
     size_t bytes = chirr_arena_round(sizeof(struct chirr_model)) +
                    PARAMETER_ARRAYS * chirr_arena_round(layout.total * sizeof(chirr_real)) +
-                   chirr_body_bytes(&layout, chunk_max(config)) +
+                   chirr_arena_round(narrow) + chirr_body_bytes(&layout, chunk_max(config)) +
                    chirr_registers_bytes(&layout, config->origins_max) +
-                   chirr_stream_bytes(&layout, &scratch_shape);
+                   chirr_arena_round(layout.shared_end / CHIRR_LAYOUT_BLOCK * sizeof(bool)) +
+                   chirr_selector_bytes(&layout, config->sense_count) +
+                   chirr_stream_bytes(&layout, &scratch) + chirr_image_bytes(row_bytes_max(config));
     for (uint32_t i = 0; i < config->sense_count; i++) {
         bytes += sense_bytes(config, &layout, i);
     }
@@ -224,16 +277,18 @@ size_t chirr_model_parameter_count(const struct chirr_model_config *config)
 
 static bool take_parameters(struct chirr_model *model, struct chirr_arena *arena)
 {
-    chirr_real **arrays[PARAMETER_ARRAYS] = {&model->genesis, &model->own,     &model->average,
-                                             &model->foreign, &model->weights, &model->moment,
-                                             &model->gradient};
+    chirr_real **arrays[PARAMETER_ARRAYS] = {&model->base, &model->own, &model->average,
+                                             &model->weights, &model->moment};
     for (size_t i = 0; i < PARAMETER_ARRAYS; i++) {
         *arrays[i] = chirr_arena_take(arena, model->body.layout.total, sizeof(chirr_real));
         if (*arrays[i] == NULL) {
             return false;
         }
     }
-    return true;
+    if (model->config.narrow_reads) {
+        model->narrow = chirr_arena_take(arena, model->body.layout.total, sizeof *model->narrow);
+    }
+    return !model->config.narrow_reads || model->narrow != NULL;
 }
 
 static bool create_sense(struct chirr_model *model, struct chirr_arena *arena, uint32_t index)
@@ -241,10 +296,14 @@ static bool create_sense(struct chirr_model *model, struct chirr_arena *arena, u
     struct chirr_sense_state *state = &model->senses[index];
     const struct chirr_model_sense *sense = &model->config.senses[index];
     const struct chirr_stream_shape shape = stream_shape(&model->config, index);
-    state->symbol = CHIRR_BYTE_SYMBOLS - 1;
     if (!chirr_stream_init(&state->stream, arena, &model->body.layout, &shape)) {
         return false;
     }
+    if (sense->kind == CHIRR_SENSE_IMAGE &&
+        !chirr_image_init(&state->symbols.image, arena, sense->width, sense->channels)) {
+        return false;
+    }
+    chirr_symbols_begin(&state->symbols);
     if (sense->kind == CHIRR_SENSE_VECTOR) {
         state->last = chirr_arena_take(arena, sense->width, sizeof *state->last);
         state->present = chirr_arena_take(arena, sense->width, sizeof *state->present);
@@ -253,6 +312,23 @@ static bool create_sense(struct chirr_model *model, struct chirr_arena *arena, u
     }
     return sense->kind != CHIRR_SENSE_OUTCOME ||
            chirr_outcomes_init(&state->outcomes, arena, sense->width, model->config.width);
+}
+
+/* Everything but the senses; false when the arena is too small. */
+static bool create_parts(struct chirr_model *model, struct chirr_arena *arena,
+                         const struct chirr_layout *layout)
+{
+    const struct chirr_model_config *config = &model->config;
+    const struct chirr_stream_shape scratch = scratch_shape(config);
+    size_t blocks = layout->shared_end / CHIRR_LAYOUT_BLOCK;
+    bool taken = chirr_body_init(&model->body, arena, layout, chunk_max(config)) &&
+                 take_parameters(model, arena) &&
+                 chirr_registers_init(&model->registers, arena, layout, config->origins_max) &&
+                 chirr_selector_init(&model->selector, arena, layout, config->sense_count) &&
+                 chirr_stream_init(&model->scratch, arena, layout, &scratch) &&
+                 chirr_image_init(&model->scratch_symbols.image, arena, row_bytes_max(config), 1);
+    model->stale = taken ? chirr_arena_take(arena, blocks, sizeof *model->stale) : NULL;
+    return model->stale != NULL;
 }
 
 struct chirr_model *chirr_model_create(struct chirr_arena *arena,
@@ -266,18 +342,14 @@ struct chirr_model *chirr_model_create(struct chirr_arena *arena,
     struct chirr_layout layout;
     chirr_layout_init(&layout, config);
     model->config = *config;
-    bool taken = chirr_body_init(&model->body, arena, &layout, chunk_max(config)) &&
-                 take_parameters(model, arena) &&
-                 chirr_registers_init(&model->registers, arena, &layout, config->origins_max) &&
-                 chirr_stream_init(&model->scratch, arena, &layout, &scratch_shape);
+    bool taken = create_parts(model, arena, &layout);
     for (uint32_t i = 0; taken && i < config->sense_count; i++) {
         taken = create_sense(model, arena, i);
     }
     if (!taken) {
         return NULL;
     }
-    chirr_genesis_fill(&model->config, &layout, model->genesis);
-    memcpy(model->weights, model->genesis, layout.total * sizeof *model->weights);
+    chirr_model_rebuild(model);
     return model;
 }
 
@@ -296,12 +368,25 @@ void chirr_model_statistics(const struct chirr_model *model, struct chirr_model_
         .steps_refused = model->steps_refused,
         .updates_refused = model->updates_refused,
         .own_norm = sqrt(k->sum_squares(l->shared_end, model->own)),
-        .foreign_norm = sqrt(k->sum_squares(l->shared_end, model->foreign)),
+        .foreign_norm = sqrt(chirr_registers_squares(&model->registers, k)),
     };
     for (uint32_t i = 0; i < model->config.sense_count; i++) {
         bool outcome = model->config.senses[i].kind == CHIRR_SENSE_OUTCOME;
         out->sensed += outcome ? 0 : model->senses[i].steps;
     }
+}
+
+float chirr_model_activation(const struct chirr_model *model, uint32_t sense, uint32_t layer,
+                             uint32_t partition)
+{
+    const struct chirr_layout *l = &model->body.layout;
+    bool known = sense < model->config.sense_count && layer < l->layers &&
+                 partition < model->config.partitions && l->unit_of[partition] >= 0;
+    if (!known || !l->selects) {
+        return known ? 1 : 0;
+    }
+    size_t at = (size_t)layer * l->hosted_count + (size_t)l->unit_of[partition];
+    return (float)model->selector.loads[sense][at];
 }
 
 const struct chirr_model_config *chirr_model_configuration(const struct chirr_model *model)

@@ -27,6 +27,7 @@
 #define CHIRR_MODEL_SENSES_MAX 8
 #define CHIRR_MODEL_PARTITIONS_MAX 64
 #define CHIRR_MODEL_VECTOR_WIDTH_MAX 64
+#define CHIRR_MODEL_ROW_BYTES_MAX 16384 /* of an image */
 #define CHIRR_MODEL_NAME_BYTES_MAX 32
 #define CHIRR_MODEL_CHUNK_MAX 256
 #define CHIRR_MODEL_RATES_MAX 16
@@ -36,14 +37,18 @@ enum chirr_sense_kind {
     CHIRR_SENSE_BYTES,   /* next byte: softmax over 256 */
     CHIRR_SENSE_VECTOR,  /* next vector: Gaussian per component, inputs normalised as they run */
     CHIRR_SENSE_OUTCOME, /* features of a task -> Gaussian of a target, Bernoulli of success */
+    CHIRR_SENSE_AUDIO,   /* as bytes, of mu-law samples (ITU-T G.711), with a codec of its own */
+    CHIRR_SENSE_IMAGE,   /* as bytes, of pixels in rows, with their position and neighbours */
 };
 
 struct chirr_model_sense {
     char name[CHIRR_MODEL_NAME_BYTES_MAX]; /* seeds the encoder and the head */
     enum chirr_sense_kind kind;
-    uint32_t width; /* components of a vector or features of an outcome; 0 for bytes */
-    uint32_t chunk; /* steps per update of this sense, 0: `chunk` of the model for bytes, at most
-                       CHIRR_MODEL_VECTOR_CHUNK for vectors, which come slowly */
+    uint32_t width;    /* components of a vector, features of an outcome, bytes of an image's row;
+                          0 for bytes and audio */
+    uint32_t channels; /* images: bytes of a pixel, 1…4, a divisor of `width`; else 0 */
+    uint32_t chunk;    /* steps per update of this sense, 0: `chunk` of the model for bytes, at most
+                          CHIRR_MODEL_VECTOR_CHUNK for vectors, which come slowly */
 };
 
 /* The shape of the body and the genesis seed are the *lineage*: agents that agree in them can
@@ -55,12 +60,16 @@ struct chirr_model_config {
     uint32_t mlp_width;     /* F, hidden units of the gated MLP; a multiple of partitions */
     uint32_t rates;         /* K, slopes and decays per layer, 1…16 */
     uint32_t partitions;    /* P, 1…64 */
+    uint32_t active;        /* k, partitions that answer at a step of a layer, chosen by a selector
+                               among the hosted ones; 0: all of them, and no selector */
     uint64_t genesis_seed;
 
     uint64_t hosted; /* bit p: partition p is hosted (computed, learned, exchanged) */
     uint32_t chunk;  /* steps per update, 1…256 */
     float learning_rate;
     uint32_t warmup_updates;
+    bool narrow_reads;    /* predictions read a copy of the weights in bf16: half the bytes, and a
+                            relative error of 2^-9 a weight; learning stays exact */
     uint32_t origins_max; /* peers whose changes can be held at once, 0…1024 */
     uint32_t sense_count;
     struct chirr_model_sense senses[CHIRR_MODEL_SENSES_MAX];
@@ -92,13 +101,31 @@ struct chirr_model_step {
     bool updated;   /* this step closed a chunk and the weights changed */
 };
 
-/* Predict, be scored by what came, learn. `sense` is an index into config.senses.
+/* Predict, be scored by what came, learn. `sense` is an index into config.senses; bytes are for
+ * senses of symbols: bytes, audio, images (row by row).
  * CHIRR_ERR_INVALID: not a sense of this kind. CHIRR_ERR_NOTFINITE: nothing was learned. */
 CHIRR_NODISCARD enum chirr_err chirr_model_step_byte(struct chirr_model *model, uint32_t sense,
                                                      uint8_t byte, struct chirr_model_step *step);
 CHIRR_NODISCARD enum chirr_err chirr_model_step_vector(struct chirr_model *model, uint32_t sense,
                                                        const float *values /* [width] */,
                                                        struct chirr_model_step *step);
+
+/* What a stretch of bytes did. */
+struct chirr_model_reading {
+    double bits;      /* sum over the bytes of -log2 p(what came) */
+    uint64_t updates; /* chunks closed and learned */
+};
+
+/* The same as `count` calls of chirr_model_step_byte, to the last bit, but a chunk at a time: the
+ * rates are given, so a layer needs nothing of its own outputs and takes all steps of a chunk as
+ * matrix products. Several times faster; for files, and for streams that come in bursts. */
+CHIRR_NODISCARD enum chirr_err chirr_model_step_bytes(struct chirr_model *model, uint32_t sense,
+                                                      const uint8_t *bytes, size_t count,
+                                                      struct chirr_model_reading *reading);
+
+/* The next byte begins another item, a file, a recording or an image: what the open chunk holds is
+ * learned, and the past is empty again. CHIRR_ERR_INVALID: not a sense of symbols. */
+CHIRR_NODISCARD enum chirr_err chirr_model_begin(struct chirr_model *model, uint32_t sense);
 
 /* What became of a task: the target is learned only when `success`. */
 struct chirr_model_outcome {
@@ -145,13 +172,18 @@ struct chirr_model_statistics {
     uint64_t sensed; /* of these: bytes and vectors, not outcomes */
     uint64_t updates;
     uint64_t steps_refused;   /* hostile input */
-    uint64_t updates_refused; /* a gradient or a weight would not have been finite */
+    uint64_t updates_refused; /* matrices whose gradient was not finite: left as they were */
     double own_norm;          /* ‖own cumulative change of the shared body‖ */
     double foreign_norm;      /* ‖Σ g · change_of(origin)‖ */
 };
 
 void chirr_model_statistics(const struct chirr_model *model, struct chirr_model_statistics *out);
 const struct chirr_model_config *chirr_model_configuration(const struct chirr_model *model);
+
+/* Share of the recent steps of a sense at which a partition answered in a layer, 0…1; 1 without a
+ * selector, 0 where it is not hosted or there is no such sense, layer or partition. */
+float chirr_model_activation(const struct chirr_model *model, uint32_t sense, uint32_t layer,
+                             uint32_t partition);
 
 /* Digest of every parameter and state, for replay tests. */
 uint64_t chirr_model_state_hash(const struct chirr_model *model);

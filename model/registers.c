@@ -82,3 +82,14 @@ void chirr_registers_sum(const struct chirr_registers *r, const struct chirr_ker
                             sum);
     }
 }
+
+double chirr_registers_squares(const struct chirr_registers *r, const struct chirr_kernels *kernels)
+{
+    double squares = 0;
+    for (size_t block = 0; block < r->blocks && r->origin_count > 0; block++) {
+        chirr_real sum[CHIRR_LAYOUT_BLOCK];
+        chirr_registers_sum(r, kernels, block, sum);
+        squares += kernels->sum_squares(CHIRR_LAYOUT_BLOCK, sum);
+    }
+    return squares;
+}

@@ -57,4 +57,8 @@ static inline struct chirr_quantised *chirr_registers_value(const struct chirr_r
 void chirr_registers_sum(const struct chirr_registers *registers,
                          const struct chirr_kernels *kernels, size_t block, chirr_real *sum);
 
+/* The squared norm of all blocks' sums. */
+double chirr_registers_squares(const struct chirr_registers *registers,
+                               const struct chirr_kernels *kernels);
+
 #endif

@@ -1,6 +1,6 @@
 /* Everything that makes two models of one configuration behave alike, as spans of memory: listed
  * once, for the state hash, for saving and for loading. What is a function of it is left out:
- * genesis, foreign, weights and the outcomes' fit. */
+ * base, weights and the outcomes' fit. */
 #include "base/digest.h"
 #include "model/internal.h"
 
@@ -19,11 +19,15 @@ static void visit_stream(const struct walk *walk, const struct chirr_layout *lay
     size_t rates = 2 * layout->rates;
     size_t steps = s->chunk;
     VISIT(walk, &s->filled, 1);
+    VISIT(walk, &s->position, 1);
+    VISIT(walk, &s->noise, 1);
     VISIT(walk, s->traces, traces);
     VISIT(walk, s->traces_start, traces);
     VISIT(walk, s->powers, rates);
     VISIT(walk, s->powers_start, rates);
     VISIT(walk, s->rows, layout->layers * steps * rows->stride);
+    VISIT(walk, s->chosen, layout->layers * steps * layout->slots);
+    VISIT(walk, s->offsets, layout->selects ? (size_t)layout->layers * layout->hosted_count : 0);
     VISIT(walk, s->finals, steps * (2 * layout->width + 1));
     VISIT(walk, s->input, steps * s->inputs);
     VISIT(walk, s->d_output, steps * s->outputs);
@@ -47,7 +51,13 @@ static void visit_sense(const struct walk *walk, struct chirr_model *model, uint
     VISIT(walk, &state->steps, 1);
     VISIT(walk, &state->updates, 1);
     VISIT(walk, &state->bits_mean, 1);
-    VISIT(walk, &state->symbol, 1);
+    VISIT(walk, &state->symbols.last, 1);
+    if (model->config.senses[index].kind == CHIRR_SENSE_IMAGE) {
+        VISIT(walk, &state->symbols.image.column, 1);
+        VISIT(walk, &state->symbols.image.row, 1);
+        VISIT(walk, state->symbols.image.above, width);
+        VISIT(walk, state->symbols.image.above_left, 1);
+    }
     if (model->config.senses[index].kind == CHIRR_SENSE_VECTOR) {
         VISIT(walk, state->last, width);
         VISIT(walk, state->normaliser.mean, width);
@@ -56,6 +66,15 @@ static void visit_sense(const struct walk *walk, struct chirr_model *model, uint
     }
     if (model->config.senses[index].kind == CHIRR_SENSE_OUTCOME) {
         visit_outcomes(walk, &state->outcomes);
+    }
+}
+
+static void visit_selector(const struct walk *walk, struct chirr_selector *s, uint32_t sense_count)
+{
+    VISIT(walk, s->bias, s->count);
+    VISIT(walk, s->load, s->count);
+    for (uint32_t i = 0; i < sense_count; i++) {
+        VISIT(walk, s->loads[i], s->count);
     }
 }
 
@@ -81,7 +100,6 @@ void chirr_model_visit_state(struct chirr_model *model, chirr_span_visitor *visi
     const struct chirr_layout *layout = &model->body.layout;
     VISIT(&walk, &model->steps, 1);
     VISIT(&walk, &model->updates, 1);
-    VISIT(&walk, &model->codec_updates, 1);
     VISIT(&walk, &model->steps_refused, 1);
     VISIT(&walk, &model->updates_refused, 1);
     VISIT(&walk, model->own, layout->total);
@@ -90,6 +108,7 @@ void chirr_model_visit_state(struct chirr_model *model, chirr_span_visitor *visi
     for (uint32_t i = 0; i < model->config.sense_count; i++) {
         visit_sense(&walk, model, i);
     }
+    visit_selector(&walk, &model->selector, model->config.sense_count);
     visit_registers(&walk, layout, &model->registers);
 }
 

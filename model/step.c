@@ -3,97 +3,141 @@
 #include <string.h>
 
 #include "model/codec.h"
-#include "model/internal.h"
 #include "model/elementary.h"
+#include "model/internal.h"
 
 /* The running mean of bits that surprise is measured against spans about this many steps. */
 #define BITS_MEAN_STEPS 1000.0
 
-double chirr_sense_read_byte(struct chirr_model *model, uint32_t sense, uint8_t byte)
-{
-    struct chirr_sense_state *state = &model->senses[sense];
-    struct chirr_stream *stream = &state->stream;
-    uint32_t t = stream->filled;
-    chirr_real *x = model->body.scratch.d_x;
-    chirr_real *output = stream->d_output + (size_t)t * CHIRR_BYTE_VALUES;
-
-    stream->input[t] = (chirr_real)state->symbol;
-    chirr_codec_encode_symbol(&model->body, model->weights, state->symbol, x);
-    const chirr_real *features = chirr_body_forward(&model->body, model->weights, stream, t, x);
-    chirr_codec_predict_byte(&model->body, model->weights, features, output);
-    double nats = chirr_codec_score_byte(byte, output);
-    chirr_body_advance(&model->body, stream, t);
-    state->symbol = byte;
-    stream->filled++;
-    return nats;
-}
-
-double chirr_sense_read_vector(struct chirr_model *model, uint32_t sense, const chirr_real *values)
+double chirr_vector_read(struct chirr_model *model, uint32_t sense, const chirr_real *values)
 {
     struct chirr_sense_state *state = &model->senses[sense];
     struct chirr_stream *stream = &state->stream;
     const struct chirr_layout_sense *layout = &model->body.layout.senses[sense];
-    uint32_t t = stream->filled;
+    const struct chirr_weights weights = chirr_model_weights(model);
+    const struct chirr_span span = {.stream = stream, .first = stream->filled, .steps = 1};
     size_t width = layout->inputs;
     chirr_real *x = model->body.scratch.d_x;
-    chirr_real *output = stream->d_output + t * 2 * width;
 
-    memcpy(stream->input + t * width, state->last, width * sizeof *values);
-    chirr_codec_encode_vector(&model->body, model->weights, layout, state->last, x);
-    const chirr_real *features = chirr_body_forward(&model->body, model->weights, stream, t, x);
-    chirr_codec_predict_vector(&model->body, model->weights, layout, features, state->last, output);
-    double nats = chirr_codec_score_vector(width, values, state->present, output);
-    chirr_body_advance(&model->body, stream, t);
+    memcpy(stream->input + span.first * width, state->last, width * sizeof *values);
+    chirr_codec_encode(&model->body, &weights, layout, &span, x);
+    chirr_body_forward(&model->body, &weights, &span, x);
+    chirr_codec_predict_vectors(&model->body, &weights, layout, &span);
     memcpy(state->last, values, width * sizeof *values);
     stream->filled++;
-    return nats;
+    stream->position++;
+    return chirr_codec_score_vector(width, values, state->present,
+                                    stream->d_output + span.first * stream->outputs);
 }
 
-static void report(struct chirr_model *model, uint32_t sense, double nats,
-                   struct chirr_model_step *step)
+/* One more step of a sense cost `nats`; returns its surprise. */
+static float count_step(struct chirr_model *model, uint32_t sense, double nats)
 {
     struct chirr_sense_state *state = &model->senses[sense];
     double bits = nats / CHIRR_LN2;
     state->steps++;
     model->steps++;
-    step->bits = (float)bits;
-    step->surprise = state->steps > 1 ? (float)(bits - state->bits_mean) : 0;
+    float surprise = state->steps > 1 ? (float)(bits - state->bits_mean) : 0;
     double rate = 1 / fmin((double)state->steps, BITS_MEAN_STEPS);
     state->bits_mean += rate * (bits - state->bits_mean);
+    return surprise;
+}
+
+static void report(struct chirr_model *model, uint32_t sense, double nats,
+                   struct chirr_model_step *step)
+{
+    step->bits = (float)(nats / CHIRR_LN2);
+    step->surprise = count_step(model, sense, nats);
     step->updated = false;
 }
 
-static void close_chunk_if_full(struct chirr_model *model, uint32_t sense,
-                                struct chirr_model_step *step)
+/* True when something was learned. */
+static bool close_chunk(struct chirr_model *model, uint32_t sense)
 {
     struct chirr_stream *stream = &model->senses[sense].stream;
-    if (stream->filled == stream->chunk) {
-        step->updated = !model->frozen && chirr_learn_chunk(model, sense);
-        chirr_stream_begin_chunk(stream, &model->body.layout);
+    bool learns = !model->frozen && stream->filled > 0;
+    if (learns) {
+        chirr_learn_chunk(model, sense);
     }
+    chirr_stream_begin_chunk(stream, &model->body.layout);
+    return learns;
 }
 
-static bool is_sense_of_kind(const struct chirr_model *model, uint32_t sense,
-                             enum chirr_sense_kind kind)
+static bool chunk_is_full(const struct chirr_model *model, uint32_t sense)
 {
-    return sense < model->config.sense_count && model->config.senses[sense].kind == kind;
+    const struct chirr_stream *stream = &model->senses[sense].stream;
+    return stream->filled == stream->chunk;
+}
+
+static struct chirr_symbol_reader reader_of(struct chirr_model *model, uint32_t sense)
+{
+    struct chirr_sense_state *state = &model->senses[sense];
+    return (struct chirr_symbol_reader){
+        .body = &model->body,
+        .layout = &model->body.layout.senses[sense],
+        .weights = chirr_model_weights(model),
+        .stream = &state->stream,
+        .symbols = &state->symbols,
+    };
 }
 
 enum chirr_err chirr_model_step_byte(struct chirr_model *model, uint32_t sense, uint8_t byte,
                                      struct chirr_model_step *step)
 {
-    if (!is_sense_of_kind(model, sense, CHIRR_SENSE_BYTES)) {
+    if (!chirr_model_has_symbols(model, sense)) {
         return CHIRR_ERR_INVALID;
     }
-    report(model, sense, chirr_sense_read_byte(model, sense, byte), step);
-    close_chunk_if_full(model, sense, step);
+    chirr_model_settle(model);
+    const struct chirr_symbol_reader reader = reader_of(model, sense);
+    double nats;
+    chirr_symbols_read(&reader, &byte, 1, &nats);
+    report(model, sense, nats, step);
+    step->updated = chunk_is_full(model, sense) && close_chunk(model, sense);
+    return CHIRR_OK;
+}
+
+enum chirr_err chirr_model_step_bytes(struct chirr_model *model, uint32_t sense,
+                                      const uint8_t *bytes, size_t count,
+                                      struct chirr_model_reading *reading)
+{
+    *reading = (struct chirr_model_reading){0};
+    if (!chirr_model_has_symbols(model, sense)) {
+        return CHIRR_ERR_INVALID;
+    }
+    chirr_model_settle(model);
+    const struct chirr_symbol_reader reader = reader_of(model, sense);
+    while (count > 0) {
+        double nats[CHIRR_MODEL_CHUNK_MAX];
+        uint32_t room = reader.stream->chunk - reader.stream->filled;
+        uint32_t steps = count < room ? (uint32_t)count : room;
+        chirr_symbols_read(&reader, bytes, steps, nats);
+        for (uint32_t t = 0; t < steps; t++) {
+            count_step(model, sense, nats[t]);
+            reading->bits += (double)(float)(nats[t] / CHIRR_LN2);
+        }
+        reading->updates += chunk_is_full(model, sense) && close_chunk(model, sense);
+        bytes += steps;
+        count -= steps;
+    }
+    return CHIRR_OK;
+}
+
+enum chirr_err chirr_model_begin(struct chirr_model *model, uint32_t sense)
+{
+    if (!chirr_model_has_symbols(model, sense)) {
+        return CHIRR_ERR_INVALID;
+    }
+    chirr_model_settle(model);
+    close_chunk(model, sense);
+    chirr_stream_reset(&model->senses[sense].stream, &model->body.layout);
+    chirr_symbols_begin(&model->senses[sense].symbols);
     return CHIRR_OK;
 }
 
 enum chirr_err chirr_model_step_vector(struct chirr_model *model, uint32_t sense,
                                        const float *values, struct chirr_model_step *step)
 {
-    if (!is_sense_of_kind(model, sense, CHIRR_SENSE_VECTOR)) {
+    if (!chirr_model_has_sense(model, sense, CHIRR_SENSE_VECTOR)) {
         return CHIRR_ERR_INVALID;
     }
     uint32_t width = model->config.senses[sense].width;
@@ -103,11 +147,12 @@ enum chirr_err chirr_model_step_vector(struct chirr_model *model, uint32_t sense
             return CHIRR_ERR_NOTFINITE;
         }
     }
+    chirr_model_settle(model);
     chirr_real normalised[CHIRR_MODEL_VECTOR_WIDTH_MAX];
     struct chirr_sense_state *state = &model->senses[sense];
     chirr_normaliser_apply(&state->normaliser, values, normalised, state->present);
-    report(model, sense, chirr_sense_read_vector(model, sense, normalised), step);
-    close_chunk_if_full(model, sense, step);
+    report(model, sense, chirr_vector_read(model, sense, normalised), step);
+    step->updated = chunk_is_full(model, sense) && close_chunk(model, sense);
     return CHIRR_OK;
 }
 
@@ -116,7 +161,7 @@ enum chirr_err chirr_model_step_outcome(struct chirr_model *model, uint32_t sens
                                         const struct chirr_model_outcome *outcome,
                                         struct chirr_model_step *step)
 {
-    if (!is_sense_of_kind(model, sense, CHIRR_SENSE_OUTCOME)) {
+    if (!chirr_model_has_sense(model, sense, CHIRR_SENSE_OUTCOME)) {
         return CHIRR_ERR_INVALID;
     }
     uint32_t width = model->config.senses[sense].width;
@@ -128,7 +173,8 @@ enum chirr_err chirr_model_step_outcome(struct chirr_model *model, uint32_t sens
         model->steps_refused++;
         return CHIRR_ERR_NOTFINITE;
     }
-    report(model, sense, chirr_sense_read_outcome(model, sense, features, outcome), step);
+    chirr_model_settle(model);
+    report(model, sense, chirr_outcome_read(model, sense, features, outcome), step);
     step->updated = !model->frozen;
     return CHIRR_OK;
 }

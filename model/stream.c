@@ -5,7 +5,7 @@
 void chirr_row_layout_init(struct chirr_row_layout *r, const struct chirr_layout *layout)
 {
     size_t d = layout->width;
-    size_t sections = (size_t)layout->hosted_count * 2 * layout->channels;
+    size_t sections = (size_t)layout->slots * 2 * layout->channels;
     r->hat1 = 0;
     r->n1 = r->hat1 + d;
     r->history = r->n1 + d;
@@ -13,8 +13,9 @@ void chirr_row_layout_init(struct chirr_row_layout *r, const struct chirr_layout
     r->hat2 = r->present + sections;
     r->n2 = r->hat2 + d;
     r->hidden = r->n2 + d;
-    r->scales = r->hidden + (size_t)layout->hosted_count * 2 * layout->hidden;
-    r->stride = r->scales + 2;
+    r->scales = r->hidden + (size_t)layout->slots * 2 * layout->hidden;
+    r->opened = r->scales + 2;
+    r->stride = r->opened + layout->slots;
 }
 
 /* The arrays of a stream, in one place for both counting and taking. */
@@ -23,7 +24,7 @@ struct demand {
     size_t count;
 };
 
-#define DEMANDS 8
+#define DEMANDS 9
 
 static void list_demands(struct chirr_stream *s, const struct chirr_layout *layout,
                          const struct chirr_stream_shape *shape, struct demand demands[DEMANDS])
@@ -39,6 +40,7 @@ static void list_demands(struct chirr_stream *s, const struct chirr_layout *layo
         {&s->powers, rates},
         {&s->powers_start, rates},
         {&s->rows, layout->layers * steps * rows.stride},
+        {&s->offsets, layout->selects ? (size_t)layout->layers * layout->hosted_count : 0},
         {&s->finals, steps * (2 * layout->width + 1)},
         {&s->input, steps * shape->inputs},
         {&s->d_output, steps * shape->outputs},
@@ -46,12 +48,17 @@ static void list_demands(struct chirr_stream *s, const struct chirr_layout *layo
     memcpy(demands, list, sizeof list);
 }
 
+static size_t chosen_count(const struct chirr_layout *layout, uint32_t chunk)
+{
+    return (size_t)layout->layers * chunk * layout->slots;
+}
+
 size_t chirr_stream_bytes(const struct chirr_layout *layout, const struct chirr_stream_shape *shape)
 {
     struct chirr_stream stream;
     struct demand demands[DEMANDS];
     list_demands(&stream, layout, shape, demands);
-    size_t bytes = 0;
+    size_t bytes = chirr_arena_round(chosen_count(layout, shape->chunk));
     for (size_t i = 0; i < DEMANDS; i++) {
         bytes += chirr_arena_round(demands[i].count * sizeof(chirr_real));
     }
@@ -69,6 +76,15 @@ bool chirr_stream_init(struct chirr_stream *stream, struct chirr_arena *arena,
         *demands[i].array = chirr_arena_take(arena, demands[i].count, sizeof(chirr_real));
         if (*demands[i].array == NULL) {
             return false;
+        }
+    }
+    stream->chosen = chirr_arena_take(arena, chosen_count(layout, shape->chunk), 1);
+    if (stream->chosen == NULL) {
+        return false;
+    }
+    if (!layout->selects) { /* all of them, always */
+        for (size_t i = 0; i < chosen_count(layout, shape->chunk); i++) {
+            stream->chosen[i] = (uint8_t)(i % layout->slots);
         }
     }
     chirr_stream_reset(stream, layout);
@@ -89,7 +105,17 @@ void chirr_stream_copy_state(struct chirr_stream *to, const struct chirr_stream 
 {
     memcpy(to->traces, from->traces, chirr_stream_trace_count(layout) * sizeof(chirr_real));
     memcpy(to->powers, from->powers, 2 * layout->rates * sizeof(chirr_real));
+    chirr_stream_copy_offsets(to, from, layout);
     to->filled = 0;
+}
+
+void chirr_stream_copy_offsets(struct chirr_stream *to, const struct chirr_stream *from,
+                               const struct chirr_layout *layout)
+{
+    if (layout->selects) {
+        memcpy(to->offsets, from->offsets,
+               (size_t)layout->layers * layout->hosted_count * sizeof(chirr_real));
+    }
 }
 
 void chirr_stream_begin_chunk(struct chirr_stream *stream, const struct chirr_layout *layout)

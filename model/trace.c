@@ -1,5 +1,7 @@
 #include "model/trace.h"
 
+#include <string.h>
+
 #include "model/elementary.h"
 
 #define SLOPE_STEPS_MIN 0.25
@@ -26,23 +28,57 @@ void chirr_rates_init(struct chirr_rates *rates, uint32_t rates_per_section)
     }
 }
 
-void chirr_trace_read(const struct chirr_rates *rates, size_t width, const chirr_real *traces,
-                      const chirr_real *powers, chirr_real *read)
+static void read_trace(chirr_real correction, size_t width, const chirr_real *trace,
+                       chirr_real *read)
+{
+    for (size_t i = 0; i < width; i++) {
+        read[i] = correction * trace[i];
+    }
+}
+
+void chirr_trace_scan(const struct chirr_rates *rates, const struct chirr_kernels *kernels,
+                      size_t width, chirr_real *traces, const chirr_real *powers,
+                      const struct chirr_trace_inputs *inputs, chirr_real *read)
 {
     for (uint32_t k = 0; k < rates->count; k++) {
-        chirr_real correction = chirr_trace_correction(powers[k]);
-        for (size_t i = 0; i < width; i++) {
-            read[k * width + i] = correction * traces[k * width + i];
+        chirr_real rate = rates->values[k];
+        chirr_real power = powers[k];
+        chirr_real *trace = traces + k * width;
+        for (size_t t = 0; t < inputs->steps; t++, read += width) {
+            read_trace(chirr_trace_correction(power), width, trace, read);
+            kernels->blend(width, rate, trace, 1 - rate, inputs->rows + t * inputs->stride);
+            power *= rate;
         }
     }
 }
 
-void chirr_trace_write(const struct chirr_rates *rates, const struct chirr_kernels *kernels,
-                       size_t width, chirr_real *traces, const chirr_real *input)
+void chirr_trace_repeat(const struct chirr_rates *rates, size_t width, const chirr_real *traces,
+                        const chirr_real *powers, size_t steps, chirr_real *read)
+{
+    for (uint32_t k = 0; k < rates->count; k++) {
+        for (size_t t = 0; t < steps; t++, read += width) {
+            read_trace(chirr_trace_correction(powers[k]), width, traces + k * width, read);
+        }
+    }
+}
+
+void chirr_trace_backward(const struct chirr_rates *rates, const struct chirr_kernels *kernels,
+                          size_t width, const chirr_real *start,
+                          const struct chirr_trace_gradient *g)
 {
     for (uint32_t k = 0; k < rates->count; k++) {
         chirr_real rate = rates->values[k];
-        kernels->blend(width, rate, traces + k * width, 1 - rate, input);
+        chirr_real powers[CHIRR_MODEL_CHUNK_MAX];
+        powers[0] = start[k];
+        for (size_t t = 1; t < g->steps; t++) {
+            powers[t] = powers[t - 1] * rate;
+        }
+        memset(g->carry, 0, width * sizeof *g->carry);
+        for (size_t t = g->steps; t-- > 0;) {
+            kernels->blend(width, 1, g->d_inputs + t * width, 1 - rate, g->carry);
+            kernels->blend(width, rate, g->carry, chirr_trace_correction(powers[t]),
+                           g->d_read + (k * g->steps + t) * width);
+        }
     }
 }
 

@@ -25,13 +25,36 @@ struct chirr_rates {
 /* Slopes log-spaced over 0.25…4 steps, decays over 6…512, ρ = e^(−1/τ). */
 void chirr_rates_init(struct chirr_rates *rates, uint32_t rates_per_section);
 
-/* `powers` [2K] is ρ^t of the steps written so far, 1 at the start of a stream. */
-void chirr_trace_read(const struct chirr_rates *rates, size_t width, const chirr_real *traces,
-                      const chirr_real *powers, chirr_real *read /* [2K][width] */);
+/* What a layer's steps write: rows [steps][width], `stride` apart. */
+struct chirr_trace_inputs {
+    const chirr_real *rows;
+    size_t stride;
+    size_t steps;
+};
 
-void chirr_trace_write(const struct chirr_rates *rates, const struct chirr_kernels *kernels,
-                       size_t width, chirr_real *traces /* [2K][width] */,
-                       const chirr_real *input /* [width] */);
+/* Each step reads, then writes. `powers` [2K] is ρ^t of the steps written before, 1 at the start of
+ * a stream; it is not moved on, since all layers share it. */
+void chirr_trace_scan(const struct chirr_rates *rates, const struct chirr_kernels *kernels,
+                      size_t width, chirr_real *traces /* [2K][width] */, const chirr_real *powers,
+                      const struct chirr_trace_inputs *inputs,
+                      chirr_real *read /* [2K][steps][width] */);
+
+/* What `steps` candidates for the next step would read, each the same. */
+void chirr_trace_repeat(const struct chirr_rates *rates, size_t width, const chirr_real *traces,
+                        const chirr_real *powers, size_t steps,
+                        chirr_real *read /* [2K][steps][width] */);
+
+/* Time's own gradient, from what was read to what was written:
+ *   δa_t = δr_t / (1 − ρ^t) + ρ δa_{t+1},   δn_t += (1 − ρ) δa_{t+1} */
+struct chirr_trace_gradient {
+    const chirr_real *d_read; /* [2K][steps][width] */
+    chirr_real *d_inputs;     /* [steps][width], added to */
+    chirr_real *carry;        /* [width] scratch */
+    size_t steps;             /* at most CHIRR_MODEL_CHUNK_MAX */
+};
+void chirr_trace_backward(const struct chirr_rates *rates, const struct chirr_kernels *kernels,
+                          size_t width, const chirr_real *powers,
+                          const struct chirr_trace_gradient *gradient);
 
 /* One more step was written. */
 void chirr_trace_advance(const struct chirr_rates *rates, chirr_real *powers);

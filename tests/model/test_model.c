@@ -75,9 +75,10 @@ Test(model, takes_exactly_the_bytes_it_states)
 Test(model, counts_its_parameters)
 {
     config.sense_count = 1;
-    /* per layer: sections 6·E·D, MLP 3·F·D; trunk: gains, 257 symbols, 256 outputs with bias */
+    /* per layer: sections 6·E·D, MLP 3·F·D; trunk: gains, 257 symbols, 256 outputs with bias; and
+     * the tag of the sense */
     size_t body = 2 * (6 * 16 * 16 + 3 * 8 * 16);
-    size_t trunk = 5 * 16 + 257 * 16 + 256 * 16 + 256;
+    size_t trunk = 5 * 16 + 257 * 16 + 256 * 16 + 256 + 16;
     cr_expect_eq(chirr_model_parameter_count(&config), body + trunk);
     config.hosted = 0x3;
     cr_expect_eq(chirr_model_parameter_count(&config), body / 2 + trunk);
@@ -272,7 +273,7 @@ Test(model, learns_the_same_bits_on_every_machine)
     struct chirr_model *model = make_model(&arenas[0], &config);
     feed_everything(model, 3, 500);
     uint64_t hash = chirr_model_state_hash(model);
-    cr_expect_eq(hash, UINT64_C(0xbcb6212619941624), "0x%016lx", (unsigned long)hash);
+    cr_expect_eq(hash, UINT64_C(0x4b9b4a2151c695d6), "0x%016lx", (unsigned long)hash);
 }
 
 Test(model, every_vector_width_learns_the_same_bits)
@@ -468,16 +469,20 @@ Test(model, a_gradient_that_is_not_finite_never_enters_the_weights)
 {
     struct chirr_model *model = make_model(&arenas[0], &config);
     learn_text(model, SMALL_TEXT, phrase, config.chunk + config.chunk / 2);
+    const struct chirr_layout *l = &model->body.layout;
+    float body = model->weights[l->history];
     model->senses[SMALL_TEXT].stream.d_output[3] = NAN; /* as if the arithmetic had failed */
     learn_text(model, SMALL_TEXT, phrase, config.chunk / 2);
     struct chirr_model_statistics statistics;
     chirr_model_statistics(model, &statistics);
-    cr_expect_eq(statistics.updates, 1);
-    cr_expect_eq(statistics.updates_refused, 1);
+    cr_expect_gt(statistics.updates_refused, 0);
+    cr_expect_eq(model->weights[l->history], body, "NaN reaches every matrix, and none moves");
     expect_finite(model);
+    uint64_t refused = statistics.updates_refused;
     learn_text(model, SMALL_TEXT, phrase, config.chunk);
     chirr_model_statistics(model, &statistics);
-    cr_expect_eq(statistics.updates, 2, "it recovers with the next chunk");
+    cr_expect_eq(statistics.updates_refused, refused, "it recovers with the next chunk");
+    cr_expect_neq(model->weights[l->history], body);
 }
 
 Test(model, surprise_rises_when_the_stream_changes)

@@ -2,6 +2,7 @@
 
 #include <criterion/criterion.h>
 #include <math.h>
+#include <string.h>
 
 #define WIDTH 5
 #define RATES 8
@@ -25,10 +26,17 @@ static void write_constant(float value, int steps)
     for (int i = 0; i < WIDTH; i++) {
         input[i] = value * (float)(i + 1);
     }
+    const struct chirr_trace_inputs inputs = {input, WIDTH, 1};
     for (int t = 0; t < steps; t++) {
-        chirr_trace_write(&rates, chirr_kernels_best(), WIDTH, traces, input);
+        float read[RATES * WIDTH];
+        chirr_trace_scan(&rates, chirr_kernels_best(), WIDTH, traces, powers, &inputs, read);
         chirr_trace_advance(&rates, powers);
     }
+}
+
+static void read_present(void)
+{
+    chirr_trace_repeat(&rates, WIDTH, traces, powers, 1, read_out);
 }
 
 Test(trace, rates_run_from_a_quarter_step_to_512_steps)
@@ -45,7 +53,7 @@ Test(trace, rates_run_from_a_quarter_step_to_512_steps)
 
 Test(trace, reads_zero_before_anything_was_written)
 {
-    chirr_trace_read(&rates, WIDTH, traces, powers, read_out);
+    read_present();
     for (int i = 0; i < RATES * WIDTH; i++) {
         cr_expect_eq(read_out[i], 0);
     }
@@ -59,7 +67,7 @@ Test(trace, of_a_constant_reads_that_constant_from_the_first_step_on)
             traces[i] = 0;
         }
         write_constant(0.5f, step);
-        chirr_trace_read(&rates, WIDTH, traces, powers, read_out);
+        read_present();
         for (int i = 0; i < RATES * WIDTH; i++) {
             cr_expect_float_eq(read_out[i], 0.5 * (i % WIDTH + 1), 2e-4, "step %d [%d]: %g", step,
                                i, (double)read_out[i]);
@@ -71,9 +79,35 @@ Test(trace, forgets_at_its_rate)
 {
     write_constant(1, 3000);
     write_constant(0, 6);
-    chirr_trace_read(&rates, WIDTH, traces, powers, read_out);
+    read_present();
     for (int k = 0; k < RATES; k++) {
         double left = pow((double)rates.values[k], 6);
         cr_expect_float_eq(read_out[k * WIDTH], left, 3e-3, "rate %d", k);
     }
+}
+
+Test(trace, many_steps_at_once_read_and_write_the_same_bits_as_one_by_one)
+{
+    enum { STEPS = 9, STRIDE = WIDTH + 2 };
+    float rows[STEPS * STRIDE];
+    for (int i = 0; i < STEPS * STRIDE; i++) {
+        rows[i] = (float)sin(i);
+    }
+    write_constant(0.3f, 2);
+    float together[RATES * WIDTH], at_once[RATES * STEPS * WIDTH];
+    memcpy(together, traces, sizeof traces);
+    const struct chirr_trace_inputs all = {rows, STRIDE, STEPS};
+    chirr_trace_scan(&rates, chirr_kernels_best(), WIDTH, together, powers, &all, at_once);
+    for (int t = 0; t < STEPS; t++) {
+        float one[RATES * WIDTH];
+        const struct chirr_trace_inputs step = {rows + t * STRIDE, STRIDE, 1};
+        chirr_trace_scan(&rates, chirr_kernels_best(), WIDTH, traces, powers, &step, one);
+        chirr_trace_advance(&rates, powers);
+        for (int k = 0; k < RATES; k++) {
+            cr_expect_eq(
+                memcmp(one + k * WIDTH, at_once + (k * STEPS + t) * WIDTH, WIDTH * sizeof(float)),
+                0, "rate %d, step %d", k, t);
+        }
+    }
+    cr_expect_eq(memcmp(together, traces, sizeof traces), 0);
 }
