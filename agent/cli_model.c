@@ -138,6 +138,10 @@ const char *chirr_cli_model_sense_kind(enum chirr_sense_kind kind)
         return "vector";
     case CHIRR_SENSE_OUTCOME:
         return "outcome";
+    case CHIRR_SENSE_AUDIO:
+        return "audio";
+    case CHIRR_SENSE_IMAGE:
+        return "image";
     }
     return "unknown";
 }

@@ -14,7 +14,7 @@
 
 struct export
 {
-    const struct chirr_model *model;
+    struct chirr_model *model;
     bool averaged;
     FILE *file;
     float *values;  /* of the largest tensor */
@@ -139,7 +139,7 @@ static int write_file(struct export *export, const char *path, enum chirr_export
     return failure;
 }
 
-enum chirr_err chirr_export_write(const struct chirr_model *model, const char *path,
+enum chirr_err chirr_export_write(struct chirr_model *model, const char *path,
                                   enum chirr_export_format format, bool averaged, uint64_t *bytes,
                                   struct chirr_error *error)
 {

@@ -16,7 +16,7 @@ enum chirr_export_format {
 
 /* `bytes` is the size of the file. CHIRR_ERR_IO, CHIRR_ERR_NOMEM: nothing is left at `path` that
  * was not there. */
-CHIRR_NODISCARD enum chirr_err chirr_export_write(const struct chirr_model *model, const char *path,
+CHIRR_NODISCARD enum chirr_err chirr_export_write(struct chirr_model *model, const char *path,
                                                   enum chirr_export_format format, bool averaged,
                                                   uint64_t *bytes, struct chirr_error *error);
 

@@ -74,35 +74,45 @@ static void walk_trunk(struct walk *walk, const struct chirr_layout *l)
         struct place place;
     } parts[] = {
         {"gain_final", {l->gain_final, d, 0}},
-        {"embedding", {l->embedding, CHIRR_BYTE_SYMBOLS, d}},
-        {"head", {l->head, d, CHIRR_BYTE_VALUES}},
-        {"head_bias", {l->head_bias, CHIRR_BYTE_VALUES, 0}},
+        {"embedding", {l->bytes.embedding, CHIRR_BYTE_SYMBOLS, d}},
+        {"head", {l->bytes.head, d, CHIRR_BYTE_VALUES}},
+        {"head_bias", {l->bytes.head_bias, CHIRR_BYTE_VALUES, 0}},
     };
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
         if (meet(walk, &parts[i].place)) {
             strcpy(walk->found->name, parts[i].name);
         }
     }
+    for (uint32_t layer = 0; layer < l->layers && l->selects; layer++) {
+        size_t size = d * l->partitions;
+        if (meet(walk, &(struct place){l->selector + layer * size, d, l->partitions})) {
+            snprintf(walk->found->name, sizeof walk->found->name, "layers.%u.selector", layer);
+        }
+    }
 }
 
 static void walk_sense(struct walk *walk, const struct chirr_layout *l, uint32_t index,
-                       const char *sense)
+                       const struct chirr_model_sense *sense)
 {
     const struct chirr_layout_sense *s = &l->senses[index];
     size_t d = l->width;
+    bool own_codec = sense->kind == CHIRR_SENSE_AUDIO || sense->kind == CHIRR_SENSE_IMAGE;
     const struct {
         const char *name;
         struct place place;
     } parts[] = {
         {"encoder", {s->encoder, s->inputs, d}},
-        {"encoder_bias", {s->encoder_bias, s->inputs > 0 ? d : 0, 0}},
+        {"tag", {s->tag, d, 0}},
         {"head", {s->head, s->outputs > 0 ? d : 0, s->outputs}},
         {"head_bias", {s->head_bias, s->outputs, 0}},
-        {"persistence", {s->persistence, s->end - s->persistence, 0}},
+        {"persistence", {s->persistence, s->outputs / 2, 0}},
+        {"embedding", {s->codec.embedding, own_codec ? CHIRR_BYTE_SYMBOLS : 0, d}},
+        {"head", {s->codec.head, own_codec ? d : 0, CHIRR_BYTE_VALUES}},
+        {"head_bias", {s->codec.head_bias, own_codec ? CHIRR_BYTE_VALUES : 0, 0}},
     };
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
         if (meet(walk, &parts[i].place)) {
-            snprintf(walk->found->name, sizeof walk->found->name, "senses.%s.%s", sense,
+            snprintf(walk->found->name, sizeof walk->found->name, "senses.%s.%s", sense->name,
                      parts[i].name);
         }
     }
@@ -118,7 +128,7 @@ static void walk_all(struct walk *walk, const struct chirr_model *model)
     }
     walk_trunk(walk, l);
     for (uint32_t i = 0; i < model->config.sense_count; i++) {
-        walk_sense(walk, l, i, model->config.senses[i].name);
+        walk_sense(walk, l, i, &model->config.senses[i]);
     }
 }
 
@@ -137,15 +147,13 @@ bool chirr_tensor_describe(const struct chirr_model *model, size_t index,
     return index < walk.passed;
 }
 
-void chirr_tensor_read(const struct chirr_model *model, const struct chirr_tensor *tensor,
-                       bool averaged, float *values)
+void chirr_tensor_read(struct chirr_model *model, const struct chirr_tensor *tensor, bool averaged,
+                       float *values)
 {
     CHIRR_ASSERT(tensor->offset + tensor->count <= model->body.layout.total);
     const chirr_real *own = averaged ? model->average : model->own;
+    chirr_model_settle(model);
     for (size_t i = 0; i < tensor->count; i++) {
-        size_t at = tensor->offset + i;
-        /* in the order of model/internal.h, so that these are the very bits that are computed with
-         */
-        values[i] = (float)((model->genesis[at] + own[at]) + model->foreign[at]);
+        values[i] = (float)(model->base[tensor->offset + i] + own[tensor->offset + i]);
     }
 }

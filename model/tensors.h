@@ -3,7 +3,7 @@
  * Names are "layers.0.partition.3.history", "layers.0.gain_mlp", "embedding",
  * "senses.load.encoder"; partitions keep the number that they have in the whole model, whatever is
  * hosted. Order and shapes are those of model/layout.h; every parameter belongs to exactly one
- * tensor. Thread-safe among readers. */
+ * tensor. Not thread-safe. */
 #ifndef CHIRR_MODEL_TENSORS_H
 #define CHIRR_MODEL_TENSORS_H
 
@@ -28,7 +28,7 @@ bool chirr_tensor_describe(const struct chirr_model *model, size_t index,
 
 /* The live weights, or their slow average, as the model reads them: what others changed included.
  */
-void chirr_tensor_read(const struct chirr_model *model, const struct chirr_tensor *tensor,
-                       bool averaged, float *values /* [tensor->count] */);
+void chirr_tensor_read(struct chirr_model *model, const struct chirr_tensor *tensor, bool averaged,
+                       float *values /* [tensor->count] */);
 
 #endif
