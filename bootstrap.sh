@@ -14,7 +14,7 @@ root=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 # To build and test; and for the jobs of the demo: a compiler, xz, sort and sha256sum.
 packages="meson ninja-build gcc libc6-dev pkg-config libzmq3-dev libprotobuf-c-dev
 protobuf-c-compiler libyaml-dev libsodium-dev libsqlite3-dev libcriterion-dev libjansson-dev
-xz-utils coreutils"
+libsndfile1-dev libpng-dev xz-utils coreutils"
 
 say() {
     printf '==> %s\n' "$*"
@@ -60,7 +60,7 @@ check_tools() {
     for tool in meson ninja cc pkg-config protoc-c xz sort sha256sum; do
         command -v "$tool" >/dev/null 2>&1 || missing="$missing $tool"
     done
-    for library in libzmq libprotobuf-c yaml-0.1 libsodium sqlite3 jansson criterion; do
+    for library in libzmq libprotobuf-c yaml-0.1 libsodium sqlite3 jansson sndfile libpng criterion; do
         pkg-config --exists "$library" 2>/dev/null || missing="$missing $library"
     done
     [ -z "$missing" ] || fail "this system has no apt-get; please install, then call again:

@@ -157,12 +157,46 @@ static bool settle_globs(char from[CHIRR_SOURCE_BYTES_MAX], const char *director
 
 /* ---- Senses -------------------------------------------------------------------------------- */
 
+/* Each figure belongs to some kinds of sources alone. */
+static enum chirr_err check_sense_figures(const struct chirr_yaml *yaml, const char *path,
+                                          const struct chirr_sense_config *sense,
+                                          struct chirr_error *error)
+{
+    bool vector = chirr_source_width(sense->source) > 0;
+    bool image = sense->source == CHIRR_SOURCE_IMAGE;
+    bool held_out = sense->source == CHIRR_SOURCE_FILE || sense->source == CHIRR_SOURCE_AUDIO;
+    const struct {
+        const char *key, *expected;
+        bool fits;
+        uint64_t value;
+    } rules[] = {
+        {"rate", "a rate for senses of bytes alone (vectors have: every)", !vector,
+         sense->rate_bytes_per_s},
+        {"every", "an interval for senses of vectors alone (bytes have: rate)", vector,
+         sense->interval_ms},
+        {"held_out", "a part held out of texts and recordings in files alone", held_out,
+         sense->skip_bytes_per_mille},
+        {"width", "a width for pictures alone", image, sense->width},
+        {"channels", "channels for pictures alone", image, sense->channels},
+        {"width", "the width in pixels of the pictures to learn from", !image || sense->width > 0,
+         1},
+        {"channels", "1 (grey) or 3 (colour)", sense->channels != 2, 1},
+    };
+    for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++) {
+        char key[96];
+        snprintf(key, sizeof key, "%s.%s", path, rules[i].key);
+        if (!rules[i].fits && rules[i].value != 0) {
+            return chirr_yaml_reject(yaml, key, error, rules[i].expected, NULL);
+        }
+    }
+    return CHIRR_OK;
+}
+
 static enum chirr_err check_sense(const struct chirr_yaml *yaml, const char *path,
                                   const struct chirr_config_senses *senses, uint32_t index,
                                   struct chirr_error *error)
 {
     const struct chirr_sense_config *sense = &senses->senses[index];
-    bool vector = chirr_source_width(sense->source) > 0;
     char key[96];
     snprintf(key, sizeof key, "%s.name", path);
     if (strcmp(sense->name, "outcome") == 0) {
@@ -178,24 +212,7 @@ static enum chirr_err check_sense(const struct chirr_yaml *yaml, const char *pat
             return chirr_yaml_reject(yaml, key, error, "one sense at most that reads stdin:", NULL);
         }
     }
-    const struct {
-        const char *key, *expected;
-        bool fits;
-    } rules[] = {
-        {"rate", "a rate for senses of bytes alone (vectors have: every)", !vector},
-        {"every", "an interval for senses of vectors alone (bytes have: rate)", vector},
-        {"held_out", "a part held out of files alone", sense->source == CHIRR_SOURCE_FILE},
-    };
-    for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++) {
-        snprintf(key, sizeof key, "%s.%s", path, rules[i].key);
-        bool zero = (i == 0 && sense->rate_bytes_per_s == 0) ||
-                    (i == 2 && sense->skip_bytes_per_mille == 0) ||
-                    (i == 1 && sense->interval_ms == 0);
-        if (!rules[i].fits && !zero && chirr_yaml_has(yaml, key)) {
-            return chirr_yaml_reject(yaml, key, error, rules[i].expected, NULL);
-        }
-    }
-    return CHIRR_OK;
+    return check_sense_figures(yaml, path, sense, error);
 }
 
 enum chirr_err chirr_config_settle_senses(const struct chirr_yaml *yaml, const char *path,
@@ -209,7 +226,7 @@ enum chirr_err chirr_config_settle_senses(const struct chirr_yaml *yaml, const c
         if (err != CHIRR_OK) {
             return err;
         }
-        if (senses.senses[i].source == CHIRR_SOURCE_FILE &&
+        if (chirr_source_reads_files(senses.senses[i].source) &&
             !settle_globs(senses.senses[i].from, directory)) {
             strcat(at, ".from");
             return chirr_yaml_reject(yaml, at, error,

@@ -13,6 +13,7 @@
 #define CHIRR_PATH_BYTES_MAX 512
 #define CHIRR_SOURCE_BYTES_MAX 1024
 #define CHIRR_CONFIG_SENSES_MAX (CHIRR_MODEL_SENSES_MAX - 1) /* the outcome sense takes one */
+#define CHIRR_SENSE_WIDTH_MAX 4096                           /* pixels of a picture's row */
 #define CHIRR_FLEET_AGENTS_MAX 64
 #define CHIRR_FLEET_DEVICES_MAX 16
 #define CHIRR_WORKLOAD_KINDS_MAX 16
@@ -24,6 +25,8 @@ enum chirr_source_kind {
     CHIRR_SOURCE_EXEC,  /* exec:COMMAND: what it prints */
     CHIRR_SOURCE_PROC,  /* proc: load, memory, disk and network rates of this machine, a vector */
     CHIRR_SOURCE_FEED,  /* feed: bytes that an embedding program hands over (agent/agent.h) */
+    CHIRR_SOURCE_AUDIO, /* audio:GLOB[ GLOB…]: recordings, as file: */
+    CHIRR_SOURCE_IMAGE, /* image:GLOB[ GLOB…]: pictures of one width, as file: */
 };
 
 struct chirr_sense_config {
@@ -33,6 +36,8 @@ struct chirr_sense_config {
     uint32_t rate_bytes_per_s;         /* byte senses; 0: as fast as it learns */
     uint32_t interval_ms;              /* vector senses */
     uint64_t skip_bytes_per_mille; /* of every file, the last so many ‰ are kept unseen: held out */
+    uint32_t width;                /* pictures: pixels of a row */
+    uint32_t channels;             /* pictures: bytes of a pixel, 1 grey, 3 colour; 0: 1 */
 };
 
 struct chirr_agent_config {

@@ -6,20 +6,24 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/sense.h"
+
 #define AGENT(member) CHIRR_YAML_AT(struct chirr_agent_config, member)
 #define DAY_MS 86400000
 
 /* ---- Texts that are taken apart ------------------------------------------------------------ */
 
 static const char *const schemes[] = {
-    [CHIRR_SOURCE_FILE] = "file:", [CHIRR_SOURCE_STDIN] = "stdin:", [CHIRR_SOURCE_EXEC] = "exec:",
-    [CHIRR_SOURCE_PROC] = "proc:", [CHIRR_SOURCE_FEED] = "feed:",
+    [CHIRR_SOURCE_FILE] = "file:",   [CHIRR_SOURCE_STDIN] = "stdin:",
+    [CHIRR_SOURCE_EXEC] = "exec:",   [CHIRR_SOURCE_PROC] = "proc:",
+    [CHIRR_SOURCE_FEED] = "feed:",   [CHIRR_SOURCE_AUDIO] = "audio:",
+    [CHIRR_SOURCE_IMAGE] = "image:",
 };
 #define SCHEME_COUNT (sizeof schemes / sizeof schemes[0])
 
 static bool takes_argument(enum chirr_source_kind kind)
 {
-    return kind == CHIRR_SOURCE_FILE || kind == CHIRR_SOURCE_EXEC;
+    return chirr_source_reads_files(kind) || kind == CHIRR_SOURCE_EXEC;
 }
 
 static const char *parse_source(const char *text, void *at)
@@ -42,7 +46,7 @@ static const char *parse_source(const char *text, void *at)
         strcpy(sense->from, rest);
         return NULL;
     }
-    return "file:GLOB, exec:COMMAND, stdin:, proc: or feed:";
+    return "file:GLOB, audio:GLOB, image:GLOB, exec:COMMAND, stdin:, proc: or feed:";
 }
 
 static void format_source(const void *at, char *text, size_t text_bytes)
@@ -251,6 +255,8 @@ static const struct chirr_yaml_field sense_fields[] = {
     {"rate", CHIRR_YAML_SIZE, SENSE(rate_bytes_per_s), .max = 1 << 30},
     {"every", CHIRR_YAML_DURATION, SENSE(interval_ms), .max = 3600000},
     {"held_out", CHIRR_YAML_PERMILLE, SENSE(skip_bytes_per_mille), .max = 900},
+    {"width", CHIRR_YAML_WHOLE, SENSE(width), .max = CHIRR_SENSE_WIDTH_MAX},
+    {"channels", CHIRR_YAML_WHOLE, SENSE(channels), .max = 3},
     {0}};
 
 const struct chirr_yaml_field chirr_config_sense_element = {

@@ -208,6 +208,11 @@ static void sense_one(struct chirr_learner_thread *thread, uint32_t sense, chirr
         request.bytes = bytes;
         err = chirr_source_poll_bytes(source, now, bytes, sizeof bytes, &count);
     }
+    const char *complaint = chirr_source_complaint(source);
+    if (complaint != NULL) {
+        chirr_log_warning(thread->log, "sense %s: %s", thread->config.senses[sense].name,
+                          complaint);
+    }
     if (err == CHIRR_ERR_NOTFOUND) {
         end_source(thread, sense);
     } else if (err == CHIRR_OK && count > 0) {
@@ -270,6 +275,7 @@ static void report_status(struct chirr_learner_thread *thread, chirr_time_us now
         sum->files_unreadable += one->files_unreadable;
         sum->files_binary += one->files_binary;
         sum->files_empty += one->files_empty;
+        sum->files_misfit += one->files_misfit;
         sum->files_dropped += one->files_dropped;
         sum->restarts += one->restarts;
         sum->errors += one->errors;

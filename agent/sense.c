@@ -1,6 +1,8 @@
 /* What all sources have in common: their rate, and who reads them. */
 #include "agent/sense.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "agent/sense_parts.h"
@@ -56,11 +58,42 @@ chirr_time_us chirr_bucket_deadline(const struct chirr_bucket *bucket)
 
 /* ---- Sources --------------------------------------------------------------------------------- */
 
+bool chirr_source_reads_files(enum chirr_source_kind kind)
+{
+    return kind == CHIRR_SOURCE_FILE || kind == CHIRR_SOURCE_AUDIO || kind == CHIRR_SOURCE_IMAGE;
+}
+
+void chirr_sense_complain(struct chirr_source *source, const char *format, ...)
+{
+    if (source->counters.rounds > 0) {
+        return;
+    }
+    va_list args;
+    va_start(args, format);
+    vsnprintf(source->complaint, sizeof source->complaint, format, args);
+    va_end(args);
+    source->complained = true;
+}
+
+const char *chirr_source_complaint(struct chirr_source *source)
+{
+    bool new = source->complained;
+    source->complained = false;
+    return new ? source->complaint : NULL;
+}
+
+bool chirr_source_begins(const struct chirr_source *source)
+{
+    return source->begun;
+}
+
 static enum chirr_err open_kind(struct chirr_source *source, uint64_t seed,
                                 struct chirr_error *error)
 {
     switch (source->config.source) {
     case CHIRR_SOURCE_FILE:
+    case CHIRR_SOURCE_AUDIO:
+    case CHIRR_SOURCE_IMAGE:
         return chirr_sense_files_open(source, error);
     case CHIRR_SOURCE_STDIN:
     case CHIRR_SOURCE_EXEC:
@@ -97,6 +130,8 @@ void chirr_source_destroy(struct chirr_source *source)
     }
     switch (source->config.source) {
     case CHIRR_SOURCE_FILE:
+    case CHIRR_SOURCE_AUDIO:
+    case CHIRR_SOURCE_IMAGE:
         chirr_sense_files_close(source);
         break;
     case CHIRR_SOURCE_PROC:
@@ -125,7 +160,7 @@ enum chirr_err chirr_source_poll_bytes(struct chirr_source *source, chirr_time_u
         return CHIRR_ERR_NOTFOUND;
     }
     size_t allowed = chirr_bucket_allow(&source->bucket, now, capacity);
-    enum chirr_err err = source->config.source == CHIRR_SOURCE_FILE
+    enum chirr_err err = chirr_source_reads_files(source->config.source)
                              ? chirr_sense_files_read(source, now, buffer, allowed, count)
                              : chirr_sense_command_read(source, now, buffer, allowed, count);
     chirr_bucket_take(&source->bucket, *count);
@@ -157,6 +192,8 @@ chirr_time_us chirr_source_deadline(const struct chirr_source *source)
     chirr_time_us paced_at = chirr_bucket_deadline(&source->bucket);
     switch (source->config.source) {
     case CHIRR_SOURCE_FILE:
+    case CHIRR_SOURCE_AUDIO:
+    case CHIRR_SOURCE_IMAGE:
         return later(paced_at, source->files.retry_at);
     case CHIRR_SOURCE_PROC:
         return source->proc.next_at;

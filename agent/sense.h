@@ -1,12 +1,15 @@
-/* Where a sense's input comes from: files, standard input, a command, this machine's own load.
+/* Where a sense's input comes from: texts, recordings and pictures in files, standard input, a
+ * command, this machine's own load.
  *
  * A source is polled and never blocks: it hands out what is there and what its rate allows, and
- * says when (deadline) or on what (fd) to ask again. Byte sources (file, stdin, exec) are read with
+ * says when (deadline) or on what (fd) to ask again. Byte sources (all but proc) are read with
  * `_poll_bytes`, vector sources (proc) with `_poll_vector`. Time comes in as `now`; nothing here
  * reads a clock. One thread polls a source; a command is started by that thread, at the first poll,
  * and ended with its process group at destroy.
  *
  * Files: globs, and after a "|" those to take when none before it matches a path: "A B | C".
+ * Recordings (WAV, FLAC, OGG: what libsndfile reads) become 8,000 mu-law bytes a second
+ * (model/mulaw.h) of all channels mixed; pictures (PNG) rows of bytes, grey or red, green, blue.
  *
  * Rate: a token bucket that fills at rate_bytes_per_s and holds a quarter second; 0 is unlimited.
  * A command or pipe that offers more is simply read later. */
@@ -26,6 +29,8 @@ struct chirr_source *chirr_source_create(const struct chirr_sense_config *config
                                          struct chirr_error *error);
 void chirr_source_destroy(struct chirr_source *source);
 
+/* Whether `from` are globs. */
+bool chirr_source_reads_files(enum chirr_source_kind kind);
 /* Whether a source of this kind gives vectors, and how wide; 0 for bytes. */
 uint32_t chirr_source_width(enum chirr_source_kind kind);
 
@@ -35,6 +40,13 @@ uint32_t chirr_source_width(enum chirr_source_kind kind);
 CHIRR_NODISCARD enum chirr_err chirr_source_poll_bytes(struct chirr_source *source,
                                                        chirr_time_us now, uint8_t *buffer,
                                                        size_t capacity, size_t *count);
+
+/* Whether the bytes polled last are the first ones of a recording or a picture. */
+bool chirr_source_begins(const struct chirr_source *source);
+
+/* What is wrong with a file, by name, told once; NULL: nothing new. Borrowed until the next poll.
+ * Of several only the last is kept: counters tell how many. */
+const char *chirr_source_complaint(struct chirr_source *source);
 
 /* One vector into values[capacity >= width], NaN where a component is unknown; *count is the width,
  * or 0 when none is due. CHIRR_ERR_STATE: gives bytes. */
@@ -64,6 +76,7 @@ struct chirr_source_counters {
     uint64_t files_unreadable; /* skipped: cannot be opened or read */
     uint64_t files_binary;     /* skipped: hold a NUL in the first 4 KiB */
     uint64_t files_empty;      /* skipped: nothing to deliver */
+    uint64_t files_misfit;     /* skipped: pictures of another width, or larger than can be */
     uint64_t files_dropped;    /* beyond CHIRR_SENSE_FILES_MAX */
     uint64_t restarts;         /* of the command */
     uint64_t missing;          /* components that were NaN */

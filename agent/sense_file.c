@@ -1,4 +1,4 @@
-/* file: text files one after another, for ever; and what of them is held out. */
+/* Files one after another, for ever; texts among them; and what of those is held out. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -58,6 +58,7 @@ static enum chirr_err match_files(const struct chirr_sense_config *config,
                                   struct chirr_sense_files *files,
                                   struct chirr_source_counters *counters, struct chirr_error *error)
 {
+    const char *scheme = files->decoder->scheme;
     char patterns[CHIRR_SOURCE_BYTES_MAX];
     char *rest = NULL;
     int flags = GLOB_TILDE;
@@ -72,7 +73,8 @@ static enum chirr_err match_files(const struct chirr_sense_config *config,
             continue;
         }
         if (glob(pattern, flags, NULL, &files->globs) == GLOB_NOSPACE) {
-            return chirr_error_set(error, CHIRR_ERR_NOMEM, "file:%.300s: too many files", pattern);
+            return chirr_error_set(error, CHIRR_ERR_NOMEM, "%s%.300s: too many files", scheme,
+                                   pattern);
         }
         flags |= GLOB_APPEND;
     }
@@ -81,136 +83,199 @@ static enum chirr_err match_files(const struct chirr_sense_config *config,
     }
     if (files->count == 0) {
         return chirr_error_set(error, CHIRR_ERR_NOTFOUND,
-                               "file:%.300s: no file matches; check the path", config->from);
+                               "%s%.300s: no file matches; check the path", scheme, config->from);
     }
     return CHIRR_OK;
 }
 
-/* ---- One file -------------------------------------------------------------------------------- */
+/* ---- Texts ----------------------------------------------------------------------------------- */
 
-/* Its size, and a descriptor to read it with; -1 and a count of why for what cannot serve. */
-static int open_text(const char *path, uint64_t *bytes, struct chirr_source_counters *counters)
+/* It may have become something else since it was matched. */
+static int open_regular(const char *path)
+{
+    struct stat status;
+    int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    if (fd >= 0 && (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode))) {
+        close(fd);
+        errno = EINVAL;
+        return -1;
+    }
+    return fd;
+}
+
+enum text_fault { TEXT_GOOD, TEXT_UNREADABLE, TEXT_EMPTY, TEXT_BINARY };
+
+static enum text_fault examine_text(int fd, uint64_t *bytes)
 {
     char probe[PROBE_BYTES];
     struct stat status;
-    /* It may have become something else since it was matched. */
-    int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-    ssize_t probed = -1;
-    if (fd >= 0 && fstat(fd, &status) == 0 && S_ISREG(status.st_mode)) {
-        probed = pread(fd, probe, sizeof probe, 0);
+    ssize_t probed = fstat(fd, &status) == 0 ? pread(fd, probe, sizeof probe, 0) : -1;
+    if (probed <= 0) {
+        return probed < 0 ? TEXT_UNREADABLE : TEXT_EMPTY;
     }
-    if (probed > 0 && memchr(probe, '\0', (size_t)probed) == NULL) {
-        *bytes = (uint64_t)status.st_size;
-        return fd;
-    }
-    counters->files_unreadable += probed < 0;
-    counters->files_empty += probed == 0;
-    counters->files_binary += probed > 0;
-    if (fd >= 0) {
-        close(fd);
-    }
-    return -1;
+    *bytes = (uint64_t)status.st_size;
+    return memchr(probe, '\0', (size_t)probed) == NULL ? TEXT_GOOD : TEXT_BINARY;
 }
 
-static uint64_t held_out_bytes(const struct chirr_sense_config *config, uint64_t bytes)
+static bool open_text(struct chirr_source *source, int fd, const char *path)
+{
+    struct chirr_source_counters *counters = &source->counters;
+    uint64_t bytes = 0;
+    enum text_fault fault = examine_text(fd, &bytes);
+    source->files.text.fd = fd;
+    source->files.text.remaining = chirr_sense_learned_part(&source->config, bytes);
+    if (fault == TEXT_GOOD && source->files.text.remaining > 0) {
+        return true;
+    }
+    counters->files_unreadable += fault == TEXT_UNREADABLE;
+    counters->files_binary += fault == TEXT_BINARY;
+    counters->files_empty += fault == TEXT_EMPTY || fault == TEXT_GOOD;
+    if (fault == TEXT_UNREADABLE) {
+        chirr_sense_complain(source, "%.300s: cannot be read", path);
+    }
+    close(fd);
+    return false;
+}
+
+static size_t read_text(struct chirr_source *source, uint8_t *buffer, size_t capacity, bool *ended)
+{
+    struct chirr_sense_files *files = &source->files;
+    size_t wanted = files->text.remaining < capacity ? (size_t)files->text.remaining : capacity;
+    ssize_t bytes = read(files->text.fd, buffer, wanted);
+    source->counters.files_unreadable += bytes < 0;
+    if (bytes > 0) {
+        files->text.remaining -= (uint64_t)bytes;
+    }
+    *ended = bytes <= 0 || files->text.remaining == 0;
+    return bytes > 0 ? (size_t)bytes : 0;
+}
+
+static void close_text(struct chirr_source *source)
+{
+    close(source->files.text.fd);
+}
+
+const struct chirr_decoder chirr_decoder_text = {
+    .scheme = "file:",
+    .wanted = "a readable text",
+    .open = open_text,
+    .read = read_text,
+    .close = close_text,
+};
+
+/* ---- One file after another ------------------------------------------------------------------ */
+
+uint64_t chirr_sense_learned_part(const struct chirr_sense_config *config, uint64_t units)
 {
     /* In this order, so that the size of no file overflows it. */
-    return bytes / 1000 * config->skip_bytes_per_mille +
-           bytes % 1000 * config->skip_bytes_per_mille / 1000;
-}
-
-static void finish_file(struct chirr_source *source)
-{
-    close(source->files.fd);
-    source->files.fd = -1;
-    source->counters.files++;
+    return units - (units / 1000 * config->skip_bytes_per_mille +
+                    units % 1000 * config->skip_bytes_per_mille / 1000);
 }
 
 /* Tries each file once at most. */
 static bool open_next(struct chirr_source *source)
 {
     struct chirr_sense_files *files = &source->files;
-    for (size_t tried = 0; tried < files->count; tried++) {
-        uint64_t bytes;
+    for (size_t tried = 0; tried < files->count && !files->open; tried++) {
+        const char *path = files->paths[files->next];
         source->counters.rounds += files->next == 0 && source->counters.files > 0;
-        files->fd = open_text(files->paths[files->next], &bytes, &source->counters);
         files->next = (files->next + 1) % files->count;
-        if (files->fd < 0) {
-            continue;
+        int fd = open_regular(path);
+        if (fd < 0) {
+            source->counters.files_unreadable++;
+            chirr_sense_complain(source, "%.300s: %s", path, strerror(errno));
+        } else {
+            files->open = files->decoder->open(source, fd, path);
+            files->fresh = true;
         }
-        files->remaining = bytes - held_out_bytes(&source->config, bytes);
-        if (files->remaining > 0) {
-            return true;
-        }
-        source->counters.files_empty++;
-        close(files->fd);
-        files->fd = -1;
     }
-    return false;
+    return files->open;
 }
 
-/* ---- The source ------------------------------------------------------------------------------ */
+static const struct chirr_decoder *decoder_of(enum chirr_source_kind kind)
+{
+    switch (kind) {
+    case CHIRR_SOURCE_AUDIO:
+        return &chirr_decoder_audio;
+    case CHIRR_SOURCE_IMAGE:
+        return &chirr_decoder_image;
+    default:
+        return &chirr_decoder_text;
+    }
+}
 
 enum chirr_err chirr_sense_files_open(struct chirr_source *source, struct chirr_error *error)
 {
-    source->files.fd = -1;
+    struct chirr_sense_files *files = &source->files;
+    files->decoder = decoder_of(source->config.source);
     if (source->config.skip_bytes_per_mille > 1000) {
         return chirr_error_set(error, CHIRR_ERR_CONFIG, "sense %s: holds out %llu of 1,000 bytes",
                                source->config.name,
                                (unsigned long long)source->config.skip_bytes_per_mille);
     }
-    enum chirr_err err = match_files(&source->config, &source->files, &source->counters, error);
+    enum chirr_err err = match_files(&source->config, files, &source->counters, error);
     if (err == CHIRR_OK && !open_next(source)) {
-        err = chirr_error_set(error, CHIRR_ERR_NOTFOUND,
-                              "file:%.300s: %zu files match, none is a readable text",
-                              source->config.from, source->files.count);
+        err = chirr_error_set(
+            error, CHIRR_ERR_NOTFOUND, "%s%.200s: %zu files match, none is %s%s%.200s",
+            files->decoder->scheme, source->config.from, files->count, files->decoder->wanted,
+            source->complained ? "; " : "", source->complaint);
     }
     if (err != CHIRR_OK) {
-        globfree(&source->files.globs);
+        globfree(&files->globs);
     }
     return err;
 }
 
+static void close_file(struct chirr_source *source)
+{
+    source->files.decoder->close(source);
+    source->files.open = false;
+}
+
 void chirr_sense_files_close(struct chirr_source *source)
 {
-    if (source->files.fd >= 0) {
-        close(source->files.fd);
+    if (source->files.open) {
+        close_file(source);
     }
     globfree(&source->files.globs);
 }
 
 /* What one read gives; the file is finished at its end or when it cannot be read on. */
-static size_t read_some(struct chirr_source *source, uint8_t *buffer, size_t capacity)
+static size_t read_some(struct chirr_source *source, uint8_t *buffer, size_t capacity, bool *ended)
 {
+    *ended = false;
     struct chirr_sense_files *files = &source->files;
-    size_t wanted = files->remaining < capacity ? (size_t)files->remaining : capacity;
-    ssize_t bytes = read(files->fd, buffer, wanted);
-    source->counters.files_unreadable += bytes < 0;
-    if (bytes > 0) {
-        files->remaining -= (uint64_t)bytes;
+    size_t bytes = files->decoder->read(source, buffer, capacity, ended);
+    source->begun = source->begun || (files->decoder->items && files->fresh && bytes > 0);
+    files->fresh = files->fresh && bytes == 0;
+    if (*ended) {
+        close_file(source);
+        source->counters.files++;
     }
-    if (bytes <= 0 || files->remaining == 0) {
-        finish_file(source);
-    }
-    return bytes > 0 ? (size_t)bytes : 0;
+    return bytes;
 }
 
 enum chirr_err chirr_sense_files_read(struct chirr_source *source, chirr_time_us now,
                                       uint8_t *buffer, size_t capacity, size_t *count)
 {
     struct chirr_sense_files *files = &source->files;
+    bool ended = false;
+    source->begun = false;
     if (now < files->retry_at) {
         return CHIRR_OK;
     }
     for (int opened = 0; *count < capacity && opened < FILES_A_POLL;) {
-        if (files->fd < 0) {
+        if (!files->open) {
             opened++;
             if (!open_next(source)) {
                 files->retry_at = now + CHIRR_SENSE_RETRY_US;
                 return *count > 0 ? CHIRR_OK : CHIRR_ERR_IO;
             }
         }
-        *count += read_some(source, buffer + *count, capacity - *count);
+        *count += read_some(source, buffer + *count, capacity - *count, &ended);
+        if (ended && files->decoder->items && *count > 0) {
+            break;
+        }
     }
     return CHIRR_OK;
 }
@@ -220,13 +285,15 @@ enum chirr_err chirr_sense_files_read(struct chirr_source *source, chirr_time_us
 static size_t read_held_out(const struct chirr_sense_config *config, const char *path,
                             uint8_t *buffer, size_t capacity)
 {
-    struct chirr_source_counters ignored = {0};
-    uint64_t bytes;
-    int fd = open_text(path, &bytes, &ignored);
-    if (fd < 0) {
+    uint64_t bytes = 0;
+    int fd = open_regular(path);
+    if (fd < 0 || examine_text(fd, &bytes) != TEXT_GOOD) {
+        if (fd >= 0) {
+            close(fd);
+        }
         return 0;
     }
-    uint64_t held_out = held_out_bytes(config, bytes);
+    uint64_t held_out = bytes - chirr_sense_learned_part(config, bytes);
     size_t wanted = held_out < capacity ? (size_t)held_out : capacity;
     ssize_t got = pread(fd, buffer, wanted, (off_t)(bytes - held_out));
     close(fd);
@@ -257,7 +324,7 @@ enum chirr_err chirr_source_held_out(const struct chirr_sense_config *config, ui
         return chirr_error_set(error, CHIRR_ERR_STATE, "sense %s: only files hold something out",
                                config->name);
     }
-    struct chirr_sense_files files = {0};
+    struct chirr_sense_files files = {.decoder = &chirr_decoder_text};
     struct chirr_source_counters ignored = {0};
     enum chirr_err err = match_files(config, &files, &ignored, error);
     if (err == CHIRR_OK) {

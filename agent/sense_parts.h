@@ -9,6 +9,25 @@
 #include "base/random.h"
 
 #define CHIRR_SENSE_RETRY_US (CHIRR_US_PER_S)
+#define CHIRR_SENSE_COMPLAINT_BYTES 512
+
+struct chirr_source;
+
+/* How one file becomes bytes. */
+struct chirr_decoder {
+    const char *scheme; /* "file:", for words */
+    const char *wanted; /* "a readable text", likewise */
+    bool items;         /* each file is one, and no read goes from one into the next */
+    /* `fd` is a regular file, and the decoder's from here on, whatever comes of it. False, counted
+     * and told: it cannot serve. */
+    bool (*open)(struct chirr_source *source, int fd, const char *path);
+    /* At most `capacity` bytes. `*ended`: there are no more, or it cannot be read on, counted. */
+    size_t (*read)(struct chirr_source *source, uint8_t *buffer, size_t capacity, bool *ended);
+    void (*close)(struct chirr_source *source);
+};
+extern const struct chirr_decoder chirr_decoder_text;
+extern const struct chirr_decoder chirr_decoder_audio;
+extern const struct chirr_decoder chirr_decoder_image;
 
 /* Fills at `rate` and holds a quarter second; counts in bytes · µs, so nothing is rounded away. */
 struct chirr_bucket {
@@ -28,10 +47,19 @@ struct chirr_sense_files {
     glob_t globs;
     char **paths; /* sorted, regular files, each once; borrowed from `globs` */
     size_t count;
-    size_t next;        /* the file after the open one */
-    int fd;             /* -1: none is open */
-    uint64_t remaining; /* bytes of the open one still to deliver */
+    size_t next; /* the file after the open one */
+    const struct chirr_decoder *decoder;
+    bool open;
+    bool fresh; /* nothing of the open one was delivered yet */
     chirr_time_us retry_at;
+    union { /* the decoder's, of the open one */
+        struct {
+            int fd;
+            uint64_t remaining; /* bytes still to deliver */
+        } text;
+        struct chirr_sense_audio *audio;
+        struct chirr_sense_image *image;
+    };
 };
 
 struct chirr_sense_command {
@@ -61,6 +89,9 @@ struct chirr_source {
     struct chirr_bucket bucket;
     struct chirr_source_counters counters;
     bool ended;
+    bool begun;      /* what was polled last begins an item */
+    bool complained; /* `complaint` was not told yet */
+    char complaint[CHIRR_SENSE_COMPLAINT_BYTES];
     union {
         struct chirr_sense_files files;
         struct chirr_sense_command command;
@@ -72,6 +103,11 @@ enum chirr_err chirr_sense_files_open(struct chirr_source *source, struct chirr_
 void chirr_sense_files_close(struct chirr_source *source);
 enum chirr_err chirr_sense_files_read(struct chirr_source *source, chirr_time_us now,
                                       uint8_t *buffer, size_t capacity, size_t *count);
+
+/* Of `units` at the start of a file, what is learned: the rest is held out. */
+uint64_t chirr_sense_learned_part(const struct chirr_sense_config *config, uint64_t units);
+/* Keeps words for people, the last ones, while every file is met for the first time. */
+void chirr_sense_complain(struct chirr_source *source, const char *format, ...) CHIRR_PRINTF(2, 3);
 
 enum chirr_err chirr_sense_command_open(struct chirr_source *source, uint64_t seed,
                                         struct chirr_error *error);

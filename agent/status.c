@@ -197,6 +197,7 @@ static json_t *about_drops(const struct chirr_agent *agent)
         {"executor_output_bytes", executor->discarded_bytes},
         {"sense_files_unreadable", senses->files_unreadable},
         {"sense_files_binary", senses->files_binary},
+        {"sense_files_misfit", senses->files_misfit},
         {"sense_files_over_limit", senses->files_dropped},
         {"sense_restarts", senses->restarts},
     };

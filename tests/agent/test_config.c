@@ -422,13 +422,16 @@ static const struct mistake agent_mistakes[] = {
      "f.yaml:4: membership.probe_every: expected at least 1001ms (more than "
      "membership.probe_timeout), got 1000ms"},
     {A "senses:\n  - {name: t, from: \"ftp:x\"}\n",
-     "f.yaml:4: senses[0].from: expected file:GLOB, exec:COMMAND, stdin:, proc: or feed:, got "
+     "f.yaml:4: senses[0].from: expected file:GLOB, audio:GLOB, image:GLOB, exec:COMMAND, "
+     "stdin:, proc: or feed:, got "
      "\"ftp:x\""},
     {A "senses:\n  - {name: t, from: \"file: \"}\n",
-     "f.yaml:4: senses[0].from: expected file:GLOB, exec:COMMAND, stdin:, proc: or feed:, got "
+     "f.yaml:4: senses[0].from: expected file:GLOB, audio:GLOB, image:GLOB, exec:COMMAND, "
+     "stdin:, proc: or feed:, got "
      "\"file: \""},
     {A "senses:\n  - {name: t, from: \"proc:x\"}\n",
-     "f.yaml:4: senses[0].from: expected file:GLOB, exec:COMMAND, stdin:, proc: or feed:, got "
+     "f.yaml:4: senses[0].from: expected file:GLOB, audio:GLOB, image:GLOB, exec:COMMAND, "
+     "stdin:, proc: or feed:, got "
      "\"proc:x\""},
     {A "senses:\n  - from: \"proc:\"\n",
      "f.yaml:4: senses[0].name: expected a name of at most 31 letters, digits, '.', '_' and '-', "
@@ -447,7 +450,15 @@ static const struct mistake agent_mistakes[] = {
      "f.yaml:4: senses[0].every: expected an interval for senses of vectors alone (bytes have: "
      "rate), got \"5s\""},
     {A "senses:\n  - {name: t, from: \"stdin:\", held_out: 0.1}\n",
-     "f.yaml:4: senses[0].held_out: expected a part held out of files alone, got \"0.1\""},
+     "f.yaml:4: senses[0].held_out: expected a part held out of texts and recordings in files "
+     "alone, got \"0.1\""},
+    {A "senses:\n  - {name: t, from: \"image:x.png\"}\n",
+     "f.yaml:4: senses[0].width: expected the width in pixels of the pictures to learn from, got "
+     "nothing"},
+    {A "senses:\n  - {name: t, from: \"image:x.png\", width: 8, channels: 2}\n",
+     "f.yaml:4: senses[0].channels: expected 1 (grey) or 3 (colour), got \"2\""},
+    {A "senses:\n  - {name: t, from: \"audio:x.wav\", width: 8}\n",
+     "f.yaml:4: senses[0].width: expected a width for pictures alone, got \"8\""},
     {A "senses: [{name: a, from: \"proc:\"}, {name: b, from: \"proc:\"}, {name: c, from: "
        "\"proc:\"}, {name: d, from: \"proc:\"}, {name: e, from: \"proc:\"}, {name: f, from: "
        "\"proc:\"}, {name: g, from: \"proc:\"}, {name: h, from: \"proc:\"}]\n",
