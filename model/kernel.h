@@ -1,8 +1,11 @@
 /* Arithmetic on arrays: matrix products, norms, gates, softmax, optimizer step.
  *
- * One source, compiled once per vector width (portable, AVX2, AVX-512) and chosen at run time.
- * Every output element is summed in the order of its inner index and nothing is fused, so that
- * every width gives the same bits; sums over an array use a fixed number of partial sums.
+ * One source for all machines (kernel_variant.h), compiled once per variant, which is chosen at run
+ * time. Every output of a product is summed in the order of its inner index, however many rows are
+ * done at once; avx2, avx512 and neon fuse each multiplication with its addition and so give the
+ * same bits, while portable rounds in between and agrees with them within the rounding of a sum.
+ * Nothing else is fused, and sums over an array use a fixed number of partial sums, so that all of
+ * the rest has the same bits in every variant.
  * Arrays may be unaligned and never overlap. Thread-safe: pure functions of their arguments. */
 #ifndef CHIRR_MODEL_KERNEL_H
 #define CHIRR_MODEL_KERNEL_H
@@ -14,11 +17,13 @@
 
 /* Partial sums of a reduction, whatever the width of the vectors. */
 #define CHIRR_KERNEL_SUMS 16
+/* Weights behind the last one that `product_narrow` may read. */
+#define CHIRR_KERNEL_OVERREAD 15
 
 /* y[g][r][j] += Σ_i x[g][r][i] · w[g][i][j] for groups g, rows r, inner i and columns j.
  * The last index of y and w is contiguous; every other index has its stride, in elements. Forward
- * pass, gradient of the weights (x read across its rows) and gradient of the inputs (w transposed
- * first) are all this one product. */
+ * pass and gradient of the weights (x read across its rows) are this one product; the gradient of
+ * the inputs is product_transposed. */
 struct chirr_product {
     size_t groups, rows, inner, columns;
     size_t x_group, x_row, x_inner;
@@ -51,6 +56,19 @@ struct chirr_kernels {
 
     void (*product)(const struct chirr_product *shape, const chirr_real *x, const chirr_real *w,
                     chirr_real *y);
+
+    /* The product with weights rounded by `narrow`, of which only half as many bytes are read. They
+     * are widened again before anything is computed. Up to CHIRR_KERNEL_OVERREAD weights behind
+     * the last are read, too, but not used: the caller makes sure that they are there. */
+    void (*product_narrow)(const struct chirr_product *shape, const chirr_real *x,
+                           const uint16_t *w, chirr_real *y);
+    /* Rounds to bfloat16: the upper half of a float, to nearest, ties to even. */
+    void (*narrow)(size_t count, const chirr_real *wide, uint16_t *narrow);
+
+    /* y[g][r][j] += Σ_i x[g][r][i] · w[g][j][i]: the same with w read across. w's last index is the
+     * inner one, and w_inner its stride from one output to the next. */
+    void (*product_transposed)(const struct chirr_product *shape, const chirr_real *x,
+                               const chirr_real *w, chirr_real *y);
 
     /* out[c][r] = in[r][c]; rows of `in` are contiguous. */
     void (*transpose)(size_t rows, size_t columns, const chirr_real *in, chirr_real *out);
@@ -103,7 +121,7 @@ struct chirr_kernels {
 };
 
 /* The variant with this name, or NULL where this machine or build has it not:
- * "portable", "avx2", "avx512". */
+ * "portable", "avx2", "avx512", "neon". */
 const struct chirr_kernels *chirr_kernels_named(const char *name);
 
 /* The widest that this machine runs. */

@@ -1,4 +1,5 @@
-/* Every vector width against plain loops, to the bit; elementary functions against libm. */
+/* What is done element by element: every variant against the portable one, to the bit, and against
+ * its equations; elementary functions against libm. test_kernel_product.c has the products. */
 #include "model/kernel.h"
 
 #include <criterion/criterion.h>
@@ -13,7 +14,7 @@
 static struct chirr_random random_stream;
 static float x[ROOM], w[ROOM], y[ROOM], expected[ROOM];
 
-static const char *const variants[] = {"portable", "avx2", "avx512"};
+static const char *const variants[] = {"portable", "avx2", "avx512", "neon"};
 #define VARIANTS (sizeof variants / sizeof *variants)
 
 static void fill(float *array, size_t count)
@@ -31,59 +32,6 @@ static void setup(void)
 }
 
 TestSuite(kernel, .init = setup);
-
-static void product_reference(const struct chirr_product *s, const float *xs, const float *ws,
-                              float *ys)
-{
-    for (size_t g = 0; g < s->groups; g++) {
-        for (size_t r = 0; r < s->rows; r++) {
-            for (size_t i = 0; i < s->inner; i++) {
-                for (size_t j = 0; j < s->columns; j++) {
-                    ys[g * s->y_group + r * s->y_row + j] +=
-                        xs[g * s->x_group + r * s->x_row + i * s->x_inner] *
-                        ws[g * s->w_group + i * s->w_inner + j];
-                }
-            }
-        }
-    }
-}
-
-static struct chirr_product random_shape(void)
-{
-    struct chirr_product s = {
-        .groups = 1 + chirr_random_below(&random_stream, 3),
-        .rows = 1 + chirr_random_below(&random_stream, 9),
-        .inner = 1 + chirr_random_below(&random_stream, 20),
-        .columns = 1 + chirr_random_below(&random_stream, 90),
-    };
-    bool turned = chirr_random_below(&random_stream, 2) == 0; /* x read across its rows */
-    s.x_row = turned ? 1 : s.inner;
-    s.x_inner = turned ? s.rows : 1;
-    s.x_group = s.rows * s.inner;
-    s.w_inner = s.columns + chirr_random_below(&random_stream, 5);
-    s.w_group = s.inner * s.w_inner;
-    s.y_row = s.columns + chirr_random_below(&random_stream, 3);
-    s.y_group = s.rows * s.y_row;
-    return s;
-}
-
-Test(kernel, product_equals_plain_loops_bit_by_bit_at_every_width)
-{
-    for (size_t v = 0; v < VARIANTS; v++) {
-        const struct chirr_kernels *kernels = chirr_kernels_named(variants[v]);
-        for (int trial = 0; kernels != NULL && trial < 300; trial++) {
-            struct chirr_product s = random_shape();
-            size_t count = s.groups * s.y_group;
-            memcpy(y, x + 100, count * sizeof *y);
-            memcpy(expected, y, count * sizeof *y);
-            kernels->product(&s, x, w, y);
-            product_reference(&s, x, w, expected);
-            cr_assert_eq(memcmp(y, expected, count * sizeof *y), 0,
-                         "%s, trial %d: %zu groups of [%zu][%zu]·[%zu]", variants[v], trial,
-                         s.groups, s.rows, s.inner, s.columns);
-        }
-    }
-}
 
 #define DESCENT 4099 /* more than a slice, and not whole vectors */
 
@@ -169,7 +117,7 @@ static size_t run_elementwise(const struct chirr_kernels *k, float *out)
     return (size_t)(at - out);
 }
 
-Test(kernel, every_width_gives_the_same_bits)
+Test(kernel, every_variant_gives_the_same_bits)
 {
     memset(expected, 0, sizeof expected);
     memset(y, 0, sizeof y);
@@ -186,7 +134,7 @@ Test(kernel, every_width_gives_the_same_bits)
     }
 }
 
-Test(kernel, add_nibbles_adds_every_four_bit_value_in_its_place_at_every_width)
+Test(kernel, add_nibbles_adds_every_four_bit_value_in_its_place_in_every_variant)
 {
     enum { COUNT = 64 };
     for (size_t v = 0; v < VARIANTS; v++) {
@@ -231,6 +179,45 @@ Test(kernel, norm_makes_the_mean_square_one)
         cr_expect_eq(hat[i], scale * x[i]);
     }
     cr_expect_float_eq(squares / 50, 1, 1e-4);
+}
+
+Test(kernel, narrow_rounds_to_the_nearest_even_upper_half)
+{
+    uint16_t narrow[ROOM];
+    for (size_t i = 0; i < ROOM; i += 2) { /* every other one exactly between two neighbours */
+        uint32_t bits = chirr_random_u32(&random_stream) % 0x7f000000;
+        bits = i % 4 == 0 ? (bits & 0xffff0000) | 0x8000 : bits;
+        memcpy(&x[i], &bits, sizeof bits);
+    }
+    for (size_t v = 0; v < VARIANTS; v++) {
+        const struct chirr_kernels *kernels = chirr_kernels_named(variants[v]);
+        if (kernels == NULL) {
+            continue;
+        }
+        kernels->narrow(ROOM, x, narrow);
+        for (size_t i = 0; i < ROOM; i++) {
+            uint32_t bits;
+            memcpy(&bits, &x[i], sizeof bits);
+            uint32_t below = bits >> 16;
+            uint32_t rest = bits & 0xffff;
+            bool up = rest > 0x8000 || (rest == 0x8000 && below % 2 == 1);
+            cr_assert_eq(narrow[i], below + up, "%s: %a", variants[v], (double)x[i]);
+        }
+    }
+}
+
+Test(kernel, narrow_keeps_what_is_not_finite)
+{
+    const uint32_t wide[] = {0x7f800000, 0xff800000, 0x7f800001, 0xffffffff, 0x7f7fffff};
+    float values[5];
+    uint16_t narrow[5];
+    memcpy(values, wide, sizeof wide);
+    chirr_kernels_best()->narrow(5, values, narrow);
+    cr_expect_eq(narrow[0], 0x7f80);
+    cr_expect_eq(narrow[1], 0xff80);
+    cr_expect_eq(narrow[2], 0x7fc0);
+    cr_expect_eq(narrow[3], 0xffff);
+    cr_expect_eq(narrow[4], 0x7f80, "the greatest float is nearer to 2^128");
 }
 
 Test(kernel, an_unknown_variant_is_not_found)

@@ -1,91 +1,7 @@
-/* The kernels of one vector width. Compiled once per width with CHIRR_KERNEL naming the table. */
-#include "model/kernel.h"
-
-#include <math.h>
-#include <stdbool.h>
-
-#include "model/elementary.h"
-
-#ifndef CHIRR_KERNEL
-#define CHIRR_KERNEL portable
-#endif
-#define PASTE_(a, b) a##b
-#define PASTE(a, b) PASTE_(a, b)
-#define TEXT_(a) #a
-#define TEXT(a) TEXT_(a)
-
-/* Vectors of the machine's own width: wider ones would be kept in memory instead of registers.
- * `aligned` allows any address, `may_alias` any pointer. */
-#define VECTOR_TYPE(bytes)                                                                         \
-    __attribute__((vector_size(bytes), aligned(sizeof(chirr_real)), may_alias))
-typedef chirr_real vector16 VECTOR_TYPE(16);
-#if defined(__AVX__)
-typedef chirr_real vector32 VECTOR_TYPE(32);
-#endif
-#if defined(__AVX512F__)
-typedef chirr_real vector64 VECTOR_TYPE(64);
-#endif
-
-#if defined(__AVX512F__)
-#define VECTOR vector64
-#define NAME(x) x##_64
-#include "model/kernel_tile.h"
-#undef VECTOR
-#undef NAME
-#endif
-
-#if defined(__AVX__)
-#define VECTOR vector32
-#define NAME(x) x##_32
-#include "model/kernel_tile.h"
-#undef VECTOR
-#undef NAME
-#endif
-
-#define VECTOR vector16
-#define NAME(x) x##_16
-#include "model/kernel_tile.h"
-#undef VECTOR
-#undef NAME
-
-static void product(const struct chirr_product *s, const chirr_real *x, const chirr_real *w,
-                    chirr_real *y)
-{
-    for (size_t g = 0; g < s->groups; g++) {
-        const chirr_real *xg = x + g * s->x_group;
-        const chirr_real *wg = w + g * s->w_group;
-        chirr_real *yg = y + g * s->y_group;
-        size_t column = 0;
-#if defined(__AVX512F__)
-        column = strip_64(s, xg, wg, yg, column);
-#endif
-#if defined(__AVX__)
-        column = strip_32(s, xg, wg, yg, column);
-#endif
-        column = strip_16(s, xg, wg, yg, column);
-        for (size_t r = 0; r < s->rows && column < s->columns; r++) {
-            for (size_t i = 0; i < s->inner; i++) {
-                chirr_real scale = xg[r * s->x_row + i * s->x_inner];
-                for (size_t j = column; j < s->columns; j++) {
-                    yg[r * s->y_row + j] += scale * wg[i * s->w_inner + j];
-                }
-            }
-        }
-    }
-}
-
-static void transpose(size_t rows, size_t columns, const chirr_real *in, chirr_real *out)
-{
-    enum { BLOCK = 16 }; /* a block's reads and writes both stay in the first cache */
-    for (size_t r = 0; r < rows; r += BLOCK) {
-        size_t r_end = r + BLOCK < rows ? r + BLOCK : rows;
-        for (size_t c = 0; c < columns; c++) {
-            for (size_t i = r; i < r_end; i++) {
-                out[c * rows + i] = in[i * columns + c];
-            }
-        }
-    }
-}
+/* What is done element by element, and reductions; included by kernel_variant.h.
+ *
+ * Plain loops that compilers vectorise for the variant's machine. Nothing is fused and reductions
+ * use a fixed number of partial sums, so that every variant gives the same bits. */
 
 static void sum_rows(size_t rows, size_t columns, const chirr_real *x, chirr_real *y)
 {
@@ -225,6 +141,20 @@ static void sum_three(size_t count, const chirr_real *restrict a, const chirr_re
     }
 }
 
+/* The upper half of each float, rounded to nearest, ties to even. The carry that rounds an infinity
+ * or a NaN up is kept from changing what it is: a NaN stays a NaN by its highest bit. */
+static void narrow(size_t count, const chirr_real *restrict wide, uint16_t *restrict out)
+{
+    for (size_t i = 0; i < count; i++) {
+        const union {
+            float value;
+            uint32_t bits;
+        } u = {.value = (float)wide[i]};
+        uint32_t rounded = u.bits + 0x7fff + (u.bits >> 16 & 1);
+        out[i] = (uint16_t)((u.value == u.value ? rounded : u.bits | 0x400000) >> 16);
+    }
+}
+
 static void add_nibbles(size_t count, chirr_real step, const uint8_t *restrict packed,
                         chirr_real *restrict sum)
 {
@@ -300,23 +230,3 @@ static void descend_move(const struct chirr_descent *descent, size_t count,
         a.weights[i] = a.base[i] + next;
     }
 }
-
-extern const struct chirr_kernels PASTE(chirr_kernels_, CHIRR_KERNEL);
-const struct chirr_kernels PASTE(chirr_kernels_, CHIRR_KERNEL) = {
-    .name = TEXT(CHIRR_KERNEL),
-    .product = product,
-    .transpose = transpose,
-    .sum_rows = sum_rows,
-    .sum_squares = sum_squares,
-    .norm = norm,
-    .norm_backward = norm_backward,
-    .gate = gate,
-    .gate_backward = gate_backward,
-    .softmax = softmax,
-    .blend = blend,
-    .sum_three = sum_three,
-    .add_nibbles = add_nibbles,
-    .descend = descend,
-    .descend_moment = descend_moment,
-    .descend_move = descend_move,
-};

@@ -1,0 +1,124 @@
+/* All kernels of one variant; included by kernel_<variant>.c at its end.
+ *
+ * Expects CHIRR_KERNEL (the variant's name), the type `vector` of LANES numbers and what is done
+ * with it (vector_load, _load_first, _store, _store_first, _fill, _multiply_add, _widen), and
+ * TILE_LINES · TILE_VECTORS, the sums that its registers hold. `…_first` touches no more than the
+ * first `count` numbers in memory. */
+#include <math.h>
+#include <stdbool.h>
+
+#include "model/elementary.h"
+
+#define TILE_COLUMNS (TILE_VECTORS * LANES)
+#define LOCKSTEP 4    /* groups read side by side: enough sums to hide their additions' latency */
+#define SWEEP_DEPTH 8 /* inner indices for which a sum stays in its register */
+
+#define INLINE inline __attribute__((always_inline))
+#define UNROLL _Pragma("GCC unroll 8")
+
+/* Rows of x over the same weights (w_line is 0), or one row each of several groups. */
+struct tile {
+    size_t inner;
+    const chirr_real *x;
+    size_t x_line, x_inner;
+    size_t w_line, w_inner;
+    chirr_real *y;
+    size_t y_line;
+    size_t last; /* lanes of the last vector of columns, where it is partial */
+};
+
+static inline size_t least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+#define WEIGHT chirr_real
+#define LOAD(from) vector_load(from)
+#define LOAD_FIRST(from, count) vector_load_first(from, count)
+#define NAME(x) x
+#include "model/kernel_product.h"
+#undef WEIGHT
+#undef LOAD
+#undef LOAD_FIRST
+#undef NAME
+
+/* Rounded weights; what lies behind the last one is read but not used (kernel.h). */
+#define WEIGHT uint16_t
+#define LOAD(from) vector_widen(from)
+#define LOAD_FIRST(from, count) vector_widen(from)
+#define NAME(x) x##_narrow
+#include "model/kernel_product.h"
+
+/* out[c][r] = in[r][c] */
+static void transpose_strided(size_t rows, size_t columns, const chirr_real *in, size_t in_row,
+                              chirr_real *out, size_t out_row)
+{
+    enum { BLOCK = 16 }; /* a block's reads and writes both stay in the first cache */
+    for (size_t r = 0; r < rows; r += BLOCK) {
+        size_t r_end = least(r + BLOCK, rows);
+        for (size_t c = 0; c < columns; c++) {
+            for (size_t i = r; i < r_end; i++) {
+                out[c * out_row + i] = in[i * in_row + c];
+            }
+        }
+    }
+}
+
+static void transpose(size_t rows, size_t columns, const chirr_real *in, chirr_real *out)
+{
+    transpose_strided(rows, columns, in, columns, out, rows);
+}
+
+/* A strip of TILE_COLUMNS outputs at a time, whose weights are turned on the stack. */
+static void product_transposed(const struct chirr_product *s, const chirr_real *x,
+                               const chirr_real *w, chirr_real *y)
+{
+    enum { DEPTH = 64 };
+    chirr_real turned[DEPTH * TILE_COLUMNS];
+    struct chirr_product strip = *s;
+    strip.groups = 1;
+    strip.w_inner = TILE_COLUMNS;
+    for (size_t g = 0; g < s->groups; g++) {
+        const chirr_real *xg = x + g * s->x_group;
+        const chirr_real *wg = w + g * s->w_group;
+        for (size_t column = 0; column < s->columns; column += TILE_COLUMNS) {
+            strip.columns = least(TILE_COLUMNS, s->columns - column);
+            for (size_t i = 0; i < s->inner; i += DEPTH) {
+                strip.inner = least(DEPTH, s->inner - i);
+                transpose_strided(strip.columns, strip.inner, wg + column * s->w_inner + i,
+                                  s->w_inner, turned, TILE_COLUMNS);
+                rows(&strip, xg + i * s->x_inner, turned, y + g * s->y_group + column);
+            }
+        }
+    }
+}
+
+#include "model/kernel_array.h"
+
+#define PASTE_(a, b) a##b
+#define PASTE(a, b) PASTE_(a, b)
+#define TEXT_(a) #a
+#define TEXT(a) TEXT_(a)
+
+extern const struct chirr_kernels PASTE(chirr_kernels_, CHIRR_KERNEL);
+const struct chirr_kernels PASTE(chirr_kernels_, CHIRR_KERNEL) = {
+    .name = TEXT(CHIRR_KERNEL),
+    .product = product,
+    .product_narrow = product_narrow,
+    .product_transposed = product_transposed,
+    .narrow = narrow,
+    .transpose = transpose,
+    .sum_rows = sum_rows,
+    .sum_squares = sum_squares,
+    .norm = norm,
+    .norm_backward = norm_backward,
+    .gate = gate,
+    .gate_backward = gate_backward,
+    .softmax = softmax,
+    .blend = blend,
+    .sum_three = sum_three,
+    .add_nibbles = add_nibbles,
+    .descend = descend,
+    .descend_moment = descend_moment,
+    .descend_move = descend_move,
+};
