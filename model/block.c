@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "model/elementary.h"
 #include "model/selector.h"
 
 void chirr_block_answers(const struct chirr_layout *layout, const struct chirr_span *span,
@@ -217,6 +218,70 @@ static void select_units(const struct chirr_body *body, const struct chirr_weigh
     }
 }
 
+/* The input gate of every step: sigmoid(W_I n). */
+static void open_input(const struct chirr_body *body, const struct chirr_weights *weights,
+                       uint32_t layer, chirr_real *row, size_t steps)
+{
+    size_t d = body->layout.width;
+    const struct chirr_product shape = {
+        .groups = 1,
+        .rows = steps,
+        .inner = d,
+        .columns = d,
+        .x_row = body->rows.stride,
+        .x_inner = 1,
+        .w_inner = d,
+        .y_row = body->rows.stride,
+    };
+    for (size_t t = 0; t < steps; t++) {
+        memset(row + t * body->rows.stride + body->rows.gate, 0, d * sizeof *row);
+    }
+    chirr_body_multiply(body, weights, body->layout.input_gate + layer * d * d, &shape,
+                        row + body->rows.n1, row + body->rows.gate);
+    for (size_t t = 0; t < steps; t++) {
+        chirr_real *gate = row + t * body->rows.stride + body->rows.gate;
+        for (size_t i = 0; i < d; i++) {
+            gate[i] = chirr_sigmoid(gate[i]);
+        }
+    }
+}
+
+struct chirr_trace_inputs chirr_block_written(const struct chirr_body *body, const chirr_real *row,
+                                              size_t steps)
+{
+    const struct chirr_row_layout *r = &body->rows;
+    size_t d = body->layout.width;
+    if (!body->layout.gates_input) {
+        return (struct chirr_trace_inputs){row + r->n1, r->stride, steps};
+    }
+    chirr_real *written = body->scratch.written;
+    for (size_t t = 0; t < steps; t++, row += r->stride) {
+        for (size_t i = 0; i < d; i++) {
+            written[t * d + i] = 2 * row[r->gate + i] * row[r->n1 + i];
+        }
+    }
+    return (struct chirr_trace_inputs){written, d, steps};
+}
+
+/* Reads the traces for every step and writes what each leaves to the next. */
+static void pass_time(const struct chirr_body *body, const struct chirr_weights *weights,
+                      const struct chirr_span *span, uint32_t layer, chirr_real *row)
+{
+    const struct chirr_layout *l = &body->layout;
+    chirr_real *traces = chirr_layer_traces(span->stream->traces, l, layer);
+    if (l->gates_input) {
+        open_input(body, weights, layer, row, span->steps);
+    }
+    if (span->what_if) {
+        chirr_trace_repeat(&body->rates, l->width, traces, span->stream->powers, span->steps,
+                           body->scratch.read);
+        return;
+    }
+    const struct chirr_trace_inputs inputs = chirr_block_written(body, row, span->steps);
+    chirr_trace_scan(&body->rates, body->kernels, l->width, traces, span->stream->powers, &inputs,
+                     body->scratch.read);
+}
+
 void chirr_block_forward(const struct chirr_body *body, const struct chirr_weights *weights,
                          const struct chirr_span *span, uint32_t layer, chirr_real *x)
 {
@@ -224,15 +289,7 @@ void chirr_block_forward(const struct chirr_body *body, const struct chirr_weigh
     const chirr_real *gains = weights->full + l->gains + 2 * (size_t)layer * l->width;
     chirr_real *row = chirr_block_row(body, span->stream, layer, span->first);
     norm_rows(body, gains, row, 0, span, x);
-    const struct chirr_trace_inputs inputs = {row + body->rows.n1, body->rows.stride, span->steps};
-    chirr_real *traces = chirr_layer_traces(span->stream->traces, l, layer);
-    if (span->what_if) {
-        chirr_trace_repeat(&body->rates, l->width, traces, span->stream->powers, span->steps,
-                           body->scratch.read);
-    } else {
-        chirr_trace_scan(&body->rates, body->kernels, l->width, traces, span->stream->powers,
-                         &inputs, body->scratch.read);
-    }
+    pass_time(body, weights, span, layer, row);
     if (l->selects) {
         select_units(body, weights, span, layer, row);
     }
@@ -244,6 +301,9 @@ void chirr_block_forward(const struct chirr_body *body, const struct chirr_weigh
         if (answers.count > 0) {
             unit_sections(&place, span->steps, x);
         }
+    }
+    if (l->hidden == 0) {
+        return;
     }
     norm_rows(body, gains + l->width, row, 1, span, x);
     for (uint32_t unit = 0; unit < l->hosted_count; unit++) {

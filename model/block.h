@@ -37,6 +37,11 @@ struct chirr_rows chirr_rows_gather(const struct chirr_answers *answers, chirr_r
 void chirr_rows_scatter(const struct chirr_answers *answers, const struct chirr_rows *rows,
                         size_t width, chirr_real *base, size_t stride);
 
+/* What the steps from `row` on write to the traces: their n, or what the input gate lets through of
+ * it, in the scratch. */
+struct chirr_trace_inputs chirr_block_written(const struct chirr_body *body, const chirr_real *row,
+                                              size_t steps);
+
 /* x [steps][D] += sections, then += MLP. */
 void chirr_block_forward(const struct chirr_body *body, const struct chirr_weights *weights,
                          const struct chirr_span *span, uint32_t layer, chirr_real *x);

@@ -231,14 +231,49 @@ static void replay_traces(const struct chirr_backward *pass, uint32_t layer)
     const struct chirr_body *body = pass->body;
     const struct chirr_layout *l = &body->layout;
     const struct chirr_body_scratch *s = &body->scratch;
-    const chirr_real *row = chirr_block_row(body, pass->stream, layer, 0);
-    const struct chirr_trace_inputs inputs = {row + body->rows.n1, body->rows.stride,
-                                              pass->stream->filled};
+    const struct chirr_trace_inputs inputs = chirr_block_written(
+        body, chirr_block_row(body, pass->stream, layer, 0), pass->stream->filled);
     size_t count = body->rates.count * (size_t)l->width;
     memcpy(s->carry, chirr_layer_traces(pass->stream->traces_start, l, layer),
            count * sizeof *s->carry);
     chirr_trace_scan(&body->rates, body->kernels, l->width, s->carry, pass->stream->powers_start,
                      &inputs, s->read);
+}
+
+/* Time backward: from what was read to what was written, and through the input gate. */
+static void time_backward(const struct chirr_backward *pass, uint32_t layer)
+{
+    const struct chirr_body *body = pass->body;
+    const struct chirr_layout *l = &body->layout;
+    const struct chirr_body_scratch *s = &body->scratch;
+    size_t d = l->width;
+    size_t steps = pass->stream->filled;
+    const struct chirr_trace_gradient gradient = {s->d_read, l->gates_input ? s->written : s->d_n,
+                                                  s->carry, steps};
+    if (l->gates_input) {
+        memset(s->written, 0, steps * d * sizeof *s->written);
+    }
+    chirr_trace_backward(&body->rates, body->kernels, d, pass->stream->powers_start, &gradient);
+    if (!l->gates_input) {
+        return;
+    }
+    const chirr_real *rows = chirr_block_row(body, pass->stream, layer, 0);
+    for (size_t t = 0; t < steps; t++) {
+        const chirr_real *row = rows + t * body->rows.stride;
+        for (size_t i = 0; i < d; i++) {
+            chirr_real opened = row[body->rows.gate + i];
+            chirr_real d_written = 2 * opened * s->written[t * d + i];
+            s->d_n[t * d + i] += d_written;
+            s->d_opened[t * d + i] = d_written * (1 - opened) * row[body->rows.n1 + i];
+        }
+    }
+    const struct chirr_matrix matrix = {.offset = l->input_gate + layer * d * d,
+                                        .inner = d,
+                                        .columns = d,
+                                        .rows = steps,
+                                        .inputs = rows + body->rows.n1,
+                                        .input_stride = body->rows.stride};
+    chirr_matrix_backward(pass, &matrix, s->d_opened, s->d_n);
 }
 
 /* W_r: from the gradients of the logits that the units left, [filled][P]. */
@@ -288,9 +323,11 @@ void chirr_block_backward(const struct chirr_backward *pass, uint32_t layer, chi
     if (l->selects) {
         memset(s->logits, 0, steps * l->partitions * sizeof *s->logits);
     }
-    memset(s->d_n, 0, bytes);
-    for_each_unit(&place, d_x, unit_mlp);
-    norm_backward(pass, layer, 1, d_x);
+    if (l->hidden > 0) {
+        memset(s->d_n, 0, bytes);
+        for_each_unit(&place, d_x, unit_mlp);
+        norm_backward(pass, layer, 1, d_x);
+    }
 
     memset(s->d_n, 0, bytes);
     memset(s->d_read, 0, body->rates.count * bytes);
@@ -299,8 +336,6 @@ void chirr_block_backward(const struct chirr_backward *pass, uint32_t layer, chi
     if (l->selects) {
         selector_backward(pass, layer);
     }
-    const struct chirr_trace_gradient gradient = {s->d_read, s->d_n, s->carry, steps};
-    chirr_trace_backward(&body->rates, body->kernels, l->width, pass->stream->powers_start,
-                         &gradient);
+    time_backward(pass, layer);
     norm_backward(pass, layer, 0, d_x);
 }

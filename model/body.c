@@ -10,7 +10,7 @@ struct demand {
     size_t count;
 };
 
-#define DEMANDS 17
+#define DEMANDS 19
 
 static size_t greater(size_t a, size_t b)
 {
@@ -21,6 +21,7 @@ static size_t greater(size_t a, size_t b)
 static size_t largest_matrix(const struct chirr_layout *l)
 {
     size_t columns = greater(2 * (size_t)greater(l->channels, l->hidden), CHIRR_BYTE_VALUES);
+    columns = greater(columns, l->gates_input ? l->width : 0);
     return (size_t)l->width * greater(columns, 2 * CHIRR_MODEL_VECTOR_WIDTH_MAX);
 }
 
@@ -44,6 +45,8 @@ static void list_demands(struct chirr_body_scratch *s, const struct chirr_layout
         {&s->rows_out, l->selects ? steps * d : 0},
         {&s->rows_sum, l->selects ? steps * d : 0},
         {&s->logits, l->selects ? steps * l->partitions : 0},
+        {&s->written, l->gates_input ? steps * d : 0},
+        {&s->d_opened, l->gates_input ? steps * d : 0},
         {&s->d_x, steps * d},
         {&s->d_n, steps * d},
         {&s->gradient, largest_matrix(l)},
@@ -66,11 +69,12 @@ size_t chirr_body_bytes(const struct chirr_layout *layout, uint32_t chunk_max)
 }
 
 bool chirr_body_init(struct chirr_body *body, struct chirr_arena *arena,
-                     const struct chirr_layout *layout, uint32_t chunk_max)
+                     const struct chirr_layout *layout, const struct chirr_model_config *config,
+                     uint32_t chunk_max)
 {
     body->layout = *layout;
     chirr_row_layout_init(&body->rows, layout);
-    chirr_rates_init(&body->rates, layout->rates);
+    chirr_rates_init(&body->rates, config);
     body->kernels = chirr_kernels_best();
     struct demand demands[DEMANDS];
     list_demands(&body->scratch, layout, chunk_max, demands);

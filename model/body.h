@@ -3,6 +3,7 @@
  * Source: arXiv 2406.12230, sections 3.1-3.3; docs/model.md gives the equations and deviations.
  * With n = RMSNorm(x), r_k the trace of rate k and every matrix cut into partitions:
  *
+ *   written   = n ⊙ 2 sigmoid(W_I n)  what the traces keep (with an input gate, else n)
  *   history_k = W_VE[k] r_k          the past, the present excluded
  *   present   = W_UF n
  *   x += W_O (SiLU(present) ⊙ history)
@@ -34,6 +35,8 @@ struct chirr_body_scratch { /* T = the longest chunk, W = 2 · the wider of e an
     chirr_real *rows_out;   /* [T][D] */
     chirr_real *rows_sum;   /* [T][D] */
     chirr_real *logits;     /* [T][P] of the selector, or their gradients */
+    chirr_real *written;    /* [T][D] what goes into the traces, or its gradient */
+    chirr_real *d_opened;   /* [T][D] gradients of the input gate's logits */
     chirr_real *d_x;        /* [T][D] */
     chirr_real *d_n;        /* [T][D] */
     chirr_real *gradient;   /* the largest matrix */
@@ -84,7 +87,8 @@ size_t chirr_body_bytes(const struct chirr_layout *layout, uint32_t chunk_max);
 
 /* False when the arena is too small. */
 bool chirr_body_init(struct chirr_body *body, struct chirr_arena *arena,
-                     const struct chirr_layout *layout, uint32_t chunk_max);
+                     const struct chirr_layout *layout, const struct chirr_model_config *config,
+                     uint32_t chunk_max);
 
 /* A span's steps from their encoded inputs `x` [steps][D], which are overwritten: writes the rows
  * and what the heads read (chirr_stream_features), and moves the traces on unless `what_if`. */

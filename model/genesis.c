@@ -62,7 +62,7 @@ static struct piece trunk_piece(const struct chirr_model_config *config,
         {.end = l->bytes.head, .deviation = 1},
         {.end = l->bytes.head_bias, .deviation = HEAD_DEVIATION},
         {.end = l->selector},
-        {.end = l->trunk + l->trunk_size, .deviation = 1 / sqrt((double)config->width)},
+        {.end = l->input_gate, .deviation = 1 / sqrt((double)config->width)},
         {.end = l->shared_end},
     };
     size_t i = 0;

@@ -44,8 +44,8 @@ static void place_trunk(struct chirr_layout *l, uint32_t partitions)
     l->gains = l->trunk;
     l->gain_final = l->gains + 2 * d * l->layers;
     l->selector = place_codec(&l->bytes, d, l->gain_final + d);
-    size_t selector_size = l->selects ? d * l->layers * partitions : 0;
-    l->trunk_size = l->selector + selector_size - l->trunk;
+    l->input_gate = l->selector + (l->selects ? d * l->layers * partitions : 0);
+    l->trunk_size = l->input_gate + (l->gates_input ? d * d * l->layers : 0) - l->trunk;
     l->trunk_stride = round_to_block(l->trunk_size);
     l->shared_end = l->trunk + l->trunk_stride;
 }
@@ -102,6 +102,7 @@ void chirr_layout_init(struct chirr_layout *layout, const struct chirr_model_con
         .partitions = config->partitions,
     };
     place_partitions(layout, config);
+    layout->gates_input = config->input_gate;
     layout->selects = config->active > 0;
     layout->slots = layout->hosted_count;
     if (layout->selects && config->active < layout->slots) {

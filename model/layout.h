@@ -2,7 +2,8 @@
  *
  *   [ hosted partition 0 | hosted partition 1 | … | trunk | sense 0 | sense 1 | … ]
  *     each the same stride                          gains,  private encoders, tags, heads
- *                                                   byte codec, selector
+ *                                                   byte codec, selector,
+ *                                                   input gates
  *
  * A partition holds, layer by layer, with D = width, e = E/P channels of each section and f = F/P
  * hidden units:
@@ -54,6 +55,7 @@ struct chirr_layout {
     uint32_t partitions; /* P */
     uint32_t slots;      /* S, units that answer at one step: k with a selector, else all hosted */
     bool selects;        /* a selector chooses them */
+    bool gates_input;    /* what is written to the traces goes through a gate */
     uint32_t hosted_count;
     uint8_t hosted[CHIRR_MODEL_PARTITIONS_MAX];     /* [hosted_count] -> partition */
     int8_t unit_of[CHIRR_MODEL_PARTITIONS_MAX + 1]; /* partition -> unit, −1: not hosted */
@@ -66,7 +68,8 @@ struct chirr_layout {
     size_t gains;      /* [L][2][D]: before the sections, before the MLP */
     size_t gain_final; /* [D] */
     struct chirr_layout_codec bytes;
-    size_t selector; /* [L][P][D], where there is one */
+    size_t selector;   /* [L][D][P], where there is one */
+    size_t input_gate; /* [L][D][D], likewise */
     size_t trunk_size, trunk_stride;
     size_t shared_end; /* a multiple of CHIRR_LAYOUT_BLOCK: what follows is private */
 

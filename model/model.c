@@ -10,6 +10,7 @@
 
 /* Steps that evaluation takes at once. */
 #define SCRATCH_CHUNK 16
+#define DECAY_MAX 65536
 #define LINEAGE_FORMAT 1 /* of genesis and layout: another one is another lineage */
 
 struct chirr_model_config chirr_model_config_default(void)
@@ -20,6 +21,8 @@ struct chirr_model_config chirr_model_config_default(void)
         .section_width = 128,
         .mlp_width = 32,
         .rates = 4,
+        .decay_min = 6,
+        .decay_max = 512,
         .partitions = 8,
         .genesis_seed = 1,
         .hosted = 0xFF,
@@ -103,7 +106,7 @@ static enum chirr_err check_shape(const struct chirr_model_config *c, struct chi
         {"width", c->width, 16, 1024},
         {"layers", c->layers, 1, 16},
         {"section_width", c->section_width, 1, 16384},
-        {"mlp_width", c->mlp_width, 1, 16384},
+        {"mlp_width", c->mlp_width, 0, 16384},
         {"rates", c->rates, 1, CHIRR_MODEL_RATES_MAX},
         {"partitions", c->partitions, 1, CHIRR_MODEL_PARTITIONS_MAX},
         {"active", c->active, 0, c->partitions},
@@ -114,6 +117,13 @@ static enum chirr_err check_shape(const struct chirr_model_config *c, struct chi
     enum chirr_err err = check_bounds(bounds, sizeof bounds / sizeof *bounds, error);
     if (err != CHIRR_OK) {
         return err;
+    }
+    bool paper = c->decay_min == 0 && c->decay_max == 0;
+    if (!paper && (c->decay_min < 1 || c->decay_max < c->decay_min || c->decay_max > DECAY_MAX)) {
+        return chirr_error_set(error, CHIRR_ERR_RANGE,
+                               "model: decays of %u to %u steps, expected 1 to %d, or 0 and 0 for "
+                               "the rates of the paper",
+                               c->decay_min, c->decay_max, DECAY_MAX);
     }
     if (c->width % 8 != 0) {
         return chirr_error_set(error, CHIRR_ERR_RANGE,
@@ -168,8 +178,14 @@ uint64_t chirr_model_lineage(const struct chirr_model_config *config)
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
         chirr_digest_add_u64(&digest, numbers[i]);
     }
-    if (config->active > 0) { /* without a selector the function is that of format 1 */
-        chirr_digest_add_u64(&digest, config->active);
+    bool first = config->active == 0 && config->decay_min == 6 && config->decay_max == 512 &&
+                 !config->input_gate;
+    if (!first) { /* what format 1 did not have, and computes the same without */
+        const uint64_t more[] = {config->active, config->decay_min, config->decay_max,
+                                 config->input_gate};
+        for (size_t i = 0; i < sizeof more / sizeof *more; i++) {
+            chirr_digest_add_u64(&digest, more[i]);
+        }
     }
     return chirr_digest_end(&digest);
 }
@@ -321,7 +337,7 @@ static bool create_parts(struct chirr_model *model, struct chirr_arena *arena,
     const struct chirr_model_config *config = &model->config;
     const struct chirr_stream_shape scratch = scratch_shape(config);
     size_t blocks = layout->shared_end / CHIRR_LAYOUT_BLOCK;
-    bool taken = chirr_body_init(&model->body, arena, layout, chunk_max(config)) &&
+    bool taken = chirr_body_init(&model->body, arena, layout, config, chunk_max(config)) &&
                  take_parameters(model, arena) &&
                  chirr_registers_init(&model->registers, arena, layout, config->origins_max) &&
                  chirr_selector_init(&model->selector, arena, layout, config->sense_count) &&

@@ -57,11 +57,14 @@ struct chirr_model_config {
     uint32_t width;         /* D, 16…1024, a multiple of 8 */
     uint32_t layers;        /* 1…16 */
     uint32_t section_width; /* E, channels of each section; a multiple of rates · partitions */
-    uint32_t mlp_width;     /* F, hidden units of the gated MLP; a multiple of partitions */
-    uint32_t rates;         /* K, slopes and decays per layer, 1…16 */
-    uint32_t partitions;    /* P, 1…64 */
-    uint32_t active;        /* k, partitions that answer at a step of a layer, chosen by a selector
-                               among the hosted ones; 0: all of them, and no selector */
+    uint32_t mlp_width;  /* F, hidden units of the gated MLP; a multiple of partitions; 0: none */
+    uint32_t rates;      /* K, slopes and decays per layer, 1…16 */
+    uint32_t decay_min;  /* time constant of the fastest decay, steps, 1…65536 */
+    uint32_t decay_max;  /* and of the slowest; 0 with decay_min 0: the rates of the paper */
+    bool input_gate;     /* what is written to the traces is scaled by 2 sigmoid(W_I n) */
+    uint32_t partitions; /* P, 1…64 */
+    uint32_t active;     /* k, partitions that answer at a step of a layer, chosen by a selector
+                            among the hosted ones; 0: all of them, and no selector */
     uint64_t genesis_seed;
 
     uint64_t hosted; /* bit p: partition p is hosted (computed, learned, exchanged) */

@@ -8,7 +8,8 @@ void chirr_row_layout_init(struct chirr_row_layout *r, const struct chirr_layout
     size_t sections = (size_t)layout->slots * 2 * layout->channels;
     r->hat1 = 0;
     r->n1 = r->hat1 + d;
-    r->history = r->n1 + d;
+    r->gate = r->n1 + d;
+    r->history = r->gate + (layout->gates_input ? d : 0);
     r->present = r->history + sections;
     r->hat2 = r->present + sections;
     r->n2 = r->hat2 + d;

@@ -3,11 +3,11 @@
  * Per layer and step one row holds all that the backward pass needs; rows of a layer are contiguous
  * in time, so that a chunk is a matrix with one stride:
  *
- *   hat1 [D] n1 [D] history [S][2e] present [S][2e] hat2 [D] n2 [D] hidden [S][2f]
+ *   hat1 [D] n1 [D] gate [D] history [S][2e] present [S][2e] hat2 [D] n2 [D] hidden [S][2f]
  *   scale1 scale2 opened [S]
  *
  * hat is the normalised input before its gain, n after. A slot holds one of the units that answered
- * at the step; which one, `chosen` says. */
+ * at the step; which one, `chosen` says. `gate` is the input gate's sigmoid, where there is one. */
 #ifndef CHIRR_MODEL_STREAM_H
 #define CHIRR_MODEL_STREAM_H
 
@@ -18,7 +18,7 @@
 #include "model/real.h"
 
 struct chirr_row_layout { /* offsets in a row */
-    size_t hat1, n1, history, present, hat2, n2, hidden, scales, opened;
+    size_t hat1, n1, gate, history, present, hat2, n2, hidden, scales, opened;
     size_t stride;
 };
 

@@ -6,8 +6,6 @@
 
 #define SLOPE_STEPS_MIN 0.25
 #define SLOPE_STEPS_MAX 4.0
-#define DECAY_STEPS_MIN 6.0
-#define DECAY_STEPS_MAX 512.0
 
 /* The index-th of `count` time constants, log-spaced; the geometric mean where there is one. */
 static chirr_real spaced_rate(double steps_min, double steps_max, uint32_t index, uint32_t count)
@@ -18,13 +16,29 @@ static chirr_real spaced_rate(double steps_min, double steps_max, uint32_t index
     return chirr_exp(-1 / chirr_exp(log_min + position * (log_max - log_min)));
 }
 
-void chirr_rates_init(struct chirr_rates *rates, uint32_t rates_per_section)
+/* ALiBi's slopes and RetNet's decays (arXiv 2406.12230, section 3.2). */
+static void paper_rates(struct chirr_rates *rates, uint32_t per_section)
 {
-    rates->count = 2 * rates_per_section;
-    for (uint32_t k = 0; k < rates_per_section; k++) {
-        rates->values[k] = spaced_rate(SLOPE_STEPS_MIN, SLOPE_STEPS_MAX, k, rates_per_section);
-        rates->values[rates_per_section + k] =
-            spaced_rate(DECAY_STEPS_MIN, DECAY_STEPS_MAX, k, rates_per_section);
+    chirr_real half_powers = 1;
+    for (uint32_t k = 0; k < per_section; k++, half_powers /= 2) {
+        chirr_real exponent = CHIRR_REAL(-8) * (chirr_real)(k + 1) / (chirr_real)per_section;
+        rates->values[k] = chirr_exp(-chirr_exp(exponent * CHIRR_REAL(CHIRR_LN2)));
+        rates->values[per_section + k] = 1 - half_powers / 32;
+    }
+}
+
+void chirr_rates_init(struct chirr_rates *rates, const struct chirr_model_config *config)
+{
+    uint32_t per_section = config->rates;
+    rates->count = 2 * per_section;
+    if (config->decay_max == 0) {
+        paper_rates(rates, per_section);
+        return;
+    }
+    for (uint32_t k = 0; k < per_section; k++) {
+        rates->values[k] = spaced_rate(SLOPE_STEPS_MIN, SLOPE_STEPS_MAX, k, per_section);
+        rates->values[per_section + k] =
+            spaced_rate(config->decay_min, config->decay_max, k, per_section);
     }
 }
 

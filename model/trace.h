@@ -22,8 +22,10 @@ struct chirr_rates {
     chirr_real values[2 * CHIRR_MODEL_RATES_MAX]; /* ρ, slopes then decays */
 };
 
-/* Slopes log-spaced over 0.25…4 steps, decays over 6…512, ρ = e^(−1/τ). */
-void chirr_rates_init(struct chirr_rates *rates, uint32_t rates_per_section);
+/* Slopes log-spaced over 0.25…4 steps, decays over decay_min…decay_max, ρ = e^(−1/τ); or, where
+ * both are 0, those of the paper: slopes of 2^(−8(i+1)/K) a step, read as ρ = e^−slope, and decays
+ * 1 − 2^(−5−i). */
+void chirr_rates_init(struct chirr_rates *rates, const struct chirr_model_config *config);
 
 /* What a layer's steps write: rows [steps][width], `stride` apart. */
 struct chirr_trace_inputs {

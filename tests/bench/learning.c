@@ -1,6 +1,6 @@
 /* How fast and how well one model learns a text, in one pass.
  *
- *   learning TEXT BYTES [width layers section mlp partitions chunk]
+ *   learning TEXT BYTES [width layers section mlp partitions chunk active decay_min decay_max gate]
  *
  * Printed: parameters and memory, bits per byte over the pass and frozen on what follows (live and
  * averaged), bytes learned and predicted per second. */
@@ -16,7 +16,7 @@
 static double seconds(void)
 {
     struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
@@ -30,13 +30,11 @@ static void expect(enum chirr_err err)
 
 static void measure(struct chirr_model *model, const uint8_t *text, size_t bytes)
 {
-    double bits = 0;
+    double bits;
     double begin = seconds();
-    for (size_t i = 0; i < bytes; i++) {
-        struct chirr_model_step step;
-        expect(chirr_model_step_byte(model, 0, text[i], &step));
-        bits += (double)step.bits;
-    }
+    struct chirr_model_reading reading;
+    expect(chirr_model_step_bytes(model, 0, text, bytes, &reading));
+    bits = reading.bits;
     double learned = seconds();
     double live, averaged;
     expect(chirr_model_evaluate(model, 0, text + bytes, HELD_BYTES, false, &live));
@@ -51,11 +49,14 @@ static void measure(struct chirr_model *model, const uint8_t *text, size_t bytes
 int main(int argc, char **argv)
 {
     struct chirr_model_config config = chirr_model_config_default();
-    uint32_t *fields[] = {&config.width,     &config.layers,     &config.section_width,
-                          &config.mlp_width, &config.partitions, &config.chunk};
-    for (int i = 3; i < argc && i < 9; i++) {
+    uint32_t gate = config.input_gate;
+    uint32_t *fields[] = {
+        &config.width, &config.layers, &config.section_width, &config.mlp_width, &config.partitions,
+        &config.chunk, &config.active, &config.decay_min,     &config.decay_max, &gate};
+    for (int i = 3; i < argc && (size_t)i - 3 < sizeof fields / sizeof *fields; i++) {
         *fields[i - 3] = (uint32_t)strtoul(argv[i], NULL, 10);
     }
+    config.input_gate = gate != 0;
     config.hosted = config.partitions > 0 ? UINT64_MAX >> (64 - config.partitions) : 0;
     config.origins_max = 0;
     struct chirr_error error;

@@ -169,6 +169,26 @@ Test(gradient, of_the_body_behind_a_selector_equals_finite_differences)
     check_group("selector", l->selector, (size_t)l->layers * l->width * l->partitions);
 }
 
+Test(gradient, of_the_body_behind_input_gates_and_without_an_mlp_equals_finite_differences)
+{
+    chirr_arena_finish(&arena);
+    struct chirr_model_config config = small_config();
+    config.input_gate = true;
+    config.mlp_width = 0;
+    model = make_model(&arena, &config);
+    learn_text(model, SMALL_TEXT, text, 24);
+    derive(SMALL_TEXT);
+    const struct chirr_layout *l = &model->body.layout;
+    for (uint32_t layer = 0; layer < l->layers; layer++) {
+        size_t at = chirr_layout_layer(l, 1, layer);
+        check_group("history", at + l->history, l->present - l->history);
+        check_group("output", at + l->output, l->gate - l->output);
+        check_group("input gate", l->input_gate + layer * l->width * l->width,
+                    (size_t)l->width * l->width);
+    }
+    check_group("gain", l->gains, l->width);
+}
+
 Test(gradient, of_the_body_from_vectors_equals_finite_differences)
 {
     derive(SMALL_LOAD);

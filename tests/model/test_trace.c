@@ -12,7 +12,11 @@ static float traces[RATES * WIDTH], powers[RATES], read_out[RATES * WIDTH];
 
 static void setup(void)
 {
-    chirr_rates_init(&rates, RATES / 2);
+    struct chirr_model_config config = chirr_model_config_default();
+    config.rates = RATES / 2;
+    config.decay_min = 6;
+    config.decay_max = 512;
+    chirr_rates_init(&rates, &config);
     for (int k = 0; k < RATES; k++) {
         powers[k] = 1;
     }
