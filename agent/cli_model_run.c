@@ -57,19 +57,15 @@ static double mean_bits(const struct chirr_train *train)
 static enum chirr_err learn(struct chirr_train *train, const uint8_t *bytes, size_t count,
                             struct chirr_error *error)
 {
-    double bits = 0;
-    for (size_t i = 0; i < count; i++) {
-        struct chirr_model_step step;
-        enum chirr_err err =
-            chirr_model_step_byte(train->model.model, train->sense, bytes[i], &step);
-        if (err != CHIRR_OK) {
-            return chirr_error_set(error, err, "%s: %s", train->options->path, chirr_err_text(err));
-        }
-        bits += (double)step.bits;
+    struct chirr_model_reading reading;
+    enum chirr_err err =
+        chirr_model_step_bytes(train->model.model, train->sense, bytes, count, &reading);
+    if (err != CHIRR_OK) {
+        return chirr_error_set(error, err, "%s: %s", train->options->path, chirr_err_text(err));
     }
-    train->sum.bits += bits;
+    train->sum.bits += reading.bits;
     train->sum.bytes += count;
-    double mean = bits / (double)count;
+    double mean = reading.bits / (double)count;
     double weight = fmin(1, (double)count / BITS_NOW_BYTES);
     train->bits_now =
         isnan(train->bits_now) ? mean : train->bits_now + weight * (mean - train->bits_now);

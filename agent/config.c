@@ -246,8 +246,7 @@ void chirr_agent_config_derive_senses(struct chirr_agent_config *config)
     for (uint32_t i = 0; i < config->sense_count; i++) {
         struct chirr_model_sense *sense = &learner->model.senses[i];
         memcpy(sense->name, config->senses[i].name, sizeof sense->name);
-        sense->width = chirr_source_width(config->senses[i].source);
-        sense->kind = sense->width > 0 ? CHIRR_SENSE_VECTOR : CHIRR_SENSE_BYTES;
+        chirr_source_describe(&config->senses[i], sense);
         if (config->senses[i].source == CHIRR_SOURCE_PROC &&
             learner->load_sense == CHIRR_LEARNER_NO_SENSE) {
             learner->load_sense = i;

@@ -11,8 +11,12 @@
 #define DURATION_US_MAX (86400.0 * 1e6)
 #define DEVIATION_LOG_MAX 2.0f
 
-/* Surprise shown to people is smoothed over about so many bytes. */
+/* Surprise shown to people is smoothed over about so many bytes, and measured against the bits of
+ * about so many. */
 #define SURPRISE_WINDOW 256
+#define SURPRISE_AGAINST 1024
+/* Learned at once: few enough for the means, and whole chunks for the model. */
+#define PIECE_BYTES 128
 
 struct running_mean {
     uint64_t count;
@@ -31,7 +35,9 @@ struct chirr_learner {
     struct running_mean bits;
     struct running_mean bits_alone;
     struct running_mean vector_bits;
+    struct running_mean senses[CHIRR_MODEL_SENSES_MAX]; /* of each, whatever its kind */
     double surprise;
+    double usual; /* bits that it is measured against */
     uint64_t outcomes;
     uint64_t refused;
     uint64_t deltas_applied;
@@ -128,38 +134,79 @@ struct chirr_learner *chirr_learner_create(struct chirr_arena *arena,
 
 /* ---- Sensing ------------------------------------------------------------------------------- */
 
-/* The plain mean while the first window fills, then exponential over about one window. */
-static void mean_add(struct running_mean *mean, double value)
+/* The plain mean while the first window fills, then exponential over about one window. `count`
+ * values of mean `value`, that do not go past the end of the first window. */
+static void mean_add(struct running_mean *mean, double value, uint64_t count)
 {
-    mean->count++;
-    double count = mean->count < CHIRR_LEARNER_WINDOW ? (double)mean->count : CHIRR_LEARNER_WINDOW;
-    mean->now += (value - mean->now) / count;
+    mean->count += count;
+    double window = mean->count < CHIRR_LEARNER_WINDOW ? (double)mean->count : CHIRR_LEARNER_WINDOW;
+    mean->now += (value - mean->now) * (double)count / window;
     if (mean->count == CHIRR_LEARNER_WINDOW) {
         mean->first = mean->now;
     }
 }
 
+/* How many of `count` values may be added at once. */
+static uint32_t piece_of(const struct running_mean *mean, uint32_t count)
+{
+    uint64_t room = mean->count < CHIRR_LEARNER_WINDOW ? CHIRR_LEARNER_WINDOW - mean->count : count;
+    uint32_t piece = count < PIECE_BYTES ? count : PIECE_BYTES;
+    return room < piece ? (uint32_t)room : piece;
+}
+
+static void follow_surprise(struct chirr_learner *learner, double bits, uint32_t count)
+{
+    double first = learner->usual > 0 ? learner->usual : bits;
+    learner->surprise += (bits - first - learner->surprise) * count / SURPRISE_WINDOW;
+    learner->usual = first + (bits - first) * count / SURPRISE_AGAINST;
+}
+
+static enum chirr_err sense_piece(struct chirr_learner *learner, uint32_t sense,
+                                  const uint8_t *bytes, uint32_t count)
+{
+    struct chirr_model_reading reading;
+    bool text = learner->config.model.senses[sense].kind == CHIRR_SENSE_BYTES;
+    enum chirr_err err = chirr_model_step_bytes(learner->model, sense, bytes, count, &reading);
+    if (err != CHIRR_OK) {
+        return err;
+    }
+    double bits = reading.bits / count;
+    mean_add(&learner->senses[sense], bits, count);
+    if (text) {
+        mean_add(&learner->bits, bits, count);
+        follow_surprise(learner, bits, count);
+    }
+    if (learner->control != NULL) {
+        err = chirr_model_step_bytes(learner->control, sense, bytes, count, &reading);
+        if (err == CHIRR_OK && text) {
+            mean_add(&learner->bits_alone, reading.bits / count, count);
+        }
+    }
+    return err;
+}
+
+static enum chirr_err begin_item(struct chirr_learner *learner, uint32_t sense)
+{
+    enum chirr_err err = chirr_model_begin(learner->model, sense);
+    return err == CHIRR_OK && learner->control != NULL ? chirr_model_begin(learner->control, sense)
+                                                       : err;
+}
+
 static enum chirr_err sense_bytes(struct chirr_learner *learner,
                                   const struct chirr_learner_request *request)
 {
-    for (uint32_t i = 0; i < request->count; i++) {
-        struct chirr_model_step step;
-        enum chirr_err err =
-            chirr_model_step_byte(learner->model, request->sense, request->bytes[i], &step);
-        if (err != CHIRR_OK) {
-            return err;
-        }
-        mean_add(&learner->bits, step.bits);
-        learner->surprise += (step.surprise - learner->surprise) / SURPRISE_WINDOW;
-        if (learner->control != NULL) {
-            err = chirr_model_step_byte(learner->control, request->sense, request->bytes[i], &step);
-            if (err != CHIRR_OK) {
-                return err;
-            }
-            mean_add(&learner->bits_alone, step.bits);
-        }
+    uint32_t sense = request->sense;
+    if (sense >= learner->config.model.sense_count) {
+        return CHIRR_ERR_INVALID;
     }
-    return CHIRR_OK;
+    enum chirr_err err = request->begins ? begin_item(learner, sense) : CHIRR_OK;
+    for (uint32_t at = 0; at < request->count && err == CHIRR_OK;) {
+        uint32_t piece = piece_of(&learner->bits, request->count - at);
+        uint32_t own = piece_of(&learner->senses[sense], piece);
+        err = sense_piece(learner, sense, request->bytes + at, own);
+        at += own;
+    }
+    return err;
 }
 
 static enum chirr_err sense_vector(struct chirr_learner *learner,
@@ -175,7 +222,8 @@ static enum chirr_err sense_vector(struct chirr_learner *learner,
     if (err != CHIRR_OK) {
         return err;
     }
-    mean_add(&learner->vector_bits, step.bits);
+    mean_add(&learner->vector_bits, (double)step.bits, 1);
+    mean_add(&learner->senses[request->sense], (double)step.bits, 1);
     if (request->sense == learner->config.load_sense) {
         learner->load = request->values[0];
     }
@@ -397,6 +445,18 @@ enum chirr_err chirr_learner_handle(struct chirr_learner *learner,
     return err;
 }
 
+static void tell_senses(const struct chirr_learner *learner, struct chirr_learner_status *out)
+{
+    out->sense_count = learner->config.model.sense_count;
+    for (uint32_t i = 0; i < out->sense_count; i++) {
+        const struct running_mean *bits = &learner->senses[i];
+        out->senses[i] = (struct chirr_learner_sense_status){
+            .steps = bits->count,
+            .bits_now = bits->count > 0 ? bits->now : NAN,
+        };
+    }
+}
+
 void chirr_learner_status(const struct chirr_learner *learner, struct chirr_learner_status *out)
 {
     const struct running_mean *bits = &learner->bits;
@@ -415,6 +475,7 @@ void chirr_learner_status(const struct chirr_learner *learner, struct chirr_lear
     out->drift_permille = drift_permille(learner, out->model.own_norm);
     out->deltas_applied = learner->deltas_applied;
     out->deltas_refused = learner->deltas_refused;
+    tell_senses(learner, out);
 }
 
 void chirr_learner_resume(struct chirr_learner *learner, bool control)

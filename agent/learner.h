@@ -40,7 +40,7 @@ struct chirr_model_config chirr_learner_model_config(const struct chirr_learner_
 uint64_t chirr_learner_units(const struct chirr_learner_config *config);
 
 enum chirr_learner_request_kind {
-    CHIRR_LEARNER_BYTES = 1, /* sensed: `bytes` of a byte sense */
+    CHIRR_LEARNER_BYTES = 1, /* sensed: `bytes` of a sense of symbols */
     CHIRR_LEARNER_VECTOR,    /* sensed: one vector */
     CHIRR_LEARNER_PRICE,     /* what would this task cost here? -> PRICE */
     CHIRR_LEARNER_OUTCOME,   /* this is what a task cost */
@@ -67,6 +67,7 @@ struct chirr_learner_request {
     enum chirr_learner_request_kind kind;
     uint32_t sense;       /* BYTES, VECTOR, EVALUATE */
     uint32_t count;       /* bytes or components at `bytes` / `values` */
+    bool begins;          /* BYTES: they are the first of an item, such as a picture */
     const uint8_t *bytes; /* borrowed for the call; BYTES, EVALUATE */
     const float *values;  /* likewise; VECTOR */
     union {
@@ -119,8 +120,12 @@ CHIRR_NODISCARD enum chirr_err chirr_learner_handle(struct chirr_learner *learne
 /* Running figures, for the node, the table and the summary. A byte sense's bits are averaged over
  * the first CHIRR_LEARNER_WINDOW bytes and, exponentially, over about as many most recent ones. */
 #define CHIRR_LEARNER_WINDOW 4096
+struct chirr_learner_sense_status {
+    uint64_t steps;  /* in this process: bytes or vectors */
+    double bits_now; /* as below, of this sense; NaN until anything was sensed */
+};
 struct chirr_learner_status {
-    uint64_t bytes_learned;
+    uint64_t bytes_learned; /* of texts; likewise the bits that follow */
     uint64_t vectors_learned;
     uint64_t outcomes_learned;
     uint64_t refused;
@@ -131,6 +136,8 @@ struct chirr_learner_status {
     double surprise;
     double drift_permille; /* unpublished own change, relative to own change */
     uint64_t deltas_applied, deltas_refused;
+    uint32_t sense_count;
+    struct chirr_learner_sense_status senses[CHIRR_MODEL_SENSES_MAX];
     struct chirr_model_statistics model;
 };
 void chirr_learner_status(const struct chirr_learner *learner, struct chirr_learner_status *out);

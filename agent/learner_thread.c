@@ -207,6 +207,7 @@ static void sense_one(struct chirr_learner_thread *thread, uint32_t sense, chirr
         request.kind = CHIRR_LEARNER_BYTES;
         request.bytes = bytes;
         err = chirr_source_poll_bytes(source, now, bytes, sizeof bytes, &count);
+        request.begins = chirr_source_begins(source);
     }
     const char *complaint = chirr_source_complaint(source);
     if (complaint != NULL) {

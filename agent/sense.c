@@ -149,6 +149,28 @@ uint32_t chirr_source_width(enum chirr_source_kind kind)
     return kind == CHIRR_SOURCE_PROC ? CHIRR_PROC_WIDTH : 0;
 }
 
+void chirr_source_describe(const struct chirr_sense_config *config, struct chirr_model_sense *sense)
+{
+    sense->width = sense->channels = 0;
+    switch (config->source) {
+    case CHIRR_SOURCE_PROC:
+        sense->kind = CHIRR_SENSE_VECTOR;
+        sense->width = CHIRR_PROC_WIDTH;
+        break;
+    case CHIRR_SOURCE_AUDIO:
+        sense->kind = CHIRR_SENSE_AUDIO;
+        break;
+    case CHIRR_SOURCE_IMAGE:
+        sense->kind = CHIRR_SENSE_IMAGE;
+        sense->channels = config->channels == 0 ? 1 : config->channels;
+        sense->width = config->width * sense->channels;
+        break;
+    default:
+        sense->kind = CHIRR_SENSE_BYTES;
+        break;
+    }
+}
+
 enum chirr_err chirr_source_poll_bytes(struct chirr_source *source, chirr_time_us now,
                                        uint8_t *buffer, size_t capacity, size_t *count)
 {

@@ -31,6 +31,9 @@ void chirr_source_destroy(struct chirr_source *source);
 
 /* Whether `from` are globs. */
 bool chirr_source_reads_files(enum chirr_source_kind kind);
+/* The kind of sense that learns from this source, and the sizes of what it delivers. */
+void chirr_source_describe(const struct chirr_sense_config *config,
+                           struct chirr_model_sense *sense);
 /* Whether a source of this kind gives vectors, and how wide; 0 for bytes. */
 uint32_t chirr_source_width(enum chirr_source_kind kind);
 

@@ -51,6 +51,19 @@ static json_t *about_checkpoint(const struct chirr_agent *agent, chirr_time_us n
                      count(agent->status.status.checkpoints_failed));
 }
 
+static json_t *about_senses(const struct chirr_agent *agent)
+{
+    const struct chirr_learner_status *status = &agent->status.status.status;
+    json_t *senses = json_array();
+    for (uint32_t i = 0; i < status->sense_count; i++) {
+        json_array_append_new(senses,
+                              json_pack("{s:s, s:o, s:o}", "name", agent->config.senses[i].name,
+                                        "steps", count(status->senses[i].steps), "bits_now",
+                                        number(status->senses[i].bits_now)));
+    }
+    return senses;
+}
+
 static json_t *about_model(const struct chirr_agent *agent, chirr_time_us now)
 {
     if (agent->learner == NULL) {
@@ -71,6 +84,7 @@ static json_t *about_model(const struct chirr_agent *agent, chirr_time_us now)
     json_object_set_new(out, "bits_now", number(status->bits_now));
     json_object_set_new(out, "bits_alone", number(status->bits_alone));
     json_object_set_new(out, "vector_bits_now", number(status->vector_bits_now));
+    json_object_set_new(out, "senses", about_senses(agent));
     json_object_set_new(out, "surprise", number(status->surprise));
     json_object_set_new(out, "updates", count(status->model.updates));
     json_object_set_new(out, "steps_refused", count(status->model.steps_refused));
