@@ -13,6 +13,7 @@ static const struct chirr_bench *const benches[] = {
     &chirr_bench_forward,
     &chirr_bench_learn,
     &chirr_bench_memory,
+    &chirr_bench_transformer,
 };
 #define BENCH_COUNT (sizeof benches / sizeof benches[0])
 

@@ -1,0 +1,376 @@
+#include "tests/bench/lstm.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/random.h"
+#include "model/elementary.h"
+#include "model/kernel.h"
+#include "tests/bench/lstm_cell.h"
+
+#define BYTE_VALUES 256
+#define BYTE_SYMBOLS 257 /* the byte values, and the start of the text */
+#define MOMENT_DECAY 0.99
+#define GRADIENT_NORM_MAX 1.0
+#define WEIGHT_MAX 1e4
+
+struct places {       /* offsets into the parameters */
+    size_t embedding; /* [BYTE_SYMBOLS][E] */
+    size_t input;     /* [E][4H] */
+    size_t recurrent; /* [H][4H] */
+    size_t bias;      /* [4H] */
+    size_t head;      /* [H][BYTE_VALUES] */
+    size_t head_bias; /* [BYTE_VALUES] */
+    size_t end;
+};
+
+struct chirr_lstm {
+    struct chirr_lstm_config config;
+    struct places places;
+    const struct chirr_kernels *kernels;
+    uint64_t updates;
+    uint32_t symbol;        /* what came last */
+    uint32_t symbols[1024]; /* [T] what each step of the update read */
+
+    chirr_real *weights, *gradient, *moment; /* [places.end] */
+    chirr_real *inputs, *d_inputs;           /* [T][E] */
+    chirr_real *gates, *d_gates;             /* [T][4H]: i, f, o, g */
+    chirr_real *cell;                        /* [T + 1][H], row 0 from the update before */
+    chirr_real *squashed;                    /* [T][H], tanh of the cell */
+    chirr_real *hidden;                      /* [T + 1][H], row 0 from the update before */
+    chirr_real *d_hidden;                    /* [T][H] */
+    chirr_real *d_cell;                      /* [H] */
+    chirr_real *output;                      /* [T][BYTE_VALUES]: logits, then their gradient */
+    chirr_real *transposed;                  /* the largest matrix */
+};
+
+static struct places places_of(const struct chirr_lstm_config *c)
+{
+    struct places p = {.embedding = 0};
+    p.input = p.embedding + (size_t)BYTE_SYMBOLS * c->embedding;
+    p.recurrent = p.input + (size_t)c->embedding * 4 * c->hidden;
+    p.bias = p.recurrent + (size_t)c->hidden * 4 * c->hidden;
+    p.head = p.bias + 4 * (size_t)c->hidden;
+    p.head_bias = p.head + (size_t)c->hidden * BYTE_VALUES;
+    p.end = p.head_bias + BYTE_VALUES;
+    return p;
+}
+
+size_t chirr_lstm_parameter_count(const struct chirr_lstm_config *config)
+{
+    return places_of(config).end;
+}
+
+struct chirr_lstm_config chirr_lstm_config_of_size(size_t parameters)
+{
+    struct chirr_lstm_config config = {.embedding = 32,
+                                       .hidden = 4,
+                                       .steps = 64,
+                                       .learning_rate = 2e-3f,
+                                       .warmup_updates = 200,
+                                       .seed = 1};
+    struct chirr_lstm_config wider = config;
+    while (chirr_lstm_parameter_count(&wider) <= parameters) {
+        config = wider;
+        wider.hidden += 4;
+    }
+    size_t below = parameters - chirr_lstm_parameter_count(&config);
+    size_t above = chirr_lstm_parameter_count(&wider) - parameters;
+    return above < below ? wider : config;
+}
+
+/* ---- Creation ------------------------------------------------------------------------------- */
+
+struct demand {
+    chirr_real **array;
+    size_t count;
+};
+
+#define DEMANDS 14
+
+static void list_demands(struct chirr_lstm *l, struct demand demands[DEMANDS])
+{
+    const struct chirr_lstm_config *c = &l->config;
+    size_t parameters = places_of(c).end;
+    size_t t = c->steps;
+    size_t h = c->hidden;
+    size_t widest = c->embedding > h ? c->embedding : h;
+    size_t matrix = widest * (4 * h > BYTE_VALUES ? 4 * h : BYTE_VALUES);
+    const struct demand list[DEMANDS] = {
+        {&l->weights, parameters},
+        {&l->gradient, parameters},
+        {&l->moment, parameters},
+        {&l->inputs, t * c->embedding},
+        {&l->d_inputs, t * c->embedding},
+        {&l->gates, t * 4 * h},
+        {&l->d_gates, t * 4 * h},
+        {&l->cell, (t + 1) * h},
+        {&l->squashed, t * h},
+        {&l->hidden, (t + 1) * h},
+        {&l->d_hidden, t * h},
+        {&l->d_cell, h},
+        {&l->output, t * BYTE_VALUES},
+        {&l->transposed, matrix},
+    };
+    memcpy(demands, list, sizeof list);
+}
+
+size_t chirr_lstm_bytes(const struct chirr_lstm_config *config)
+{
+    struct chirr_lstm lstm = {.config = *config};
+    struct demand demands[DEMANDS];
+    list_demands(&lstm, demands);
+    size_t bytes = chirr_arena_round(sizeof lstm);
+    for (size_t i = 0; i < DEMANDS; i++) {
+        bytes += chirr_arena_round(demands[i].count * sizeof(chirr_real));
+    }
+    return bytes;
+}
+
+static void fill_normal(struct chirr_lstm *l, uint64_t stream, size_t begin, size_t end,
+                        double deviation)
+{
+    struct chirr_random random;
+    chirr_random_init(&random, l->config.seed, stream);
+    for (size_t i = begin; i < end; i++) {
+        l->weights[i] = (chirr_real)(deviation * chirr_random_normal(&random));
+    }
+}
+
+static void init_weights(struct chirr_lstm *l)
+{
+    const struct places *p = &l->places;
+    size_t h = l->config.hidden;
+    fill_normal(l, 0, p->embedding, p->input, 1);
+    fill_normal(l, 1, p->input, p->recurrent, sqrt(1.0 / l->config.embedding));
+    fill_normal(l, 2, p->recurrent, p->bias, sqrt(1.0 / (double)h));
+    fill_normal(l, 3, p->head, p->head_bias, 0.02);
+    for (size_t i = 0; i < h; i++) {
+        l->weights[p->bias + h + i] = 1; /* remember, to begin with */
+    }
+}
+
+struct chirr_lstm *chirr_lstm_create(struct chirr_arena *arena,
+                                     const struct chirr_lstm_config *config)
+{
+    struct chirr_lstm *l = chirr_arena_take(arena, 1, sizeof *l);
+    CHIRR_ASSERT(config->steps <= sizeof l->symbols / sizeof *l->symbols);
+    if (l == NULL) {
+        return NULL;
+    }
+    l->config = *config;
+    l->places = places_of(config);
+    l->kernels = chirr_kernels_best();
+    l->symbol = BYTE_SYMBOLS - 1;
+    struct demand demands[DEMANDS];
+    list_demands(l, demands);
+    for (size_t i = 0; i < DEMANDS; i++) {
+        *demands[i].array = chirr_arena_take(arena, demands[i].count, sizeof(chirr_real));
+        if (*demands[i].array == NULL) {
+            return NULL;
+        }
+    }
+    init_weights(l);
+    return l;
+}
+
+/* ---- Forward -------------------------------------------------------------------------------- */
+
+/* y [rows][columns] += x [rows][inner] · w [inner][columns], all dense. */
+static void multiply(const struct chirr_lstm *l, const size_t shape[3], const chirr_real *x,
+                     const chirr_real *w, chirr_real *y)
+{
+    const struct chirr_product product = {.groups = 1,
+                                          .rows = shape[0],
+                                          .inner = shape[1],
+                                          .columns = shape[2],
+                                          .x_row = shape[1],
+                                          .x_inner = 1,
+                                          .w_inner = shape[2],
+                                          .y_row = shape[2]};
+    l->kernels->product(&product, x, w, y);
+}
+
+static void repeat_row(size_t rows, size_t columns, const chirr_real *row, chirr_real *y)
+{
+    for (size_t t = 0; t < rows; t++) {
+        memcpy(y + t * columns, row, columns * sizeof *y);
+    }
+}
+
+static void read_symbols(struct chirr_lstm *l, const uint8_t *bytes, size_t count)
+{
+    size_t e = l->config.embedding;
+    for (size_t t = 0; t < count; t++) {
+        l->symbols[t] = t == 0 ? l->symbol : bytes[t - 1];
+        memcpy(l->inputs + t * e, l->weights + l->places.embedding + l->symbols[t] * e,
+               e * sizeof *l->inputs);
+    }
+}
+
+/* Nats of all bytes; `output` becomes the gradient of their mean at the logits. */
+static double score(struct chirr_lstm *l, const uint8_t *bytes, size_t count)
+{
+    double nats = 0;
+    for (size_t t = 0; t < count; t++) {
+        chirr_real *p = l->output + t * BYTE_VALUES;
+        l->kernels->softmax(BYTE_VALUES, p);
+        chirr_real least = CHIRR_REAL(1e-37);
+        nats -= (double)chirr_log(p[bytes[t]] > least ? p[bytes[t]] : least);
+        p[bytes[t]] -= 1;
+    }
+    chirr_real share = 1 / (chirr_real)count;
+    for (size_t i = 0; i < count * BYTE_VALUES; i++) {
+        l->output[i] *= share;
+    }
+    return nats;
+}
+
+static double forward(struct chirr_lstm *l, const uint8_t *bytes, size_t count)
+{
+    const struct places *p = &l->places;
+    size_t h = l->config.hidden;
+    read_symbols(l, bytes, count);
+    repeat_row(count, 4 * h, l->weights + p->bias, l->gates);
+    multiply(l, (size_t[]){count, l->config.embedding, 4 * h}, l->inputs, l->weights + p->input,
+             l->gates);
+    for (size_t t = 0; t < count; t++) {
+        multiply(l, (size_t[]){1, h, 4 * h}, l->hidden + t * h, l->weights + p->recurrent,
+                 l->gates + t * 4 * h);
+        chirr_lstm_cell_forward(h, l->gates + t * 4 * h, l->cell + t * h, l->squashed + t * h,
+                                l->hidden + (t + 1) * h);
+    }
+    repeat_row(count, BYTE_VALUES, l->weights + p->head_bias, l->output);
+    multiply(l, (size_t[]){count, h, BYTE_VALUES}, l->hidden + h, l->weights + p->head, l->output);
+    return score(l, bytes, count);
+}
+
+/* ---- Backward ------------------------------------------------------------------------------- */
+
+/* For y = x · w: d_w += xᵀ · d_y. */
+static void weights_backward(struct chirr_lstm *l, const size_t shape[3], const chirr_real *x,
+                             const chirr_real *d_y, size_t offset)
+{
+    const struct chirr_product product = {.groups = 1,
+                                          .rows = shape[1],
+                                          .inner = shape[0],
+                                          .columns = shape[2],
+                                          .x_row = 1,
+                                          .x_inner = shape[1],
+                                          .w_inner = shape[2],
+                                          .y_row = shape[2]};
+    l->kernels->product(&product, x, d_y, l->gradient + offset);
+}
+
+/* `transposed` = wᵀ of the matrix [inner][columns] at `offset`. */
+static const chirr_real *transpose(struct chirr_lstm *l, size_t offset, size_t inner,
+                                   size_t columns)
+{
+    l->kernels->transpose(inner, columns, l->weights + offset, l->transposed);
+    return l->transposed;
+}
+
+static void head_backward(struct chirr_lstm *l, size_t count)
+{
+    const struct places *p = &l->places;
+    size_t h = l->config.hidden;
+    weights_backward(l, (size_t[]){count, h, BYTE_VALUES}, l->hidden + h, l->output, p->head);
+    l->kernels->sum_rows(count, BYTE_VALUES, l->output, l->gradient + p->head_bias);
+    memset(l->d_hidden, 0, count * h * sizeof *l->d_hidden);
+    multiply(l, (size_t[]){count, BYTE_VALUES, h}, l->output, transpose(l, p->head, h, BYTE_VALUES),
+             l->d_hidden);
+}
+
+static void cells_backward(struct chirr_lstm *l, size_t count)
+{
+    size_t h = l->config.hidden;
+    const chirr_real *recurrent = transpose(l, l->places.recurrent, h, 4 * h);
+    memset(l->d_cell, 0, h * sizeof *l->d_cell);
+    for (size_t t = count; t-- > 0;) {
+        if (t + 1 < count) {
+            multiply(l, (size_t[]){1, 4 * h, h}, l->d_gates + (t + 1) * 4 * h, recurrent,
+                     l->d_hidden + t * h);
+        }
+        const struct chirr_lstm_cell cell = {l->gates + t * 4 * h, l->cell + t * h,
+                                             l->squashed + t * h};
+        chirr_lstm_cell_backward(h, &cell, l->d_hidden + t * h, l->d_cell, l->d_gates + t * 4 * h);
+    }
+}
+
+static void inputs_backward(struct chirr_lstm *l, size_t count)
+{
+    const struct places *p = &l->places;
+    size_t h = l->config.hidden;
+    size_t e = l->config.embedding;
+    weights_backward(l, (size_t[]){count, e, 4 * h}, l->inputs, l->d_gates, p->input);
+    memset(l->d_inputs, 0, count * e * sizeof *l->d_inputs);
+    multiply(l, (size_t[]){count, 4 * h, e}, l->d_gates, transpose(l, p->input, e, 4 * h),
+             l->d_inputs);
+    for (size_t t = 0; t < count; t++) {
+        l->kernels->blend(e, 1, l->gradient + p->embedding + l->symbols[t] * e, 1,
+                          l->d_inputs + t * e);
+    }
+}
+
+static void backward(struct chirr_lstm *l, size_t count)
+{
+    const struct places *p = &l->places;
+    size_t h = l->config.hidden;
+    memset(l->gradient, 0, p->end * sizeof *l->gradient);
+    head_backward(l, count);
+    cells_backward(l, count);
+    weights_backward(l, (size_t[]){count, h, 4 * h}, l->hidden, l->d_gates, p->recurrent);
+    l->kernels->sum_rows(count, 4 * h, l->d_gates, l->gradient + p->bias);
+    inputs_backward(l, count);
+}
+
+/* ---- Learning ------------------------------------------------------------------------------- */
+
+static void descend(struct chirr_lstm *l)
+{
+    double norm = sqrt(l->kernels->sum_squares(l->places.end, l->gradient));
+    double warm = fmin(1, (double)(l->updates + 1) / l->config.warmup_updates);
+    l->updates++;
+    const struct chirr_descent descent = {
+        .clip = (chirr_real)(norm > GRADIENT_NORM_MAX ? GRADIENT_NORM_MAX / norm : 1),
+        .rate = (chirr_real)(warm * (double)l->config.learning_rate),
+        .decay = CHIRR_REAL(MOMENT_DECAY),
+        .correction = (chirr_real)(1 / (1 - pow(MOMENT_DECAY, (double)l->updates))),
+        .bound = CHIRR_REAL(WEIGHT_MAX),
+    };
+    l->kernels->descend(&descent, l->places.end, l->gradient, l->moment, l->weights);
+}
+
+static void carry_state(struct chirr_lstm *l, const uint8_t *bytes, size_t count)
+{
+    size_t h = l->config.hidden;
+    memcpy(l->hidden, l->hidden + count * h, h * sizeof *l->hidden);
+    memcpy(l->cell, l->cell + count * h, h * sizeof *l->cell);
+    l->symbol = bytes[count - 1];
+}
+
+double chirr_lstm_learn(struct chirr_lstm *lstm, const uint8_t *bytes, size_t count)
+{
+    double nats = 0;
+    for (size_t at = 0; at < count;) {
+        size_t steps = count - at < lstm->config.steps ? count - at : lstm->config.steps;
+        nats += forward(lstm, bytes + at, steps);
+        backward(lstm, steps);
+        descend(lstm);
+        carry_state(lstm, bytes + at, steps);
+        at += steps;
+    }
+    return nats / CHIRR_LN2;
+}
+
+struct chirr_lstm_parameters chirr_lstm_parameters(struct chirr_lstm *lstm)
+{
+    return (struct chirr_lstm_parameters){lstm->weights, lstm->gradient, lstm->places.end};
+}
+
+double chirr_lstm_gradient(struct chirr_lstm *lstm, const uint8_t *bytes, size_t count)
+{
+    double nats = forward(lstm, bytes, count);
+    backward(lstm, count);
+    return nats / (double)count;
+}
