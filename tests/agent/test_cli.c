@@ -1,5 +1,6 @@
 /* The executable as people and scripts use it: words, exit codes, output. */
 #include <criterion/criterion.h>
+#include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -149,6 +150,62 @@ Test(cli, a_benchmark_prints_one_object_a_line)
         lines++;
     }
     cr_expect_geq(lines, 2);
+}
+
+static void write_text(const char *path, size_t bytes)
+{
+    FILE *file = fopen(path, "w");
+    cr_assert_not_null(file);
+    for (size_t i = 0; i < bytes; i++) {
+        fputc("the quick brown fox "[i % 20], file);
+    }
+    cr_assert_eq(fclose(file), 0);
+}
+
+Test(cli, a_text_that_cannot_be_learned_ends_with_2_before_anything_is_measured)
+{
+    write_text("short", 255);
+    static const struct {
+        const char *path, *message;
+    } texts[] = {
+        {"nowhere", "chirr: nowhere: No such file or directory\n"},
+        {".", "chirr: .: not a file\n"},
+        {"short", "chirr: short: has 255 bytes, a pass needs 256: give a longer text or fewer "
+                  "--bytes\n"},
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        run_chirr(&run, "bench", "model", "--bytes", "256", "--text", texts[i].path, NULL);
+        cr_expect_eq(run.code, 2, "%s", texts[i].path);
+        cr_expect_str_eq(run.err, texts[i].message, "got: %s", run.err);
+        cr_expect_str_eq(run.out, "");
+    }
+}
+
+Test(cli, quality_is_measured_on_the_text_that_is_given)
+{
+    write_text("fox", 256);
+    run_chirr(&run, "bench", "model", "--only", "quality", "--bytes", "256", "--seeds", "2",
+              "--text", "fox", "--json", NULL);
+    cr_assert_eq(run.code, 0, "%s", run.err);
+    double over_lstm = NAN;
+    double of_learner[2] = {NAN, NAN};
+    for (char *line = strtok(run.out, "\n"); line != NULL; line = strtok(NULL, "\n")) {
+        json_t *object = json_loads(line, 0, NULL);
+        const char *text, *metric, *learner = "";
+        double value;
+        cr_assert_eq(json_unpack(object, "{s:s, s:s, s:F, s?s}", "text", &text, "metric", &metric,
+                                 "value", &value, "learner", &learner),
+                     0, "%s", line);
+        cr_expect_str_eq(text, "fox");
+        if (strcmp(metric, "bits_over_lstm") == 0) {
+            over_lstm = value;
+        } else if (strcmp(learner, "chirr") == 0 || strcmp(learner, "lstm") == 0) {
+            of_learner[learner[0] == 'l'] = value;
+        }
+        json_decref(object);
+    }
+    cr_expect(of_learner[0] > 0 && of_learner[0] < 9, "%f bits", of_learner[0]);
+    cr_expect_float_eq(over_lstm, of_learner[0] - of_learner[1], 1e-4);
 }
 
 Test(cli, benchmarks_are_listed_without_running_them)

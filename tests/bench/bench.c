@@ -10,10 +10,8 @@
 #include "tests/bench/report.h"
 
 static const struct chirr_bench *const benches[] = {
-    &chirr_bench_forward,
-    &chirr_bench_learn,
-    &chirr_bench_memory,
-    &chirr_bench_transformer,
+    &chirr_bench_forward,     &chirr_bench_learn,   &chirr_bench_memory,
+    &chirr_bench_transformer, &chirr_bench_quality,
 };
 #define BENCH_COUNT (sizeof benches / sizeof benches[0])
 
@@ -42,11 +40,11 @@ static const struct option options[] = {
 
 #define BYTES_MIN 256
 #define BYTES_MAX 100000000
-#define SEEDS_MAX 16
 
 struct choice {
     const char *group;
     const char *only;
+    const char *text_path;
     bool list;
     struct chirr_bench_context context;
 };
@@ -55,7 +53,7 @@ struct choice {
 static int parse_options(const struct chirr_cli_arguments *arguments, struct choice *choice)
 {
     static const struct chirr_cli_range bytes_range = {CHIRR_YAML_WHOLE, BYTES_MIN, BYTES_MAX};
-    static const struct chirr_cli_range seeds_range = {CHIRR_YAML_WHOLE, 1, SEEDS_MAX};
+    static const struct chirr_cli_range seeds_range = {CHIRR_YAML_WHOLE, 1, CHIRR_BENCH_SEEDS_MAX};
     uint64_t bytes = 1000000;
     uint64_t seeds = 3;
     bool fine = true;
@@ -73,7 +71,7 @@ static int parse_options(const struct chirr_cli_arguments *arguments, struct cho
             choice->list = true;
             break;
         case 't':
-            choice->context.text_path = optarg;
+            choice->text_path = optarg;
             break;
         case 'b':
             fine = chirr_cli_integer(arguments, "--bytes", &bytes_range, &bytes);
@@ -124,21 +122,44 @@ static int list_chosen(const struct choice *choice)
     return CHIRR_EXIT_OK;
 }
 
-static int run_chosen(struct choice *choice)
+static enum chirr_err run_benches(struct choice *choice, struct chirr_error *error)
 {
-    struct chirr_error error;
-    chirr_bench_report_header(&choice->context);
-    for (size_t i = 0; i < BENCH_COUNT; i++) {
-        if (!is_chosen(benches[i], choice)) {
-            continue;
-        }
-        choice->context.bench = benches[i];
-        chirr_bench_progress(&choice->context, 0);
-        if (benches[i]->run(&choice->context, &error) != CHIRR_OK) {
-            return chirr_cli_fail(&error);
+    enum chirr_err err = CHIRR_OK;
+    for (size_t i = 0; err == CHIRR_OK && i < BENCH_COUNT; i++) {
+        if (is_chosen(benches[i], choice)) {
+            choice->context.bench = benches[i];
+            chirr_bench_progress(&choice->context, 0);
+            err = benches[i]->run(&choice->context, error);
         }
     }
-    return CHIRR_EXIT_OK;
+    return err;
+}
+
+static bool reads_text(const struct choice *choice)
+{
+    for (size_t i = 0; i < BENCH_COUNT; i++) {
+        if (benches[i]->reads_text && is_chosen(benches[i], choice)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A text that cannot be read stops all before anything was measured. */
+static int run_chosen(struct choice *choice)
+{
+    struct chirr_bench_context *context = &choice->context;
+    struct chirr_error error;
+    enum chirr_err err = CHIRR_OK;
+    if (reads_text(choice)) {
+        err = chirr_bench_corpus_init(&context->corpus, choice->text_path, context->bytes, &error);
+    }
+    if (err == CHIRR_OK) {
+        chirr_bench_report_header(context);
+        err = run_benches(choice, &error);
+    }
+    chirr_bench_corpus_finish(&context->corpus);
+    return err == CHIRR_OK ? CHIRR_EXIT_OK : chirr_cli_fail(&error);
 }
 
 static int bench_group(int argc, char **argv)

@@ -16,6 +16,9 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "tests/bench/corpus.h"
+
+#define CHIRR_BENCH_SEEDS_MAX 16
 
 struct chirr_bench_context;
 
@@ -23,6 +26,7 @@ struct chirr_bench {
     const char *name; /* "model.forward": group, dot, what --only takes */
     const char *summary;
     enum chirr_err (*run)(struct chirr_bench_context *context, struct chirr_error *error);
+    bool reads_text; /* without it, the context's corpus is empty */
 };
 
 enum chirr_bench_bound {
@@ -43,9 +47,9 @@ struct chirr_bench_result {
 /* What the command line chose, and where results go. */
 struct chirr_bench_context {
     const struct chirr_bench *bench; /* the one that runs */
-    const char *text_path;           /* NULL: what the machine has (tests/bench/corpus.h) */
-    uint32_t seeds;                  /* runs per figure where chance matters, 1… */
-    size_t bytes;                    /* of text per pass */
+    struct chirr_bench_corpus corpus;
+    uint32_t seeds; /* runs per figure where chance matters, 1…CHIRR_BENCH_SEEDS_MAX */
+    size_t bytes;   /* of each text */
     bool json;
     bool progress; /* on a terminal */
 };
@@ -63,7 +67,8 @@ void chirr_bench_progress(const struct chirr_bench_context *context, double frac
 extern const struct chirr_bench chirr_bench_forward;
 extern const struct chirr_bench chirr_bench_learn;
 extern const struct chirr_bench chirr_bench_memory;
-extern const struct chirr_bench chirr_bench_transformer;
 extern const struct chirr_bench chirr_bench_quality;
+extern const struct chirr_bench chirr_bench_sparse;
+extern const struct chirr_bench chirr_bench_transformer;
 
 #endif

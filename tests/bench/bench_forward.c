@@ -86,4 +86,4 @@ static enum chirr_err run(struct chirr_bench_context *context, struct chirr_erro
 }
 
 const struct chirr_bench chirr_bench_forward = {
-    "model.forward", "a step's speed against the time to read its weights once", run};
+    "model.forward", "a step's speed against the time to read its weights once", run, false};

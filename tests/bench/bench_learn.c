@@ -83,4 +83,4 @@ static enum chirr_err run(struct chirr_bench_context *context, struct chirr_erro
 }
 
 const struct chirr_bench chirr_bench_learn = {
-    "model.learn", "a step that learns over a step that only predicts", run};
+    "model.learn", "a step that learns over a step that only predicts", run, false};

@@ -58,4 +58,4 @@ static enum chirr_err run(struct chirr_bench_context *context, struct chirr_erro
 }
 
 const struct chirr_bench chirr_bench_memory = {"model.memory",
-                                               "memory of a model that learns, in all", run};
+                                               "memory of a model that learns, in all", run, false};

@@ -121,4 +121,4 @@ static enum chirr_err run(struct chirr_bench_context *context, struct chirr_erro
 }
 
 const struct chirr_bench chirr_bench_transformer = {
-    "model.transformer", "a step against a transformer's with a cache, by position", run};
+    "model.transformer", "a step against a transformer's with a cache, by position", run, false};

@@ -65,6 +65,14 @@ double chirr_bench_read_bytes(struct chirr_model *model, const uint8_t *bytes, s
     return bits;
 }
 
+double chirr_bench_read_text(struct chirr_model *model, const uint8_t *bytes, size_t count)
+{
+    struct chirr_model_reading reading;
+    enum chirr_err err = chirr_model_step_bytes(model, 0, bytes, count, &reading);
+    CHIRR_ASSERT(err == CHIRR_OK);
+    return reading.bits;
+}
+
 void chirr_bench_noise(uint8_t *bytes, size_t count, uint64_t seed)
 {
     struct chirr_random random;

@@ -33,8 +33,9 @@ CHIRR_NODISCARD enum chirr_err chirr_bench_subject_init(struct chirr_bench_subje
                                                         struct chirr_error *error);
 void chirr_bench_subject_finish(struct chirr_bench_subject *subject);
 
-/* Steps one byte at a time; sums bits. */
+/* Steps one byte at a time, or as many at once as the model can; the same bits, in all. */
 double chirr_bench_read_bytes(struct chirr_model *model, const uint8_t *bytes, size_t count);
+double chirr_bench_read_text(struct chirr_model *model, const uint8_t *bytes, size_t count);
 
 /* Bytes that look a little like a text: small values are likelier. */
 void chirr_bench_noise(uint8_t *bytes, size_t count, uint64_t seed);

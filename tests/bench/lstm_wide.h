@@ -1,7 +1,7 @@
-/* One step of an LSTM's cell and its gradient, element by element, at the machine's full width:
- * the baseline must not wait for its exponentials. Threading: pure functions. */
-#ifndef CHIRR_TESTS_BENCH_LSTM_CELL_H
-#define CHIRR_TESTS_BENCH_LSTM_CELL_H
+/* The loops of an LSTM that no kernel of the model covers, at the machine's full width: a baseline
+ * must not wait for its exponentials. Threading: pure functions of their arguments. */
+#ifndef CHIRR_TESTS_BENCH_LSTM_WIDE_H
+#define CHIRR_TESTS_BENCH_LSTM_WIDE_H
 
 #include <stddef.h>
 
@@ -21,5 +21,9 @@ struct chirr_lstm_cell { /* what forward left */
 /* `d_cell` [width] comes from the step after, and becomes what goes to the step before. */
 void chirr_lstm_cell_backward(size_t width, const struct chirr_lstm_cell *cell,
                               const chirr_real *d_hidden, chirr_real *d_cell, chirr_real *d_gates);
+
+/* weights −= step · gradient / √moment */
+void chirr_lstm_move(size_t count, chirr_real step, const chirr_real *gradient,
+                     const chirr_real *moment, chirr_real *weights);
 
 #endif

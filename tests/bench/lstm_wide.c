@@ -1,4 +1,6 @@
-#include "tests/bench/lstm_cell.h"
+#include "tests/bench/lstm_wide.h"
+
+#include <math.h>
 
 #include "model/elementary.h"
 
@@ -46,6 +48,18 @@ INLINE void backward(size_t width, const struct chirr_lstm_cell *at,
     }
 }
 
+INLINE void move(size_t count, chirr_real step, const chirr_real *restrict gradient,
+                 const chirr_real *restrict moment, chirr_real *restrict weights)
+{
+    for (size_t i = 0; i < count; i++) {
+#ifdef CHIRR_REAL_DOUBLE
+        weights[i] -= step * gradient[i] / sqrt(moment[i]);
+#else
+        weights[i] -= step * gradient[i] / sqrtf(moment[i]);
+#endif
+    }
+}
+
 #ifdef __x86_64__
 #define WIDE(target_name, name)                                                                    \
     __attribute__((target(target_name))) static void forward_##name(                               \
@@ -59,39 +73,38 @@ INLINE void backward(size_t width, const struct chirr_lstm_cell *at,
         chirr_real *d_cell, chirr_real *d_gates)                                                   \
     {                                                                                              \
         backward(width, cell, d_hidden, d_cell, d_gates);                                          \
+    }                                                                                              \
+    __attribute__((target(target_name))) static void move_##name(                                  \
+        size_t count, chirr_real step, const chirr_real *gradient, const chirr_real *moment,       \
+        chirr_real *weights)                                                                       \
+    {                                                                                              \
+        move(count, step, gradient, moment, weights);                                              \
     }
 WIDE("avx512f,prefer-vector-width=512", 512)
 WIDE("avx2", 256)
+/* The widest of the three. */
+#define CHOOSE(name, ...)                                                                          \
+    (__builtin_cpu_supports("avx512f") ? name##_512(__VA_ARGS__)                                   \
+     : __builtin_cpu_supports("avx2")  ? name##_256(__VA_ARGS__)                                   \
+                                       : name(__VA_ARGS__))
+#else
+#define CHOOSE(name, ...) name(__VA_ARGS__)
 #endif
 
 void chirr_lstm_cell_forward(size_t width, chirr_real *gates, chirr_real *cell,
                              chirr_real *squashed, chirr_real *hidden)
 {
-#ifdef __x86_64__
-    if (__builtin_cpu_supports("avx512f")) {
-        forward_512(width, gates, cell, squashed, hidden);
-        return;
-    }
-    if (__builtin_cpu_supports("avx2")) {
-        forward_256(width, gates, cell, squashed, hidden);
-        return;
-    }
-#endif
-    forward(width, gates, cell, squashed, hidden);
+    CHOOSE(forward, width, gates, cell, squashed, hidden);
 }
 
 void chirr_lstm_cell_backward(size_t width, const struct chirr_lstm_cell *cell,
                               const chirr_real *d_hidden, chirr_real *d_cell, chirr_real *d_gates)
 {
-#ifdef __x86_64__
-    if (__builtin_cpu_supports("avx512f")) {
-        backward_512(width, cell, d_hidden, d_cell, d_gates);
-        return;
-    }
-    if (__builtin_cpu_supports("avx2")) {
-        backward_256(width, cell, d_hidden, d_cell, d_gates);
-        return;
-    }
-#endif
-    backward(width, cell, d_hidden, d_cell, d_gates);
+    CHOOSE(backward, width, cell, d_hidden, d_cell, d_gates);
+}
+
+void chirr_lstm_move(size_t count, chirr_real step, const chirr_real *gradient,
+                     const chirr_real *moment, chirr_real *weights)
+{
+    CHOOSE(move, count, step, gradient, moment, weights);
 }

@@ -1,0 +1,339 @@
+/* model.quality: bits per byte over one pass of a text, each byte predicted before it is learned,
+ * against an LSTM on the same pass.
+ *
+ *   bits_over_lstm      at equal parameters; the LSTM at its best of three rates, ours at its own
+ *   bits_at_equal_cpu   ours as wide as it can be without using more CPU than that LSTM
+ *
+ * Ours learns a chunk at a time: since its rates are predefined, the past of every step of a chunk
+ * is known before the layer above is computed, and a chunk is a few matrix products. An LSTM's is
+ * not: its recurrent product waits for the step before. That is an advantage of the model, not of
+ * the comparison; but a stream that comes byte by byte does not have it, so the CPU time of single
+ * steps is told, too. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/bench/bench.h"
+#include "tests/bench/corpus.h"
+#include "tests/bench/measure.h"
+#include "tests/bench/passes.h"
+#include "tests/bench/shapes.h"
+
+#define RATES 3
+#define PASSES_MAX (2 * CHIRR_BENCH_SEEDS_MAX + RATES)
+#define EQUAL_CPU_TARGET (-0.03)
+/* Speeds are compared on this much of the text, in turns. */
+#define SAMPLE_BYTES 8192
+#define TURNS 7
+/* Left for what a comparison of speeds cannot know. */
+#define CPU_SHARE_MAX 0.95
+
+static const float rates[RATES] = {2e-3f, 4e-3f, 8e-3f};
+
+struct contest {
+    struct chirr_bench_context *context;
+    const struct chirr_bench_text *text;
+    struct chirr_bench_pass_progress progress;
+    struct chirr_bench_pass ours[CHIRR_BENCH_SEEDS_MAX];
+    struct chirr_bench_pass wide[CHIRR_BENCH_SEEDS_MAX];
+    struct chirr_bench_pass theirs[CHIRR_BENCH_SEEDS_MAX]; /* at the best rate */
+    double bits_at_rate[RATES];                            /* of the first seed */
+    double single_steps_us;                                /* CPU time of ours, byte by byte */
+    double cpu_ratio;                                      /* wide / LSTM, side by side */
+};
+
+/* ---- Speed ---------------------------------------------------------------------------------- */
+
+struct sampler {
+    struct chirr_bench_subject subject;
+    struct chirr_arena arena;
+    struct chirr_lstm *lstm;
+    const struct chirr_bench_text *text;
+    bool single_steps;
+};
+
+static size_t sample_bytes(const struct chirr_bench_text *text)
+{
+    return text->count < SAMPLE_BYTES ? text->count : SAMPLE_BYTES;
+}
+
+static void sample_turn(void *context)
+{
+    struct sampler *sampler = context;
+    size_t count = sample_bytes(sampler->text);
+    if (sampler->lstm != NULL) {
+        chirr_lstm_learn(sampler->lstm, sampler->text->bytes, count);
+    } else if (sampler->single_steps) {
+        chirr_bench_read_bytes(sampler->subject.model, sampler->text->bytes, count);
+    } else {
+        chirr_bench_read_text(sampler->subject.model, sampler->text->bytes, count);
+    }
+}
+
+static enum chirr_err sampler_init(struct sampler *sampler, const struct chirr_bench_pass *pass,
+                                   struct chirr_error *error)
+{
+    *sampler = (struct sampler){.text = pass->text};
+    if (!pass->is_lstm) {
+        return chirr_bench_subject_init(&sampler->subject, &pass->config, error);
+    }
+    size_t bytes = chirr_lstm_bytes(&pass->lstm);
+    if (chirr_arena_init(&sampler->arena, bytes) != CHIRR_OK) {
+        return chirr_error_set(error, CHIRR_ERR_NOMEM, "an LSTM needs %zu bytes: out of memory",
+                               bytes);
+    }
+    sampler->lstm = chirr_lstm_create(&sampler->arena, &pass->lstm);
+    return CHIRR_OK;
+}
+
+static void sampler_finish(struct sampler *sampler)
+{
+    chirr_bench_subject_finish(&sampler->subject);
+    chirr_arena_finish(&sampler->arena);
+}
+
+/* CPU time of a pass over that of another, side by side. */
+static enum chirr_err compare_speed(const struct chirr_bench_pass *pass,
+                                    const struct chirr_bench_pass *with, double *ratio,
+                                    struct chirr_error *error)
+{
+    struct sampler samplers[2] = {{.text = NULL}, {.text = NULL}};
+    enum chirr_err err = sampler_init(&samplers[0], with, error);
+    if (err == CHIRR_OK) {
+        err = sampler_init(&samplers[1], pass, error);
+    }
+    if (err == CHIRR_OK) {
+        const struct chirr_bench_side sides[2] = {{sample_turn, &samplers[0]},
+                                                  {sample_turn, &samplers[1]}};
+        *ratio = chirr_bench_compare(sides, 2, TURNS).ratio[1];
+    }
+    sampler_finish(&samplers[0]);
+    sampler_finish(&samplers[1]);
+    return err;
+}
+
+static enum chirr_err time_single_steps(struct contest *contest, struct chirr_error *error)
+{
+    struct sampler sampler;
+    enum chirr_err err = sampler_init(&sampler, &contest->ours[0], error);
+    if (err == CHIRR_OK) {
+        sampler.single_steps = true;
+        const struct chirr_bench_side side = {sample_turn, &sampler};
+        contest->single_steps_us = 1e6 * chirr_bench_compare(&side, 1, TURNS).seconds[0] /
+                                   (double)sample_bytes(contest->text);
+    }
+    sampler_finish(&sampler);
+    return err;
+}
+
+/* The default's proportions at other widths and depths. */
+static struct chirr_model_config scaled(uint32_t width, uint32_t layers)
+{
+    struct chirr_model_config config = chirr_bench_default_config();
+    uint32_t grain = config.rates * config.partitions;
+    uint32_t sections = config.section_width * width / config.width;
+    uint32_t hidden = config.mlp_width * width / config.width;
+    config.section_width = sections / grain * grain;
+    config.mlp_width = hidden / config.partitions * config.partitions;
+    config.width = width;
+    config.layers = layers;
+    return config;
+}
+
+/* The largest that takes no more CPU than the LSTM; the smallest where none does. */
+static enum chirr_err choose_wide(struct contest *contest, struct chirr_model_config *chosen,
+                                  struct chirr_error *error)
+{
+    static const struct {
+        uint32_t width, layers;
+    } sizes[] = {{64, 2}, {80, 2}, {96, 2}, {112, 2}, {128, 2}, {144, 2}, {160, 2}, {192, 2}};
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        struct chirr_bench_pass candidate = contest->ours[0];
+        double ratio;
+        candidate.config = scaled(sizes[i].width, sizes[i].layers);
+        enum chirr_err err = compare_speed(&candidate, &contest->theirs[0], &ratio, error);
+        if (err != CHIRR_OK || (i > 0 && ratio > CPU_SHARE_MAX)) {
+            return err;
+        }
+        *chosen = candidate.config;
+        contest->cpu_ratio = ratio;
+    }
+    return CHIRR_OK;
+}
+
+/* ---- Passes --------------------------------------------------------------------------------- */
+
+static struct chirr_bench_pass our_pass(struct contest *contest,
+                                        const struct chirr_model_config *config, uint64_t seed)
+{
+    struct chirr_bench_pass pass = {
+        .config = *config, .text = contest->text, .progress = &contest->progress};
+    pass.config.genesis_seed = seed;
+    return pass;
+}
+
+static struct chirr_bench_pass their_pass(struct contest *contest, float rate, uint64_t seed)
+{
+    const struct chirr_model_config ours = chirr_bench_default_config();
+    struct chirr_bench_pass pass = {
+        .is_lstm = true,
+        .lstm = chirr_lstm_config_of_size(chirr_model_parameter_count(&ours)),
+        .text = contest->text,
+        .progress = &contest->progress};
+    pass.lstm.learning_rate = rate;
+    pass.lstm.seed = seed;
+    return pass;
+}
+
+/* Ours at every seed, and the LSTM's first seed at every rate, of which the best goes on. */
+static enum chirr_err run_first(struct contest *contest, struct chirr_error *error)
+{
+    struct chirr_bench_pass passes[PASSES_MAX];
+    const struct chirr_model_config config = chirr_bench_default_config();
+    uint32_t seeds = contest->context->seeds;
+    for (size_t i = 0; i < RATES; i++) {
+        passes[i] = their_pass(contest, rates[i], 1);
+    }
+    for (uint32_t i = 0; i < seeds; i++) {
+        passes[RATES + i] = our_pass(contest, &config, i + 1);
+    }
+    chirr_bench_run_passes(passes, RATES + seeds);
+    size_t best = 0;
+    for (size_t i = 0; i < RATES; i++) {
+        contest->bits_at_rate[i] = passes[i].bits;
+        best = passes[i].bits < passes[best].bits ? i : best;
+    }
+    contest->theirs[0] = passes[best];
+    memcpy(contest->ours, passes + RATES, seeds * sizeof *passes);
+    return chirr_bench_passes_error(passes, RATES + seeds, error);
+}
+
+/* The LSTM's other seeds, and ours at equal CPU time. */
+static enum chirr_err run_second(struct contest *contest, struct chirr_error *error)
+{
+    struct chirr_bench_pass passes[PASSES_MAX];
+    struct chirr_model_config wide;
+    uint32_t seeds = contest->context->seeds;
+    enum chirr_err err = choose_wide(contest, &wide, error);
+    if (err != CHIRR_OK) {
+        return err;
+    }
+    for (uint32_t i = 0; i < seeds; i++) {
+        passes[i] = our_pass(contest, &wide, i + 1);
+    }
+    for (uint32_t i = 1; i < seeds; i++) {
+        passes[seeds + i - 1] = their_pass(contest, contest->theirs[0].lstm.learning_rate, i + 1);
+    }
+    chirr_bench_run_passes(passes, 2 * seeds - 1);
+    memcpy(contest->wide, passes, seeds * sizeof *passes);
+    memcpy(contest->theirs + 1, passes + seeds, (seeds - 1) * sizeof *passes);
+    return chirr_bench_passes_error(passes, 2 * seeds - 1, error);
+}
+
+/* ---- Figures -------------------------------------------------------------------------------- */
+
+static size_t parameters_of(const struct chirr_bench_pass *pass)
+{
+    return pass->is_lstm ? chirr_lstm_parameter_count(&pass->lstm)
+                         : chirr_model_parameter_count(&pass->config);
+}
+
+static json_t *fields_of(const struct contest *contest, const char *learner,
+                         const struct chirr_bench_pass *passes)
+{
+    uint32_t seeds = contest->context->seeds;
+    return json_pack("{s:s, s:s, s:I, s:i, s:f, s:o}", "text", contest->text->name, "learner",
+                     learner, "params", (json_int_t)parameters_of(passes), "seeds", (int)seeds,
+                     "cpu_s", chirr_bench_mean_cpu_s(passes, seeds), "bits",
+                     chirr_bench_bits_of(passes, seeds));
+}
+
+static void report_learners(struct contest *contest)
+{
+    uint32_t seeds = contest->context->seeds;
+    json_t *ours = fields_of(contest, "chirr", contest->ours);
+    json_object_set_new(ours, "single_steps_cpu_s",
+                        json_real(1e-6 * contest->single_steps_us * (double)contest->text->count));
+    json_t *theirs = fields_of(contest, "lstm", contest->theirs);
+    json_t *at_rates = json_object();
+    for (size_t i = 0; i < RATES; i++) {
+        char rate[16];
+        snprintf(rate, sizeof rate, "%g", (double)rates[i]);
+        json_object_set_new(at_rates, rate, json_real(contest->bits_at_rate[i]));
+    }
+    json_object_set_new(theirs, "bits_at_rates", at_rates);
+    json_object_set_new(theirs, "hidden", json_integer(contest->theirs[0].lstm.hidden));
+    json_t *wide = fields_of(contest, "chirr at equal cpu", contest->wide);
+    json_object_set_new(wide, "width", json_integer(contest->wide[0].config.width));
+    const struct chirr_bench_result results[] = {
+        {.value = chirr_bench_mean_bits(contest->ours, seeds), .fields = ours},
+        {.value = chirr_bench_mean_bits(contest->theirs, seeds), .fields = theirs},
+        {.value = chirr_bench_mean_bits(contest->wide, seeds), .fields = wide},
+    };
+    for (size_t i = 0; i < sizeof results / sizeof results[0]; i++) {
+        struct chirr_bench_result result = results[i];
+        result.metric = "bits_per_byte";
+        result.unit = "bit";
+        chirr_bench_report(contest->context, &result);
+    }
+}
+
+static void report_differences(struct contest *contest)
+{
+    uint32_t seeds = contest->context->seeds;
+    double lstm = chirr_bench_mean_bits(contest->theirs, seeds);
+    struct chirr_bench_result result = {
+        .metric = "bits_over_lstm",
+        .value = chirr_bench_mean_bits(contest->ours, seeds) - lstm,
+        .unit = "bit",
+        .bound = CHIRR_BENCH_AT_MOST,
+        .target = 0,
+        .fields = json_pack("{s:s, s:I, s:i}", "text", contest->text->name, "params",
+                            (json_int_t)parameters_of(contest->ours), "seeds", (int)seeds),
+    };
+    chirr_bench_report(contest->context, &result);
+    result.metric = "bits_at_equal_cpu";
+    result.value = chirr_bench_mean_bits(contest->wide, seeds) - lstm;
+    result.target = EQUAL_CPU_TARGET;
+    result.fields = json_pack("{s:s, s:I, s:i, s:f}", "text", contest->text->name, "params",
+                              (json_int_t)parameters_of(contest->wide), "seeds", (int)seeds,
+                              "cpu_over_lstm", contest->cpu_ratio);
+    chirr_bench_report(contest->context, &result);
+}
+
+static enum chirr_err run_contest(struct contest *contest, struct chirr_error *error)
+{
+    enum chirr_err err = run_first(contest, error);
+    if (err == CHIRR_OK) {
+        err = run_second(contest, error);
+    }
+    if (err == CHIRR_OK) {
+        err = time_single_steps(contest, error);
+    }
+    if (err == CHIRR_OK) {
+        report_learners(contest);
+        report_differences(contest);
+    }
+    return err;
+}
+
+static enum chirr_err run(struct chirr_bench_context *context, struct chirr_error *error)
+{
+    struct contest *contest = malloc(sizeof *contest);
+    if (contest == NULL) {
+        return chirr_error_set(error, CHIRR_ERR_NOMEM, "model.quality: out of memory");
+    }
+    enum chirr_err err = CHIRR_OK;
+    const struct chirr_bench_corpus *corpus = &context->corpus;
+    for (size_t i = 0; err == CHIRR_OK && i < corpus->count; i++) {
+        *contest = (struct contest){.context = context, .text = &corpus->texts[i]};
+        contest->progress.context = context;
+        contest->progress.total = (RATES + 3 * context->seeds - 1) * context->bytes;
+        err = run_contest(contest, error);
+    }
+    free(contest);
+    return err;
+}
+
+const struct chirr_bench chirr_bench_quality = {
+    "model.quality", "bits per byte over one pass, against an LSTM", run, true};
