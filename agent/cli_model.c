@@ -15,6 +15,7 @@ static const char help[] =
     "  generate CHECKPOINT  bytes that the model thinks likely\n"
     "  info CHECKPOINT      what a checkpoint holds\n"
     "  export CHECKPOINT OUT  the weights as safetensors or CSV\n"
+    "  explain CHECKPOINT TEXT…  which partitions answered, and what was a surprise\n"
     "\n"
     "Every command has --help.\n"
     "\n"
@@ -29,9 +30,9 @@ int chirr_cli_model(int argc, char **argv)
     } verbs[] = {
         {"train", chirr_cli_model_train},       {"eval", chirr_cli_model_eval},
         {"generate", chirr_cli_model_generate}, {"info", chirr_cli_model_info},
-        {"export", chirr_cli_model_export},
+        {"export", chirr_cli_model_export},     {"explain", chirr_cli_model_explain},
     };
-    static const char expected[] = "train, eval, generate, info or export";
+    static const char expected[] = "train, eval, generate, info, export or explain";
     if (argc < 2) {
         return chirr_cli_usage("model", "expected %s", expected);
     }

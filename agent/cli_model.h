@@ -11,6 +11,7 @@ int chirr_cli_model_eval(int argc, char **argv);
 int chirr_cli_model_generate(int argc, char **argv);
 int chirr_cli_model_info(int argc, char **argv);
 int chirr_cli_model_export(int argc, char **argv);
+int chirr_cli_model_explain(int argc, char **argv);
 
 #define CHIRR_EXIT_INTERRUPTED 130
 

@@ -41,10 +41,10 @@ static json_t *hosted_json(const struct chirr_model_config *config)
 
 static json_t *shape_json(const struct chirr_model_config *config)
 {
-    return json_pack("{s:i, s:i, s:i, s:i, s:i, s:i}", "width", (int)config->width, "layers",
+    return json_pack("{s:i, s:i, s:i, s:i, s:i, s:i, s:i}", "width", (int)config->width, "layers",
                      (int)config->layers, "section_width", (int)config->section_width, "mlp_width",
                      (int)config->mlp_width, "rates", (int)config->rates, "partitions",
-                     (int)config->partitions);
+                     (int)config->partitions, "active", (int)config->active);
 }
 
 static json_t *info_json(const struct chirr_cli_model *model, const char *path)
@@ -106,7 +106,11 @@ static void print_info(const json_t *info)
     printf("shape        width %lld, %lld layers, section %lld, MLP %lld, %lld rates\n",
            whole(shape, "width"), whole(shape, "layers"), whole(shape, "section_width"),
            whole(shape, "mlp_width"), whole(shape, "rates"));
-    printf("partitions   %lld, %zu hosted\n", whole(shape, "partitions"), hosted);
+    printf("partitions   %lld, %zu hosted", whole(shape, "partitions"), hosted);
+    if (whole(shape, "active") > 0) {
+        printf(", %lld answer at a time", whole(shape, "active"));
+    }
+    putchar('\n');
     printf("parameters   %lld\n", whole(info, "parameters"));
     printf("memory       %lld bytes while learning\n", whole(info, "memory_bytes"));
     print_senses(json_object_get(info, "senses"));

@@ -30,13 +30,20 @@ static const char help[] =
     "A new model, or what must be true of one that exists:\n"
     "  --shape D,L,E,F,K,P  width, layers, section width, MLP width, rates, partitions:\n"
     "                       64,2,128,32,4,8\n"
+    "  --active K           so many partitions answer at a time, chosen by a selector; 0: all\n"
     "  --seed N             of the genesis: 1\n"
     "  --rate R             of learning: 0.002\n"
     "  --chunk N            steps an update: 32\n"
     "\n"
     "Exit code: 0; 1 failed; 2 usage; 130 interrupted: the checkpoint is saved.\n";
 
-enum given { GIVEN_SHAPE = 1, GIVEN_SEED = 2, GIVEN_RATE = 4, GIVEN_CHUNK = 8 };
+enum given {
+    GIVEN_SHAPE = 1,
+    GIVEN_SEED = 2,
+    GIVEN_RATE = 4,
+    GIVEN_CHUNK = 8,
+    GIVEN_ACTIVE = 16,
+};
 
 /* ---- Options ------------------------------------------------------------------------------- */
 
@@ -83,7 +90,9 @@ static bool take_model_option(const struct chirr_cli_arguments *arguments, int o
                               struct chirr_train_options *o)
 {
     const struct chirr_cli_range any = {CHIRR_YAML_WHOLE, 0, UINT64_MAX};
-    uint64_t chunk = 0;
+    const struct chirr_cli_range partitions = {CHIRR_YAML_WHOLE, 0, CHIRR_MODEL_PARTITIONS_MAX};
+    uint64_t chunk = 0, active = 0;
+    bool good;
     switch (option) {
     case 'S':
         o->given |= GIVEN_SHAPE;
@@ -94,10 +103,14 @@ static bool take_model_option(const struct chirr_cli_arguments *arguments, int o
     case 'r':
         o->given |= GIVEN_RATE;
         return parse_rate(arguments, &o->config.learning_rate);
+    case 'k':
+        o->given |= GIVEN_ACTIVE;
+        good = chirr_cli_integer(arguments, "--active", &partitions, &active);
+        o->config.active = (uint32_t)active;
+        return good;
     default:
         o->given |= GIVEN_CHUNK;
-        bool good =
-            parse_whole(arguments, "--chunk", CHIRR_YAML_WHOLE, CHIRR_MODEL_CHUNK_MAX, &chunk);
+        good = parse_whole(arguments, "--chunk", CHIRR_YAML_WHOLE, CHIRR_MODEL_CHUNK_MAX, &chunk);
         o->config.chunk = (uint32_t)chunk;
         return good;
     }
@@ -148,6 +161,10 @@ static enum chirr_err check_given(const struct chirr_train_options *o,
         return chirr_error_set(
             error, CHIRR_ERR_CONFIG, "%.200s: exists, with the shape %u,%u,%u,%u,%u,%u", o->path,
             is->width, is->layers, is->section_width, is->mlp_width, is->rates, is->partitions);
+    }
+    if ((o->given & GIVEN_ACTIVE) != 0 && want->active != is->active) {
+        return chirr_error_set(error, CHIRR_ERR_CONFIG, "%.200s: exists, with %u active partitions",
+                               o->path, is->active);
     }
     if ((o->given & GIVEN_SEED) != 0 && want->genesis_seed != is->genesis_seed) {
         return chirr_error_set(error, CHIRR_ERR_CONFIG, "%.200s: exists, with the seed %llu",
@@ -281,6 +298,7 @@ int chirr_cli_model_train(int argc, char **argv)
                                             {"json", no_argument, NULL, 'j'},
                                             {"shape", required_argument, NULL, 'S'},
                                             {"seed", required_argument, NULL, 'g'},
+                                            {"active", required_argument, NULL, 'k'},
                                             {"rate", required_argument, NULL, 'r'},
                                             {"chunk", required_argument, NULL, 'c'},
                                             {"help", no_argument, NULL, 'h'},

@@ -12,7 +12,8 @@ struct walk {
     struct chirr_tensor *found;
 };
 
-/* A vector where `columns` is 0; nothing at all where `rows` is. */
+/* Nothing at all where `rows` or `columns` is 0. */
+#define VECTOR SIZE_MAX /* as columns: of rank 1 */
 struct place {
     size_t offset;
     size_t rows, columns;
@@ -20,7 +21,7 @@ struct place {
 
 static bool meet(struct walk *walk, const struct place *place)
 {
-    if (place->rows == 0) {
+    if (place->rows == 0 || place->columns == 0) {
         return false;
     }
     bool wanted = walk->passed == walk->wanted;
@@ -29,9 +30,9 @@ static bool meet(struct walk *walk, const struct place *place)
         return false;
     }
     struct chirr_tensor *tensor = walk->found;
-    tensor->rank = place->columns == 0 ? 1 : 2;
+    tensor->rank = place->columns == VECTOR ? 1 : 2;
     tensor->shape[0] = place->rows;
-    tensor->shape[1] = place->columns == 0 ? 1 : place->columns;
+    tensor->shape[1] = place->columns == VECTOR ? 1 : place->columns;
     tensor->count = tensor->shape[0] * tensor->shape[1];
     tensor->offset = place->offset;
     return true;
@@ -64,7 +65,7 @@ static void walk_trunk(struct walk *walk, const struct chirr_layout *l)
 {
     size_t d = l->width;
     for (uint32_t i = 0; i < 2 * l->layers; i++) {
-        if (meet(walk, &(struct place){l->gains + i * d, d, 0})) {
+        if (meet(walk, &(struct place){l->gains + i * d, d, VECTOR})) {
             snprintf(walk->found->name, sizeof walk->found->name, "layers.%u.gain_%s", i / 2,
                      i % 2 == 0 ? "sections" : "mlp");
         }
@@ -73,10 +74,10 @@ static void walk_trunk(struct walk *walk, const struct chirr_layout *l)
         const char *name;
         struct place place;
     } parts[] = {
-        {"gain_final", {l->gain_final, d, 0}},
+        {"gain_final", {l->gain_final, d, VECTOR}},
         {"embedding", {l->bytes.embedding, CHIRR_BYTE_SYMBOLS, d}},
         {"head", {l->bytes.head, d, CHIRR_BYTE_VALUES}},
-        {"head_bias", {l->bytes.head_bias, CHIRR_BYTE_VALUES, 0}},
+        {"head_bias", {l->bytes.head_bias, CHIRR_BYTE_VALUES, VECTOR}},
     };
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
         if (meet(walk, &parts[i].place)) {
@@ -87,6 +88,11 @@ static void walk_trunk(struct walk *walk, const struct chirr_layout *l)
         size_t size = d * l->partitions;
         if (meet(walk, &(struct place){l->selector + layer * size, d, l->partitions})) {
             snprintf(walk->found->name, sizeof walk->found->name, "layers.%u.selector", layer);
+        }
+    }
+    for (uint32_t layer = 0; layer < l->layers && l->gates_input; layer++) {
+        if (meet(walk, &(struct place){l->input_gate + layer * d * d, d, d})) {
+            snprintf(walk->found->name, sizeof walk->found->name, "layers.%u.input_gate", layer);
         }
     }
 }
@@ -102,13 +108,13 @@ static void walk_sense(struct walk *walk, const struct chirr_layout *l, uint32_t
         struct place place;
     } parts[] = {
         {"encoder", {s->encoder, s->inputs, d}},
-        {"tag", {s->tag, d, 0}},
+        {"tag", {s->tag, d, VECTOR}},
         {"head", {s->head, s->outputs > 0 ? d : 0, s->outputs}},
-        {"head_bias", {s->head_bias, s->outputs, 0}},
-        {"persistence", {s->persistence, s->outputs / 2, 0}},
+        {"head_bias", {s->head_bias, s->outputs, VECTOR}},
+        {"persistence", {s->persistence, s->outputs / 2, VECTOR}},
         {"embedding", {s->codec.embedding, own_codec ? CHIRR_BYTE_SYMBOLS : 0, d}},
         {"head", {s->codec.head, own_codec ? d : 0, CHIRR_BYTE_VALUES}},
-        {"head_bias", {s->codec.head_bias, own_codec ? CHIRR_BYTE_VALUES : 0, 0}},
+        {"head_bias", {s->codec.head_bias, own_codec ? CHIRR_BYTE_VALUES : 0, VECTOR}},
     };
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
         if (meet(walk, &parts[i].place)) {

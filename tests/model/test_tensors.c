@@ -22,22 +22,41 @@ static void teardown(void)
 
 TestSuite(tensors, .init = setup, .fini = teardown);
 
-Test(tensors, hold_every_parameter_exactly_once)
+static void expect_every_parameter_once(const struct chirr_model *of)
 {
     static bool taken[100000];
-    const struct chirr_layout *layout = &model->body.layout;
+    const struct chirr_layout *layout = &of->body.layout;
     size_t sum = 0;
     cr_assert_lt(layout->total, sizeof taken);
-    for (size_t i = 0; i < chirr_tensor_count(model); i++) {
+    memset(taken, 0, sizeof taken);
+    for (size_t i = 0; i < chirr_tensor_count(of); i++) {
         struct chirr_tensor tensor;
-        cr_assert(chirr_tensor_describe(model, i, &tensor));
+        cr_assert(chirr_tensor_describe(of, i, &tensor));
         for (size_t k = 0; k < tensor.count; k++) {
             cr_assert_not(taken[tensor.offset + k], "%s [%zu]", tensor.name, k);
             taken[tensor.offset + k] = true;
         }
         sum += tensor.count;
     }
-    cr_expect_eq(sum, chirr_model_parameter_count(chirr_model_configuration(model)));
+    cr_expect_eq(sum, chirr_model_parameter_count(chirr_model_configuration(of)));
+}
+
+Test(tensors, hold_every_parameter_exactly_once)
+{
+    expect_every_parameter_once(model);
+}
+
+Test(tensors, hold_those_that_a_choice_adds_and_none_that_it_takes_away)
+{
+    struct chirr_arena other = {0};
+    struct chirr_model_config config = small_config();
+    config.active = 2;
+    config.input_gate = true;
+    config.mlp_width = 0;
+    config.senses[config.sense_count++] =
+        (struct chirr_model_sense){.name = "sound", .kind = CHIRR_SENSE_AUDIO};
+    expect_every_parameter_once(make_model(&other, &config));
+    chirr_arena_finish(&other);
 }
 
 Test(tensors, have_names_of_their_own_with_the_partitions_number)

@@ -1,0 +1,323 @@
+/* `chirr model explain`: who answered, what each is worth, and what came as a surprise. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/cli_model.h"
+#include "agent/clock.h"
+#include "agent/progress.h"
+#include "agent/surprise.h"
+#include "agent/training.h"
+#include "base/yaml.h"
+#include "model/explain.h"
+
+#define SURPRISES 8
+#define LAYERS_MAX 16
+
+static const char help[] =
+    "usage: chirr model explain CHECKPOINT TEXT… [--bytes N] [--sense NAME] [--json]\n"
+    "\n"
+    "Reads each text from an empty state with the live weights, and tells which partitions\n"
+    "answered, what each is worth, and where the text came as the greatest surprise. Nothing is\n"
+    "learned.\n"
+    "\n"
+    "  --bytes N          of each text, from its beginning: 64K\n"
+    "  --sense NAME       the sense that reads; else the first one of bytes\n"
+    "  --json             an array, an object for each text\n"
+    "\n"
+    "WORTH is how many bits per byte more the text costs when all that a partition adds counts as\n"
+    "nothing: what the others lack without it, not what they would have learned in its place.\n"
+    "LAYER is the share of the bytes at which it answered there; without a selector that is all.\n"
+    "\n"
+    "Exit code: 0; 1 a file cannot be read or is damaged; 2 usage; 3 no such checkpoint.\n";
+
+struct options {
+    const char *sense;
+    uint64_t bytes;
+    bool json;
+};
+
+/* One text, explained. */
+struct result {
+    const char *path;
+    uint8_t *text;
+    size_t bytes;
+    float *each;
+    double bits; /* per byte */
+    uint64_t answers[LAYERS_MAX * CHIRR_MODEL_PARTITIONS_MAX];
+    double worth[CHIRR_MODEL_PARTITIONS_MAX]; /* bits per byte; of the hosted ones */
+    struct chirr_surprise surprises[SURPRISES];
+    size_t surprise_count;
+};
+
+/* ---- Finding out --------------------------------------------------------------------------- */
+
+static bool is_hosted(const struct chirr_model_config *config, uint32_t partition)
+{
+    return (config->hosted >> partition & 1) != 0;
+}
+
+static double read_without(struct chirr_cli_model *model, uint32_t sense,
+                           const struct result *result, uint64_t silenced)
+{
+    struct chirr_explanation explanation = {.silenced = silenced};
+    enum chirr_err err =
+        chirr_model_explain(model->model, sense, result->text, result->bytes, &explanation);
+    CHIRR_ASSERT(err == CHIRR_OK); /* a sense of bytes */
+    return explanation.bits / (double)result->bytes;
+}
+
+/* Once with all, then once without each: that may take a while. */
+static void find_worth(struct chirr_cli_model *model, uint32_t sense, struct result *result,
+                       bool quiet)
+{
+    struct chirr_progress progress;
+    uint64_t rounds = (uint64_t)__builtin_popcountll(model->config.hosted);
+    uint64_t round = 0;
+    chirr_progress_init(&progress, 0, rounds * result->bytes, false, chirr_clock_now());
+    for (uint32_t p = 0; p < model->config.partitions; p++) {
+        if (!is_hosted(&model->config, p)) {
+            continue;
+        }
+        result->worth[p] = read_without(model, sense, result, UINT64_C(1) << p) - result->bits;
+        const struct chirr_progress_moment moment = {
+            .bytes = ++round * result->bytes, .bits = result->bits, .bits_now = NAN};
+        if (!quiet) {
+            chirr_progress_show(&progress, &moment, chirr_clock_now());
+        }
+    }
+    chirr_progress_clear(&progress);
+}
+
+static enum chirr_err explain(struct chirr_cli_model *model, uint32_t sense,
+                              const struct options *o, struct result *result,
+                              struct chirr_error *error)
+{
+    enum chirr_err err = chirr_text_read(result->path, 0, &result->text, &result->bytes, error);
+    if (err != CHIRR_OK) {
+        return err;
+    }
+    result->bytes = result->bytes < o->bytes ? result->bytes : o->bytes;
+    if (result->bytes == 0) {
+        return chirr_error_set(error, CHIRR_ERR_IO, "%.400s: is empty", result->path);
+    }
+    result->each = malloc(result->bytes * sizeof *result->each);
+    if (result->each == NULL) {
+        return chirr_error_set(error, CHIRR_ERR_NOMEM, "out of memory");
+    }
+    struct chirr_explanation all = {.each = result->each, .answers = result->answers};
+    err = chirr_model_explain(model->model, sense, result->text, result->bytes, &all);
+    CHIRR_ASSERT(err == CHIRR_OK);
+    result->bits = all.bits / (double)result->bytes;
+    result->surprise_count = chirr_surprise_find(result->text, result->each, result->bytes,
+                                                 result->surprises, SURPRISES);
+    find_worth(model, sense, result, o->json);
+    return CHIRR_OK;
+}
+
+static double share_of(const struct result *result, const struct chirr_model_config *config,
+                       uint32_t layer, uint32_t partition)
+{
+    return (double)result->answers[layer * config->partitions + partition] / (double)result->bytes;
+}
+
+/* Over all layers. */
+static double mean_share(const struct result *result, const struct chirr_model_config *config,
+                         uint32_t partition)
+{
+    double sum = 0;
+    for (uint32_t layer = 0; layer < config->layers; layer++) {
+        sum += share_of(result, config, layer, partition);
+    }
+    return sum / config->layers;
+}
+
+/* ---- As JSON ------------------------------------------------------------------------------- */
+
+static json_t *partitions_json(const struct result *result, const struct chirr_model_config *config)
+{
+    json_t *partitions = json_array();
+    for (uint32_t p = 0; p < config->partitions; p++) {
+        if (!is_hosted(config, p)) {
+            continue;
+        }
+        json_t *shares = json_array();
+        for (uint32_t layer = 0; layer < config->layers; layer++) {
+            json_array_append_new(shares, json_real(share_of(result, config, layer, p)));
+        }
+        json_array_append_new(partitions, json_pack("{s:i, s:f, s:o}", "partition", (int)p, "worth",
+                                                    result->worth[p], "share", shares));
+    }
+    return partitions;
+}
+
+static json_t *surprises_json(const struct result *result)
+{
+    json_t *surprises = json_array();
+    for (size_t i = 0; i < result->surprise_count; i++) {
+        const struct chirr_surprise *s = &result->surprises[i];
+        char shown[CHIRR_SURPRISE_TEXT_BYTES];
+        chirr_surprise_show(result->text, result->bytes, s, shown);
+        json_array_append_new(surprises,
+                              json_pack("{s:I, s:I, s:I, s:f, s:s}", "at", (json_int_t)s->at,
+                                        "bytes", (json_int_t)s->bytes, "line", (json_int_t)s->line,
+                                        "bits", s->bits, "text", shown));
+    }
+    return surprises;
+}
+
+static json_t *result_json(const struct result *result, const struct chirr_model_config *config)
+{
+    return json_pack("{s:s, s:I, s:f, s:i, s:o, s:o}", "text", result->path, "bytes",
+                     (json_int_t)result->bytes, "bits", result->bits, "active", (int)config->active,
+                     "partitions", partitions_json(result, config), "surprises",
+                     surprises_json(result));
+}
+
+/* ---- For people ---------------------------------------------------------------------------- */
+
+/* A map of heat that needs no colours: full at twice what an even share would be. */
+static const char *shade(const struct chirr_model_config *config, double share)
+{
+    static const char *const shades[] = {"  ", "░░", "▒▒", "▓▓", "██"};
+    double even = (double)config->active / __builtin_popcountll(config->hosted);
+    int step = (int)((config->active > 0 ? share / even / 2 : share) * 5);
+    return shades[step < 0 ? 0 : step > 4 ? 4 : step];
+}
+
+static void print_partitions(const struct result *result, const struct chirr_model_config *config)
+{
+    printf("\nPARTITION   WORTH");
+    for (uint32_t layer = 0; layer < config->layers; layer++) {
+        printf("  LAYER %-2u", layer);
+    }
+    putchar('\n');
+    for (uint32_t p = 0; p < config->partitions; p++) {
+        if (!is_hosted(config, p)) {
+            continue;
+        }
+        printf("%9u  %+6.3f", p, result->worth[p]);
+        for (uint32_t layer = 0; layer < config->layers; layer++) {
+            double share = share_of(result, config, layer, p);
+            printf("  %s %4.0f%%", shade(config, share), 100 * share);
+        }
+        putchar('\n');
+    }
+}
+
+static void print_result(const struct result *result, const struct chirr_model_config *config)
+{
+    printf("%s: %zu bytes, %.4f bits per byte\n", result->path, result->bytes, result->bits);
+    print_partitions(result, config);
+    printf("\nBITS/BYTE      LINE  GREATEST SURPRISES\n");
+    for (size_t i = 0; i < result->surprise_count; i++) {
+        const struct chirr_surprise *s = &result->surprises[i];
+        char shown[CHIRR_SURPRISE_TEXT_BYTES];
+        chirr_surprise_show(result->text, result->bytes, s, shown);
+        printf("%9.2f  %8zu  %s\n", s->bits, s->line, shown);
+    }
+}
+
+/* Which text calls whom, where somebody is called at all. */
+static void print_comparison(const struct result *results, size_t count,
+                             const struct chirr_model_config *config)
+{
+    printf("\nPARTITION");
+    for (size_t i = 0; i < count; i++) {
+        printf("  TEXT %-3zu", i + 1);
+    }
+    putchar('\n');
+    for (uint32_t p = 0; p < config->partitions; p++) {
+        if (!is_hosted(config, p)) {
+            continue;
+        }
+        printf("%9u", p);
+        for (size_t i = 0; i < count; i++) {
+            double share = mean_share(&results[i], config, p);
+            printf("  %s %4.0f%%", shade(config, share), 100 * share);
+        }
+        putchar('\n');
+    }
+}
+
+/* ---- All of it ----------------------------------------------------------------------------- */
+
+static void print_all(const struct result *results, size_t count,
+                      const struct chirr_model_config *config, bool json)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < count; i++) {
+        if (json) {
+            json_array_append_new(list, result_json(&results[i], config));
+        } else {
+            printf("%s", i > 0 ? "\n" : "");
+            print_result(&results[i], config);
+        }
+    }
+    if (json) {
+        chirr_cli_print_json(json_incref(list));
+    } else if (count > 1 && config->active > 0) {
+        print_comparison(results, count, config);
+    }
+    json_decref(list);
+}
+
+static enum chirr_err explain_all(const char *path, char **texts, size_t count,
+                                  const struct options *o, struct chirr_error *error)
+{
+    struct chirr_cli_model model;
+    uint32_t sense = 0;
+    struct result *results = calloc(count, sizeof *results);
+    enum chirr_err err = chirr_cli_model_open(&model, path, error);
+    if (err == CHIRR_OK) {
+        err = chirr_cli_model_sense(&model.config, o->sense, &sense, error);
+    }
+    if (err == CHIRR_OK && results == NULL) {
+        err = chirr_error_set(error, CHIRR_ERR_NOMEM, "out of memory");
+    }
+    for (size_t i = 0; i < count && err == CHIRR_OK; i++) {
+        results[i].path = texts[i];
+        err = explain(&model, sense, o, &results[i], error);
+    }
+    if (err == CHIRR_OK) {
+        print_all(results, count, &model.config, o->json);
+    }
+    for (size_t i = 0; results != NULL && i < count; i++) {
+        free(results[i].text);
+        free(results[i].each);
+    }
+    free(results);
+    chirr_cli_model_close(&model);
+    return err;
+}
+
+int chirr_cli_model_explain(int argc, char **argv)
+{
+    static const struct option options[] = {{"bytes", required_argument, NULL, 'b'},
+                                            {"sense", required_argument, NULL, 'n'},
+                                            {"json", no_argument, NULL, 'j'},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {0}};
+    const struct chirr_cli_arguments arguments = {"model explain", help, options, argc, argv};
+    const struct chirr_cli_range size = {CHIRR_YAML_SIZE, 1, INT64_MAX};
+    struct options o = {.bytes = 65536};
+    int option;
+    bool good = true;
+    chirr_cli_begin();
+    while (good && (option = chirr_cli_option_anywhere(&arguments)) >= 0) {
+        o.json = o.json || option == 'j';
+        o.sense = option == 'n' ? optarg : o.sense;
+        good = option != 'b' || chirr_cli_integer(&arguments, "--bytes", &size, &o.bytes);
+    }
+    if (!good || option != CHIRR_CLI_END) {
+        return good && option == CHIRR_CLI_HELP ? CHIRR_EXIT_OK : CHIRR_EXIT_USAGE;
+    }
+    if (argc - optind < 2) {
+        return chirr_cli_usage("model explain", "expected a checkpoint and one text or more");
+    }
+    struct chirr_error error = {0};
+    enum chirr_err err =
+        explain_all(argv[optind], argv + optind + 1, (size_t)(argc - optind - 1), &o, &error);
+    return err == CHIRR_OK ? CHIRR_EXIT_OK : chirr_cli_fail(&error);
+}
