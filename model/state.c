@@ -63,6 +63,8 @@ static void visit_sense(const struct walk *walk, struct chirr_model *model, uint
         VISIT(walk, state->normaliser.mean, width);
         VISIT(walk, state->normaliser.variance, width);
         VISIT(walk, state->normaliser.count, width);
+        VISIT(walk, state->normaliser.run, width);
+        VISIT(walk, state->normaliser.held, (size_t)width * CHIRR_NORMALISER_HELD);
     }
     if (model->config.senses[index].kind == CHIRR_SENSE_OUTCOME) {
         visit_outcomes(walk, &state->outcomes);
