@@ -20,7 +20,12 @@ static double dot(const double *x, const double *y, size_t n)
 
 bool chirr_cholesky_factor(double *a, size_t n, size_t stride)
 {
-    for (size_t i = 0; i < n; i++) {
+    return chirr_cholesky_extend(a, 0, n, stride);
+}
+
+bool chirr_cholesky_extend(double *a, size_t factored, size_t n, size_t stride)
+{
+    for (size_t i = factored; i < n; i++) {
         double *row = a + i * stride;
         for (size_t j = 0; j < i; j++) {
             const double *above = a + j * stride;
@@ -48,6 +53,33 @@ void chirr_cholesky_backward(const double *l, size_t n, size_t stride, double *b
         b[i] /= l[i * stride + i];
         for (size_t j = 0; j < i; j++) {
             b[j] -= l[i * stride + j] * b[i];
+        }
+    }
+}
+
+void chirr_gram(const struct chirr_gram_rows *r, size_t n, double *gram)
+{
+    static const double none[CHIRR_GRAM_TERMS_MAX] = {0};
+    for (size_t i = 0; i < n * n; i++) {
+        gram[i] = 0;
+    }
+    for (size_t a = 0; a < r->count; a += 4) { /* four rows a pass over the sums */
+        const double *x[4];
+        double weight[4];
+        for (size_t k = 0; k < 4; k++) {
+            bool there = a + k < r->count;
+            x[k] = there ? r->x + (a + k) * r->stride : none;
+            weight[k] = there && r->weights != NULL ? r->weights[a + k] : 1;
+        }
+        for (size_t i = 0; i < n; i++) {
+            double s[4];
+            for (size_t k = 0; k < 4; k++) {
+                s[k] = weight[k] * x[k][i];
+            }
+            for (size_t j = 0; j <= i; j++) {
+                gram[i * n + j] +=
+                    (s[0] * x[0][j] + s[1] * x[1][j]) + (s[2] * x[2][j] + s[3] * x[3][j]);
+            }
         }
     }
 }

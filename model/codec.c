@@ -105,6 +105,17 @@ void chirr_codec_predict_vectors(const struct chirr_body *body, const struct chi
     }
 }
 
+/* tanh, through the sigmoid. */
+static chirr_real squash(chirr_real x)
+{
+    return 2 * chirr_sigmoid(2 * x) - 1;
+}
+
+chirr_real chirr_codec_log_variance(chirr_real output)
+{
+    return LOG_VARIANCE_MAX * squash(output / LOG_VARIANCE_MAX);
+}
+
 double chirr_codec_score_vector(size_t width, const chirr_real *values, const bool *present,
                                 chirr_real *outputs)
 {
@@ -120,7 +131,7 @@ double chirr_codec_score_vector(size_t width, const chirr_real *values, const bo
             outputs[width + i] = 0;
             continue;
         }
-        chirr_real bounded = 2 * chirr_sigmoid(2 * outputs[width + i] / LOG_VARIANCE_MAX) - 1;
+        chirr_real bounded = squash(outputs[width + i] / LOG_VARIANCE_MAX);
         chirr_real log_variance = LOG_VARIANCE_MAX * bounded;
         chirr_real precision = chirr_exp(-log_variance);
         chirr_real error = outputs[i] - values[i];

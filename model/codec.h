@@ -30,6 +30,9 @@ void chirr_codec_predict_vectors(const struct chirr_body *body, const struct chi
                                  const struct chirr_layout_sense *sense,
                                  const struct chirr_span *span);
 
+/* What a log-variance is before its bound, and after. */
+chirr_real chirr_codec_log_variance(chirr_real output);
+
 /* As chirr_codec_score_byte, mean over the components that are `present`; 0 where none is. */
 double chirr_codec_score_vector(size_t width, const chirr_real *values, const bool *present,
                                 chirr_real *outputs /* [2w] */);

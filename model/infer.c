@@ -9,6 +9,8 @@
 
 /* Surprise is bounded: no outcome is worth more than this many deviations. */
 #define STANDARD_ERRORS_MAX 1000.0
+/* Standardised features of the candidates that are looked at together. */
+#define PEEK_NUMBERS 512
 
 struct chirr_stream *chirr_scratch_begin(struct chirr_model *model, uint32_t sense, bool empty)
 {
@@ -140,19 +142,39 @@ enum chirr_err chirr_model_generate(struct chirr_model *model, uint32_t sense, f
     return CHIRR_OK;
 }
 
-/* What the body makes of a task's features at a stream's present state, [D], borrowed. */
-static const chirr_real *read_task(const struct chirr_model *model, uint32_t sense,
-                                   const struct chirr_span *span, const double *standard)
+/* What the body makes of tasks' features at a stream's present state: in its features. */
+static void read_tasks(const struct chirr_model *model, uint32_t sense,
+                       const struct chirr_span *span, const double *standard /* [steps][width] */)
 {
     const struct chirr_layout_sense *layout = &model->body.layout.senses[sense];
     const struct chirr_weights weights = chirr_model_weights(model);
-    for (uint32_t i = 0; i < layout->inputs; i++) {
+    for (size_t i = 0; i < (size_t)span->steps * layout->inputs; i++) {
         span->stream->input[i] = (chirr_real)standard[i];
     }
     chirr_real *x = model->body.scratch.d_x;
     chirr_codec_encode(&model->body, &weights, layout, span, x);
     chirr_body_forward(&model->body, &weights, span, x);
-    return chirr_stream_features(span->stream, &model->body.layout, 0);
+}
+
+/* Forecasts of as many candidates as a span has steps. The body is asked only where its readout
+ * counts. */
+static void forecast_tasks(const struct chirr_model *model, uint32_t sense,
+                           const struct chirr_span *span, const float *features,
+                           struct chirr_model_forecast *forecasts)
+{
+    const struct chirr_outcomes *outcomes = &model->senses[sense].outcomes;
+    const uint32_t width = outcomes->width;
+    double standard[PEEK_NUMBERS];
+    for (uint32_t t = 0; t < span->steps; t++) {
+        chirr_outcomes_standardise(outcomes, features + t * width, standard + t * width);
+    }
+    if (outcomes->readout_weight > 0) {
+        read_tasks(model, sense, span, standard);
+    }
+    for (uint32_t t = 0; t < span->steps; t++) {
+        const chirr_real *readout = chirr_stream_features(span->stream, &model->body.layout, t);
+        chirr_outcomes_forecast(outcomes, standard + t * width, readout, &forecasts[t]);
+    }
 }
 
 enum chirr_err chirr_model_peek(struct chirr_model *model, uint32_t sense, const float *features,
@@ -168,15 +190,29 @@ enum chirr_err chirr_model_peek(struct chirr_model *model, uint32_t sense, const
         }
     }
     chirr_model_settle(model);
-    struct chirr_sense_state *state = &model->senses[sense];
-    const struct chirr_span span = {
-        .stream = chirr_scratch_begin(model, sense, false), .steps = 1, .what_if = true};
-    for (size_t i = 0; i < count; i++) {
-        double standard[CHIRR_MODEL_VECTOR_WIDTH_MAX];
-        chirr_outcomes_standardise(&state->outcomes, features + i * width, standard);
-        const chirr_real *readout = read_task(model, sense, &span, standard);
-        chirr_outcomes_forecast(&state->outcomes, standard, readout, &forecasts[i]);
+    struct chirr_span span = {.stream = chirr_scratch_begin(model, sense, false), .what_if = true};
+    uint32_t room = PEEK_NUMBERS / width;
+    room = room < span.stream->chunk ? room : span.stream->chunk;
+    for (size_t at = 0; at < count; at += span.steps) {
+        span.steps = count - at < room ? (uint32_t)(count - at) : room;
+        forecast_tasks(model, sense, &span, features + at * width, forecasts + at);
     }
+    return CHIRR_OK;
+}
+
+enum chirr_err chirr_model_interval(const struct chirr_model *model, uint32_t sense,
+                                    const struct chirr_model_forecast *forecast, double coverage,
+                                    struct chirr_model_interval *interval)
+{
+    if (!chirr_model_has_sense(model, sense, CHIRR_SENSE_OUTCOME)) {
+        return CHIRR_ERR_INVALID;
+    }
+    if (!(coverage > 0 && coverage < 1)) {
+        return CHIRR_ERR_RANGE;
+    }
+    const struct chirr_outcomes *outcomes = &model->senses[sense].outcomes;
+    interval->low = chirr_outcomes_quantile(outcomes, forecast, (1 - coverage) / 2);
+    interval->high = chirr_outcomes_quantile(outcomes, forecast, (1 + coverage) / 2);
     return CHIRR_OK;
 }
 
@@ -202,12 +238,12 @@ double chirr_outcome_read(struct chirr_model *model, uint32_t sense, const float
     const struct chirr_span span = {.stream = &state->stream, .steps = 1};
     double standard[CHIRR_MODEL_VECTOR_WIDTH_MAX];
     chirr_outcomes_standardise(&state->outcomes, features, standard);
-    const chirr_real *readout = read_task(model, sense, &span, standard);
+    read_tasks(model, sense, &span, standard);
+    const chirr_real *readout = chirr_stream_features(span.stream, &model->body.layout, 0);
     struct chirr_model_forecast forecast;
     chirr_outcomes_forecast(&state->outcomes, standard, readout, &forecast);
     if (!model->frozen) {
-        chirr_outcomes_add(&state->outcomes, features, readout, outcome);
-        chirr_outcomes_fit(&state->outcomes);
+        chirr_outcomes_learn(&state->outcomes, features, readout, outcome);
     }
     state->stream.position++;
     return surprise_of(&forecast, outcome);

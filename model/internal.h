@@ -11,6 +11,7 @@
 #define CHIRR_MODEL_INTERNAL_H
 
 #include "model/body.h"
+#include "model/calibration.h"
 #include "model/model.h"
 #include "model/normaliser.h"
 #include "model/outcome.h"
@@ -24,9 +25,10 @@ struct chirr_sense_state {
     uint64_t updates;
     double bits_mean; /* slow running mean */
     struct chirr_symbols symbols;
-    chirr_real *last;                   /* vectors: the last one, normalised, [width] */
-    bool *present;                      /* vectors: which components came, [width] */
-    struct chirr_normaliser normaliser; /* vectors */
+    chirr_real *last;                       /* vectors: the last one, normalised, [width] */
+    bool *present;                          /* vectors: which components came, [width] */
+    struct chirr_normaliser normaliser;     /* vectors */
+    struct chirr_calibration *calibrations; /* vectors: of each component, [width] */
     struct chirr_outcomes outcomes;
 };
 
@@ -67,8 +69,12 @@ void chirr_learn_gradient(struct chirr_model *model, uint32_t sense,
  * and is counted. */
 void chirr_learn_chunk(struct chirr_model *model, uint32_t sense);
 
-/* Predicts and takes one vector, normalised, at its sense's next step; nats. Nothing is learned. */
-double chirr_vector_read(struct chirr_model *model, uint32_t sense, const chirr_real *values);
+/* The head's outputs for a vector sense's next step, which is then taken; [2 width], borrowed. */
+chirr_real *chirr_vector_predict(struct chirr_model *model, uint32_t sense);
+
+/* Predicts and takes one vector in its own units; nats. Of what is learned, only what the units are
+ * and, unless frozen, how far off the forecast was. */
+double chirr_vector_read(struct chirr_model *model, uint32_t sense, const float *values);
 
 /* Scores an outcome and, unless frozen, learns it. */
 double chirr_outcome_read(struct chirr_model *model, uint32_t sense, const float *features,

@@ -257,7 +257,8 @@ static size_t sense_bytes(const struct chirr_model_config *config,
     }
     if (s->kind == CHIRR_SENSE_VECTOR) {
         bytes += chirr_arena_round(s->width * sizeof(chirr_real)) +
-                 chirr_arena_round(s->width * sizeof(bool)) + chirr_normaliser_bytes(s->width);
+                 chirr_arena_round(s->width * sizeof(bool)) + chirr_normaliser_bytes(s->width) +
+                 chirr_arena_round(s->width * sizeof(struct chirr_calibration));
     }
     if (s->kind == CHIRR_SENSE_OUTCOME) {
         bytes += chirr_outcomes_bytes(s->width, config->width);
@@ -323,7 +324,8 @@ static bool create_sense(struct chirr_model *model, struct chirr_arena *arena, u
     if (sense->kind == CHIRR_SENSE_VECTOR) {
         state->last = chirr_arena_take(arena, sense->width, sizeof *state->last);
         state->present = chirr_arena_take(arena, sense->width, sizeof *state->present);
-        return state->last != NULL && state->present != NULL &&
+        state->calibrations = chirr_arena_take(arena, sense->width, sizeof *state->calibrations);
+        return state->last != NULL && state->present != NULL && state->calibrations != NULL &&
                chirr_normaliser_init(&state->normaliser, arena, sense->width);
     }
     return sense->kind != CHIRR_SENSE_OUTCOME ||

@@ -145,8 +145,8 @@ CHIRR_NODISCARD enum chirr_err chirr_model_step_outcome(struct chirr_model *mode
 
 struct chirr_model_forecast {
     float mean;      /* of the target */
-    float deviation; /* standard deviation of the target, > 0; large while little is known */
-    float success;   /* probability, 0…1 */
+    float deviation; /* of the target, > 0, calibrated; large while little is known */
+    float success;   /* probability, 0…1, calibrated */
 };
 
 /* What-if on `count` candidates from the present state of an outcome sense; changes nothing. A
@@ -155,6 +155,33 @@ CHIRR_NODISCARD enum chirr_err
 chirr_model_peek(struct chirr_model *model, uint32_t sense,
                  const float *features /* [count, width] */, size_t count,
                  struct chirr_model_forecast *forecasts /* [count] */);
+
+struct chirr_model_interval {
+    float low;
+    float high;
+};
+
+/* The central interval that covers the target with probability `coverage`: as often come below it
+ * as above. It is kept right online, however the noise is shaped (calibration.h). Of a forecast
+ * since which this sense learned nothing. CHIRR_ERR_RANGE: coverage is not between 0 and 1. */
+CHIRR_NODISCARD enum chirr_err chirr_model_interval(const struct chirr_model *model, uint32_t sense,
+                                                    const struct chirr_model_forecast *forecast,
+                                                    double coverage,
+                                                    struct chirr_model_interval *interval);
+
+/* A component of the next vector, in its own unit; all NaN while it has never come. */
+struct chirr_model_component {
+    float mean;
+    float deviation;
+    float low; /* of the central interval */
+    float high;
+};
+
+/* What the next vector of a sense will be, and intervals that cover each component with probability
+ * `coverage`; changes nothing. CHIRR_ERR_RANGE: coverage is not between 0 and 1. */
+CHIRR_NODISCARD enum chirr_err
+chirr_model_forecast_vector(struct chirr_model *model, uint32_t sense, double coverage,
+                            struct chirr_model_component *components /* [width] */);
 
 /* Mean bits per byte over `text`, read from an empty state with frozen weights (the slow average
  * where `averaged`); changes nothing that a step sees. `bytes` >= 2, else CHIRR_ERR_RANGE. */

@@ -3,31 +3,13 @@
 #include <math.h>
 #include <string.h>
 
-#include "model/cholesky.h"
-#include "model/elementary.h"
+#include "model/outcome_parts.h"
 
 #define STANDARD_MAX 8.0
-#define BIAS_WEIGHT 1e4       /* prior variance of the regression's mean, over the noise's */
-#define NOISE_SHAPE 0.5       /* normal-inverse-gamma prior: worth one observation … */
-#define NOISE_SHARE 0.04      /* … of this share of the targets' variance */
 #define DEVIATION_UNKNOWN 3.0 /* before the first success */
-#define LOGIT_PRIOR 1.0       /* tasks tend to succeed */
-#define LOGISTIC_WEIGHT 1.0
-#define NEWTON_STEPS 8
-#define NUMBER_MAX 1e38 /* what a forecast can say in a float */
+#define NUMBER_MAX 1e38       /* what a forecast can say in a float */
 
-/* Through the model's own functions, since libm's last bits differ between systems. */
-static double logistic_of(double x)
-{
-    return (double)chirr_sigmoid((chirr_real)x);
-}
-
-static double log_of(double x)
-{
-    int exponent;
-    double mantissa = frexp(x, &exponent);
-    return exponent * CHIRR_LN2 + (double)chirr_log((chirr_real)mantissa);
-}
+#define RECENT_RATE 0.98449643700540845 /* exp(-1/64): τ is 64 outcomes */
 
 struct demand {
     void **array;
@@ -35,29 +17,37 @@ struct demand {
     size_t size;
 };
 
-#define DEMANDS 15
+#define DEMANDS 23
 
 static void list_demands(struct chirr_outcomes *o, size_t width, size_t body_width,
                          struct demand demands[DEMANDS])
 {
     const size_t n = CHIRR_OUTCOMES_MAX;
-    const size_t terms = width + 1;
+    const size_t terms = width + 2;
     const struct demand list[DEMANDS] = {
         {(void **)&o->features, n * width, sizeof(float)},
         {(void **)&o->readouts, n * body_width, sizeof(chirr_real)},
         {(void **)&o->targets, n, sizeof(float)},
         {(void **)&o->successes, n, sizeof(uint8_t)},
+        {(void **)&o->squares, n, sizeof(float)},
         {(void **)&o->mean, width, sizeof(double)},
         {(void **)&o->deviation, width, sizeof(double)},
-        {(void **)&o->standard, n * width, sizeof(double)},
-        {(void **)&o->feature_products, n * n, sizeof(double)},
+        {(void **)&o->standard, n * terms, sizeof(double)},
+        {(void **)&o->succeeded, n, sizeof(uint32_t)},
         {(void **)&o->readout_products, n * n, sizeof(double)},
         {(void **)&o->factor, n * n, sizeof(double)},
+        {(void **)&o->design, n * terms, sizeof(double)},
+        {(void **)&o->white, n, sizeof(double)},
         {(void **)&o->dual, n, sizeof(double)},
-        {(void **)&o->succeeded, n, sizeof(uint32_t)},
+        {(void **)&o->gram, terms * terms, sizeof(double)},
+        {(void **)&o->moments, terms, sizeof(double)},
+        {(void **)&o->coefficients, terms, sizeof(double)},
+        {(void **)&o->coefficient_factor, terms * terms, sizeof(double)},
+        {(void **)&o->slopes, width, sizeof(double)},
         {(void **)&o->logistic, terms, sizeof(double)},
         {(void **)&o->logistic_factor, terms * terms, sizeof(double)},
         {(void **)&o->column, n > terms ? n : terms, sizeof(double)},
+        {(void **)&o->term, terms, sizeof(double)},
     };
     memcpy(demands, list, sizeof list);
 }
@@ -119,8 +109,14 @@ static void measure_features(struct chirr_outcomes *o)
     for (uint32_t i = 0; i < o->width; i++) {
         measure_feature(o, i);
     }
-    for (uint32_t n = 0; n < o->count; n++) {
-        chirr_outcomes_standardise(o, o->features + n * o->width, o->standard + n * o->width);
+    double recent = 1;
+    for (uint32_t age = 1; age <= o->count; age++) {
+        uint32_t place = (o->next + CHIRR_OUTCOMES_MAX - age) % CHIRR_OUTCOMES_MAX;
+        double *standard = o->standard + place * chirr_outcome_terms(o);
+        chirr_outcomes_standardise(o, o->features + place * o->width, standard);
+        standard[o->width] = 1;
+        recent *= RECENT_RATE;
+        standard[o->width + 1] = recent;
     }
 }
 
@@ -134,227 +130,90 @@ void chirr_outcomes_standardise(const struct chirr_outcomes *o, const float *fea
     }
 }
 
-static double feature_product(const struct chirr_outcomes *o, const double *standard,
-                              uint32_t place)
+/* All but what chirr_outcome_target_replace keeps. */
+static void fit(struct chirr_outcomes *o)
 {
-    const double *other = o->standard + place * o->width;
-    double product = 0;
-    for (uint32_t i = 0; i < o->width; i++) {
-        product += standard[i] * other[i];
-    }
-    return product;
-}
-
-static double readout_product(const struct chirr_outcomes *o, const chirr_real *readout,
-                              uint32_t place)
-{
-    const chirr_real *then = o->readouts + (size_t)place * o->body_width;
-    double product = 0;
-    for (uint32_t i = 0; i < o->body_width; i++) {
-        product += (double)(readout[i] * then[i]);
-    }
-    return product / o->body_width;
-}
-
-/* Prior covariance of two outcomes' targets, in units of the noise's variance. */
-static double covariance(const struct chirr_outcomes *o, double features, double readouts)
-{
-    return BIAS_WEIGHT + o->feature_weight * features + o->readout_weight * readouts;
-}
-
-/* What does not depend on the weights is computed once for all that are tried. */
-static void multiply_out(struct chirr_outcomes *o)
-{
-    for (uint32_t a = 0; a < o->fitted; a++) {
-        uint32_t place = o->succeeded[a];
-        const double *standard = o->standard + place * o->width;
-        const chirr_real *readout = o->readouts + (size_t)place * o->body_width;
-        for (uint32_t b = 0; b <= a; b++) {
-            size_t at = (size_t)a * CHIRR_OUTCOMES_MAX + b;
-            o->feature_products[at] = feature_product(o, standard, o->succeeded[b]);
-            o->readout_products[at] = readout_product(o, readout, o->succeeded[b]);
-        }
-    }
-}
-
-/* Fits the targets under the present prior weights; returns the logarithm of the evidence. */
-static double fit_targets(struct chirr_outcomes *o)
-{
-    const size_t stride = CHIRR_OUTCOMES_MAX;
-    double spread = 1; /* one imagined target of deviation 1 */
-    for (uint32_t a = 0; a < o->fitted; a++) {
-        uint32_t place = o->succeeded[a];
-        double *row = o->factor + a * stride;
-        for (uint32_t b = 0; b <= a; b++) {
-            size_t at = a * stride + b;
-            row[b] = covariance(o, o->feature_products[at], o->readout_products[at]);
-        }
-        row[a] += 1;
-        o->dual[a] = (double)o->targets[place] - o->target_mean;
-        spread += o->dual[a] * o->dual[a];
-    }
-    if (!chirr_cholesky_factor(o->factor, o->fitted, stride)) {
-        return -INFINITY;
-    }
-    chirr_cholesky_forward(o->factor, o->fitted, stride, o->dual);
-    double excess = 0;
-    double log_determinant = 0;
-    for (uint32_t a = 0; a < o->fitted; a++) {
-        excess += o->dual[a] * o->dual[a];
-        log_determinant += 2 * log_of(o->factor[a * stride + a]);
-    }
-    chirr_cholesky_backward(o->factor, o->fitted, stride, o->dual);
-    double shape = NOISE_SHAPE + 0.5 * o->fitted;
-    double rate = NOISE_SHAPE * NOISE_SHARE * spread / (o->fitted + 1) + 0.5 * excess;
-    o->noise = rate / shape;
-    return -0.5 * log_determinant - shape * log_of(rate);
-}
-
-/* Tries how much features and readout may count, and keeps what explains the targets best. */
-static void choose_weights(struct chirr_outcomes *o)
-{
-    static const double feature_weights[] = {3, 30, 300};
-    static const double readout_weights[] = {0, 10};
-    double best = -INFINITY;
-    double best_feature = feature_weights[1];
-    double best_readout = 0;
-    for (size_t f = 0; f < sizeof feature_weights / sizeof *feature_weights; f++) {
-        for (size_t r = 0; r < sizeof readout_weights / sizeof *readout_weights; r++) {
-            o->feature_weight = feature_weights[f];
-            o->readout_weight = readout_weights[r];
-            double evidence = fit_targets(o);
-            if (evidence > best) {
-                best = evidence;
-                best_feature = o->feature_weight;
-                best_readout = o->readout_weight;
-            }
-        }
-    }
-    o->feature_weight = best_feature;
-    o->readout_weight = best_readout;
-    (void)fit_targets(o);
-}
-
-/* The log-odds' inverse covariance at the present weights, and the gradient of the posterior. */
-static void linearise_logistic(struct chirr_outcomes *o, double *gradient)
-{
-    size_t terms = o->width + 1;
-    memset(o->logistic_factor, 0, terms * terms * sizeof(double));
-    for (size_t i = 0; i < terms; i++) {
-        gradient[i] = -o->logistic[i] / LOGISTIC_WEIGHT;
-        o->logistic_factor[i * terms + i] = 1 / LOGISTIC_WEIGHT;
-    }
-    for (uint32_t n = 0; n < o->count; n++) {
-        const double *z = o->standard + n * o->width;
-        double logit = LOGIT_PRIOR + o->logistic[o->width];
-        for (uint32_t i = 0; i < o->width; i++) {
-            logit += o->logistic[i] * z[i];
-        }
-        double p = logistic_of(logit);
-        double error = (double)(o->successes[n] != 0) - p;
-        for (size_t i = 0; i < terms; i++) {
-            double zi = i < o->width ? z[i] : 1;
-            gradient[i] += error * zi;
-            for (size_t j = 0; j <= i; j++) {
-                double zj = j < o->width ? z[j] : 1;
-                o->logistic_factor[i * terms + j] += p * (1 - p) * zi * zj;
-            }
-        }
-    }
-}
-
-static void fit_successes(struct chirr_outcomes *o)
-{
-    size_t terms = o->width + 1;
-    memset(o->logistic, 0, terms * sizeof(double));
-    for (int step = 0; step < NEWTON_STEPS; step++) {
-        linearise_logistic(o, o->column);
-        /* the prior's share keeps it positive definite */
-        bool definite = chirr_cholesky_factor(o->logistic_factor, terms, terms);
-        CHIRR_ASSERT(definite);
-        chirr_cholesky_forward(o->logistic_factor, terms, terms, o->column);
-        chirr_cholesky_backward(o->logistic_factor, terms, terms, o->column);
-        for (size_t i = 0; i < terms; i++) {
-            o->logistic[i] += o->column[i];
-        }
-    }
+    measure_features(o);
+    chirr_outcome_noise_fit(o);
+    chirr_outcome_target_fit(o);
+    chirr_outcome_success_fit(o);
 }
 
 void chirr_outcomes_fit(struct chirr_outcomes *o)
 {
-    measure_features(o);
-    o->fitted = 0;
-    double sum = 0;
-    for (uint32_t n = 0; n < o->count; n++) {
-        if (o->successes[n] != 0) {
-            o->succeeded[o->fitted++] = n;
-            sum += (double)o->targets[n];
-        }
+    o->factored = 0;
+    for (uint32_t place = 0; place < o->count; place++) {
+        chirr_outcome_target_replace(o, place);
     }
-    o->target_mean = o->fitted > 0 ? sum / o->fitted : 0;
-    multiply_out(o);
-    choose_weights(o);
-    fit_successes(o);
+    fit(o);
 }
 
-void chirr_outcomes_add(struct chirr_outcomes *o, const float *features, const chirr_real *readout,
-                        const struct chirr_model_outcome *outcome)
+/* The noise is integrated out: the forecast is Student's t, of one degree and one an outcome. */
+static double degrees_of(const struct chirr_outcomes *o)
 {
-    memcpy(o->features + o->next * o->width, features, o->width * sizeof *features);
-    memcpy(o->readouts + (size_t)o->next * o->body_width, readout, o->body_width * sizeof *readout);
-    o->targets[o->next] = outcome->success ? outcome->target : 0;
-    o->successes[o->next] = outcome->success;
-    o->next = (o->next + 1) % CHIRR_OUTCOMES_MAX;
+    return 1 + (double)o->fitted;
+}
+
+/* Learns how far off the forecast would have been. Returns its squared error in deviations, as if
+ * all noise were alike; negative without one. */
+static double judge(struct chirr_outcomes *o, const float *features, const chirr_real *readout,
+                    const struct chirr_model_outcome *outcome)
+{
+    double standard[CHIRR_MODEL_VECTOR_WIDTH_MAX];
+    chirr_outcomes_standardise(o, features, standard);
+    double log_odds = chirr_outcome_success_log_odds(o, standard);
+    chirr_calibration_odds_learn(&o->odds, log_odds, outcome->success);
+    if (!outcome->success || o->fitted == 0) {
+        return -1;
+    }
+    struct chirr_target_forecast forecast = chirr_outcome_target_forecast(o, standard, readout);
+    double error = (double)outcome->target - forecast.mean;
+    double deviations = error / sqrt(forecast.variance);
+    chirr_calibration_learn(&o->calibration, chirr_calibration_score(deviations, degrees_of(o)));
+    return deviations * deviations * chirr_outcome_noise_factor(o, standard);
+}
+
+void chirr_outcomes_learn(struct chirr_outcomes *o, const float *features,
+                          const chirr_real *readout, const struct chirr_model_outcome *outcome)
+{
+    uint32_t place = o->next;
+    o->squares[place] = (float)fmin(NUMBER_MAX, judge(o, features, readout, outcome));
+    memcpy(o->features + place * o->width, features, o->width * sizeof *features);
+    memcpy(o->readouts + (size_t)place * o->body_width, readout, o->body_width * sizeof *readout);
+    o->targets[place] = outcome->success ? outcome->target : 0;
+    o->successes[place] = outcome->success;
+    o->next = (place + 1) % CHIRR_OUTCOMES_MAX;
     o->count += o->count < CHIRR_OUTCOMES_MAX;
+    chirr_outcome_target_replace(o, place);
+    fit(o);
 }
 
-static double forecast_success(const struct chirr_outcomes *o, const double *standard)
+static float bounded(double number)
 {
-    size_t terms = o->width + 1;
-    double logit = LOGIT_PRIOR + o->logistic[o->width];
-    for (uint32_t i = 0; i < o->width; i++) {
-        logit += o->logistic[i] * standard[i];
-        o->column[i] = standard[i];
-    }
-    o->column[o->width] = 1;
-    chirr_cholesky_forward(o->logistic_factor, terms, terms, o->column);
-    double variance = 0;
-    for (size_t i = 0; i < terms; i++) {
-        variance += o->column[i] * o->column[i];
-    }
-    /* the logistic averaged over a Gaussian of its argument (MacKay 1992) */
-    return logistic_of(logit / sqrt(1 + 0.392699 * variance));
+    return (float)fmax(-NUMBER_MAX, fmin(NUMBER_MAX, number));
 }
 
 void chirr_outcomes_forecast(const struct chirr_outcomes *o, const double *standard,
                              const chirr_real *readout, struct chirr_model_forecast *forecast)
 {
-    forecast->success = (float)forecast_success(o, standard);
+    double log_odds = chirr_outcome_success_log_odds(o, standard);
+    forecast->success = (float)chirr_calibration_odds_apply(&o->odds, log_odds);
     if (o->fitted == 0) {
         forecast->mean = 0;
         forecast->deviation = (float)DEVIATION_UNKNOWN;
         return;
     }
-    double mean = o->target_mean;
-    for (uint32_t a = 0; a < o->fitted; a++) {
-        uint32_t place = o->succeeded[a];
-        double readouts = o->readout_weight > 0 ? readout_product(o, readout, place) : 0;
-        o->column[a] = covariance(o, feature_product(o, standard, place), readouts);
-        mean += o->column[a] * o->dual[a];
-    }
-    chirr_cholesky_forward(o->factor, o->fitted, CHIRR_OUTCOMES_MAX, o->column);
-    double own = BIAS_WEIGHT;
-    for (uint32_t i = 0; i < o->width; i++) {
-        own += o->feature_weight * standard[i] * standard[i];
-    }
-    for (uint32_t i = 0; i < o->body_width && o->readout_weight > 0; i++) {
-        own += o->readout_weight * (double)(readout[i] * readout[i]) / o->body_width;
-    }
-    double known = 0;
-    for (uint32_t a = 0; a < o->fitted; a++) {
-        known += o->column[a] * o->column[a];
-    }
-    double variance = o->noise * (1 + (own > known ? own - known : 0));
-    forecast->mean = (float)fmax(-NUMBER_MAX, fmin(NUMBER_MAX, mean));
-    forecast->deviation = (float)fmin(NUMBER_MAX, sqrt(variance));
+    struct chirr_target_forecast target = chirr_outcome_target_forecast(o, standard, readout);
+    double scale = chirr_calibration_scale(&o->calibration);
+    forecast->mean = bounded(target.mean);
+    forecast->deviation = bounded(sqrt(target.variance) * scale);
+}
+
+float chirr_outcomes_quantile(const struct chirr_outcomes *o,
+                              const struct chirr_model_forecast *forecast, double level)
+{
+    double deviation = (double)forecast->deviation / chirr_calibration_scale(&o->calibration);
+    double score = chirr_calibration_quantile(&o->calibration, level);
+    double deviations = chirr_calibration_deviations(score, degrees_of(o));
+    return bounded((double)forecast->mean + deviation * deviations);
 }

@@ -41,6 +41,9 @@ static void visit_outcomes(const struct walk *walk, struct chirr_outcomes *o)
     VISIT(walk, o->readouts, (size_t)CHIRR_OUTCOMES_MAX * o->body_width);
     VISIT(walk, o->targets, CHIRR_OUTCOMES_MAX);
     VISIT(walk, o->successes, CHIRR_OUTCOMES_MAX);
+    VISIT(walk, o->squares, CHIRR_OUTCOMES_MAX);
+    VISIT(walk, &o->calibration, 1);
+    VISIT(walk, &o->odds, 1);
 }
 
 static void visit_sense(const struct walk *walk, struct chirr_model *model, uint32_t index)
@@ -65,6 +68,7 @@ static void visit_sense(const struct walk *walk, struct chirr_model *model, uint
         VISIT(walk, state->normaliser.count, width);
         VISIT(walk, state->normaliser.run, width);
         VISIT(walk, state->normaliser.held, (size_t)width * CHIRR_NORMALISER_HELD);
+        VISIT(walk, state->calibrations, width);
     }
     if (model->config.senses[index].kind == CHIRR_SENSE_OUTCOME) {
         visit_outcomes(walk, &state->outcomes);

@@ -9,27 +9,6 @@
 /* The running mean of bits that surprise is measured against spans about this many steps. */
 #define BITS_MEAN_STEPS 1000.0
 
-double chirr_vector_read(struct chirr_model *model, uint32_t sense, const chirr_real *values)
-{
-    struct chirr_sense_state *state = &model->senses[sense];
-    struct chirr_stream *stream = &state->stream;
-    const struct chirr_layout_sense *layout = &model->body.layout.senses[sense];
-    const struct chirr_weights weights = chirr_model_weights(model);
-    const struct chirr_span span = {.stream = stream, .first = stream->filled, .steps = 1};
-    size_t width = layout->inputs;
-    chirr_real *x = model->body.scratch.d_x;
-
-    memcpy(stream->input + span.first * width, state->last, width * sizeof *values);
-    chirr_codec_encode(&model->body, &weights, layout, &span, x);
-    chirr_body_forward(&model->body, &weights, &span, x);
-    chirr_codec_predict_vectors(&model->body, &weights, layout, &span);
-    memcpy(state->last, values, width * sizeof *values);
-    stream->filled++;
-    stream->position++;
-    return chirr_codec_score_vector(width, values, state->present,
-                                    stream->d_output + span.first * stream->outputs);
-}
-
 /* One more step of a sense cost `nats`; returns its surprise. */
 static float count_step(struct chirr_model *model, uint32_t sense, double nats)
 {
@@ -148,10 +127,7 @@ enum chirr_err chirr_model_step_vector(struct chirr_model *model, uint32_t sense
         }
     }
     chirr_model_settle(model);
-    chirr_real normalised[CHIRR_MODEL_VECTOR_WIDTH_MAX];
-    struct chirr_sense_state *state = &model->senses[sense];
-    chirr_normaliser_apply(&state->normaliser, values, normalised, state->present);
-    report(model, sense, chirr_vector_read(model, sense, normalised), step);
+    report(model, sense, chirr_vector_read(model, sense, values), step);
     step->updated = chunk_is_full(model, sense) && close_chunk(model, sense);
     return CHIRR_OK;
 }

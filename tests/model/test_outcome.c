@@ -187,3 +187,42 @@ Test(outcome, learning_text_is_not_disturbed)
     cr_expect_eq(model->updates, updates);
     cr_expect_eq(memcmp(before, model->weights, sizeof before), 0);
 }
+
+Test(outcome, what_was_fitted_one_by_one_is_what_is_fitted_at_once)
+{
+    struct chirr_outcomes *outcomes = &model->senses[1].outcomes;
+    for (int i = 0; i < 250; i++) {
+        struct task task = random_task();
+        learn(task.features, task.log_seconds * task.log_seconds,
+              chirr_random_below(&random_stream, 4) > 0);
+        struct chirr_model_forecast before = forecast_of(task.features);
+        chirr_outcomes_fit(outcomes);
+        struct chirr_model_forecast after = forecast_of(task.features);
+        cr_assert_eq(memcmp(&before, &after, sizeof before), 0, "after %d", i + 1);
+    }
+}
+
+Test(outcome, candidates_together_are_forecast_as_each_alone)
+{
+    enum { CANDIDATES = 100 };
+    bool read = false;
+    for (int i = 0; i < 60; i++) {
+        struct task task = random_task();
+        /* bent, so that now and then the body's readout is what explains it */
+        learn(task.features, task.log_seconds * task.log_seconds * task.features[SIZE], i % 5 > 0);
+        struct task candidates[CANDIDATES];
+        float features[CANDIDATES][WIDTH];
+        struct chirr_model_forecast together[CANDIDATES];
+        for (int c = 0; c < CANDIDATES; c++) {
+            candidates[c] = random_task();
+            memcpy(features[c], candidates[c].features, sizeof features[c]);
+        }
+        cr_assert_eq(chirr_model_peek(model, 1, features[0], CANDIDATES, together), CHIRR_OK);
+        for (int c = 0; c < CANDIDATES; c++) {
+            struct chirr_model_forecast alone = forecast_of(features[c]);
+            cr_assert_eq(memcmp(&alone, &together[c], sizeof alone), 0, "%d of %d", c, i);
+        }
+        read = read || model->senses[1].outcomes.readout_weight > 0;
+    }
+    cr_expect(read, "the readout never counted: the test saw half of the code");
+}
