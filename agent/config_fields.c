@@ -168,6 +168,11 @@ const struct chirr_yaml_field chirr_config_model_fields[] = {
     {"chunk", CHIRR_YAML_WHOLE, AGENT(learner.model.chunk), .min = 1, .max = CHIRR_MODEL_CHUNK_MAX},
     {"learning_rate", CHIRR_YAML_NUMBER, AGENT(learner.model.learning_rate), .low = 0, .high = 0.1},
     {"warmup_updates", CHIRR_YAML_WHOLE, AGENT(learner.model.warmup_updates), .max = 1000000},
+    {"settling_updates", CHIRR_YAML_WHOLE, AGENT(learner.model.settling_updates), .max = 1000000},
+    {"drift", CHIRR_YAML_BOOL, AGENT(learner.model.drift)},
+    {"replay", CHIRR_YAML_SIZE, AGENT(learner.model.replay_bytes), .max = 1 << 30},
+    {"replay_share", CHIRR_YAML_NUMBER, AGENT(learner.model.replay_share), .low = 0, .high = 0.5},
+    {"trunk_rate", CHIRR_YAML_NUMBER, AGENT(learner.model.trunk_rate), .low = 0, .high = 1},
     {"origins", CHIRR_YAML_WHOLE, AGENT(learner.model.origins_max), .max = 1023},
     {"control", CHIRR_YAML_BOOL, AGENT(learner.control)},
     {0}};

@@ -11,6 +11,10 @@
 #define DURATION_US_MAX (86400.0 * 1e6)
 #define DEVIATION_LOG_MAX 2.0f
 
+/* After a drift so many deltas go out as soon as there are tokens: what the peers have of this
+ * agent is out of date, and it may be the first of them to meet what is new. */
+#define DRIFT_DELTAS 8
+
 /* Surprise shown to people is smoothed over about so many bytes, and measured against the bits of
  * about so many. */
 #define SURPRISE_WINDOW 256
@@ -37,7 +41,8 @@ struct chirr_learner {
     struct running_mean vector_bits;
     struct running_mean senses[CHIRR_MODEL_SENSES_MAX]; /* of each, whatever its kind */
     double surprise;
-    double usual; /* bits that it is measured against */
+    uint32_t urgent; /* deltas that go out at once: the world changed */
+    double usual;    /* bits that it is measured against */
     uint64_t outcomes;
     uint64_t refused;
     uint64_t deltas_applied;
@@ -171,6 +176,7 @@ static enum chirr_err sense_piece(struct chirr_learner *learner, uint32_t sense,
         return err;
     }
     double bits = reading.bits / count;
+    learner->urgent = reading.drifts > 0 ? DRIFT_DELTAS : learner->urgent;
     mean_add(&learner->senses[sense], bits, count);
     if (text) {
         mean_add(&learner->bits, bits, count);
@@ -223,6 +229,7 @@ static enum chirr_err sense_vector(struct chirr_learner *learner,
         return err;
     }
     mean_add(&learner->vector_bits, (double)step.bits, 1);
+    learner->urgent = step.drifted ? DRIFT_DELTAS : learner->urgent;
     mean_add(&learner->senses[request->sense], (double)step.bits, 1);
     if (request->sense == learner->config.load_sense) {
         learner->load = request->values[0];
@@ -366,6 +373,7 @@ static enum chirr_err extract(struct chirr_learner *learner, struct chirr_learne
     enum chirr_err err = chirr_delta_extract(learner->model, best, reply->delta.payload,
                                              sizeof reply->delta.payload, &bytes);
     if (err == CHIRR_OK && bytes > 0) {
+        learner->urgent -= learner->urgent > 0;
         reply->kind = CHIRR_LEARNER_REPLY_DELTA;
         reply->delta.partition = best;
         reply->delta.bytes = (uint32_t)bytes;
@@ -379,6 +387,9 @@ static double drift_permille(const struct chirr_learner *learner, double own_nor
     for (uint32_t p = 0; p <= learner->config.model.partitions; p++) {
         double drift = chirr_delta_drift(learner->model, p);
         squares += drift * drift;
+    }
+    if (squares > 0 && learner->urgent > 0) {
+        return 1000.0;
     }
     return own_norm > 0 ? clamp(1000.0 * sqrt(squares) / own_norm, 0.0, 1000.0) : 0.0;
 }

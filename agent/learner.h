@@ -134,7 +134,8 @@ struct chirr_learner_status {
     double bits_alone;      /* the control's over the same bytes; NaN without one */
     double vector_bits_now; /* per component; NaN until a vector was seen */
     double surprise;
-    double drift_permille; /* unpublished own change, relative to own change */
+    double drift_permille; /* unpublished own change, relative to own change; 1000 while the first
+                              deltas after a drift of surprise are not yet out */
     uint64_t deltas_applied, deltas_refused;
     uint32_t sense_count;
     struct chirr_learner_sense_status senses[CHIRR_MODEL_SENSES_MAX];

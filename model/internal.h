@@ -12,10 +12,12 @@
 
 #include "model/body.h"
 #include "model/calibration.h"
+#include "model/drift.h"
 #include "model/model.h"
 #include "model/normaliser.h"
 #include "model/outcome.h"
 #include "model/registers.h"
+#include "model/rehearsal.h"
 #include "model/selector.h"
 #include "model/symbols.h"
 
@@ -23,6 +25,7 @@ struct chirr_sense_state {
     struct chirr_stream stream; /* outcomes: a chunk of one */
     uint64_t steps;
     uint64_t updates;
+    uint64_t settled; /* updates since the beginning or the last drift */
     double bits_mean; /* slow running mean */
     struct chirr_symbols symbols;
     chirr_real *last;                       /* vectors: the last one, normalised, [width] */
@@ -30,6 +33,9 @@ struct chirr_sense_state {
     struct chirr_normaliser normaliser;     /* vectors */
     struct chirr_calibration *calibrations; /* vectors: of each component, [width] */
     struct chirr_outcomes outcomes;
+    struct chirr_drift drift;
+    bool rehearses;
+    struct chirr_rehearsal rehearsal; /* where it does */
 };
 
 struct chirr_model {
@@ -61,13 +67,17 @@ static inline struct chirr_weights chirr_model_weights(const struct chirr_model 
     return (struct chirr_weights){model->weights, model->narrow};
 }
 
-/* The gradients of the open chunk's mean loss to the sink; consumes stream.d_output. */
-void chirr_learn_gradient(struct chirr_model *model, uint32_t sense,
+/* The gradients of the stream's open chunk to the sink, of its mean loss; consumes its d_output.
+ * The stream is the sense's own, or one lent by it. */
+void chirr_learn_gradient(struct chirr_model *model, uint32_t sense, struct chirr_stream *stream,
                           const struct chirr_gradient_sink *sink);
 
 /* One update from the open chunk of a sense. A matrix whose gradient is not finite stays as it was,
  * and is counted. */
 void chirr_learn_chunk(struct chirr_model *model, uint32_t sense);
+
+/* Between two chunks of a sense: learns some of its past again, when that is due. */
+void chirr_learn_rehearse(struct chirr_model *model, uint32_t sense);
 
 /* The head's outputs for a vector sense's next step, which is then taken; [2 width], borrowed. */
 chirr_real *chirr_vector_predict(struct chirr_model *model, uint32_t sense);

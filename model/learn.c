@@ -17,15 +17,20 @@
 #define MOMENT_DECAY 0.99
 #define STEP_RMS_MAX 2.0
 #define AVERAGE_RATE_MIN 0.001
+/* Of the configured rate; the least that a sense which never drifts comes down to. */
+#define SETTLED_RATE_MIN 0.1
+/* Factor on the rate of a softmax: its matrix begins near zero. */
+#define HEAD_RATE 2
+/* Before so many updates the trunk is as fast as the partitions. */
+#define TRUNK_UPDATES_MIN 2000
 /* While updates are few the slow average spans about their last fifth. */
 #define AVERAGE_SPAN 5.0
 /* No coordinate's own change exceeds this: weights stay finite however long an agent lives. */
 #define OWN_CHANGE_MAX 4
 
-void chirr_learn_gradient(struct chirr_model *model, uint32_t sense,
+void chirr_learn_gradient(struct chirr_model *model, uint32_t sense, struct chirr_stream *stream,
                           const struct chirr_gradient_sink *sink)
 {
-    struct chirr_stream *stream = &model->senses[sense].stream;
     const struct chirr_layout_sense *layout = &model->body.layout.senses[sense];
     const struct chirr_backward pass = {&model->body, model->weights, sink, stream};
     chirr_real *d_x = model->body.scratch.d_x;
@@ -42,6 +47,8 @@ void chirr_learn_gradient(struct chirr_model *model, uint32_t sense,
 struct update {
     struct chirr_model *model;
     struct chirr_descent descent;
+    chirr_real trunk_rate;
+    const struct chirr_layout_codec *head; /* of symbols, or NULL */
 };
 
 static double average_rate(uint64_t updates)
@@ -50,18 +57,40 @@ static double average_rate(uint64_t updates)
     return rate > AVERAGE_RATE_MIN ? rate : AVERAGE_RATE_MIN;
 }
 
-static struct chirr_descent descent_of(const struct chirr_model *model)
+/* Falls as a sense settles; a drift unsettles it. */
+static double settled_rate(const struct chirr_model *model, uint32_t sense)
+{
+    if (model->config.settling_updates == 0) {
+        return 1;
+    }
+    double age = (double)model->senses[sense].settled / (double)model->config.settling_updates;
+    double rate = 1 / sqrt(1 + age);
+    return rate > SETTLED_RATE_MIN ? rate : SETTLED_RATE_MIN;
+}
+
+static struct chirr_descent descent_of(const struct chirr_model *model, uint32_t sense)
 {
     double warm = model->updates < model->config.warmup_updates
                       ? (double)(model->updates + 1) / model->config.warmup_updates
                       : 1;
     return (struct chirr_descent){
-        .rate = (chirr_real)(warm * (double)model->config.learning_rate),
+        .rate =
+            (chirr_real)(warm * settled_rate(model, sense) * (double)model->config.learning_rate),
         .decay = CHIRR_REAL(MOMENT_DECAY),
         .correction = 1,
         .bound = OWN_CHANGE_MAX,
         .average = (chirr_real)average_rate(model->updates),
     };
+}
+
+/* A matrix's factor on the rate. */
+static chirr_real rate_at(const struct update *update, size_t offset)
+{
+    const struct chirr_layout *l = &update->model->body.layout;
+    bool in_trunk = offset >= l->trunk && offset < l->shared_end;
+    bool in_head =
+        update->head != NULL && (offset == update->head->head || offset == update->head->head_bias);
+    return (in_trunk ? update->trunk_rate : 1) * (in_head ? CHIRR_REAL(HEAD_RATE) : 1);
 }
 
 /* A sink that moves a matrix by its gradient. */
@@ -75,6 +104,7 @@ static void descend(void *context, size_t offset, size_t count, const chirr_real
         return;
     }
     struct chirr_descent descent = update->descent;
+    descent.rate *= rate_at(update, offset);
     double squares = k->descend_moment(&descent, count, gradient, model->moment + offset);
     double rms = sqrt(squares / (double)count);
     descent.clip = (chirr_real)(rms > STEP_RMS_MAX ? STEP_RMS_MAX / rms : 1);
@@ -89,14 +119,62 @@ static void descend(void *context, size_t offset, size_t count, const chirr_real
     k->descend_move(&descent, count, &arrays);
 }
 
+static void learn(struct chirr_model *model, uint32_t sense, struct chirr_stream *stream)
+{
+    bool trunk_is_young = model->updates < TRUNK_UPDATES_MIN;
+    struct update update = {
+        .model = model,
+        .descent = descent_of(model, sense),
+        .trunk_rate = trunk_is_young ? 1 : (chirr_real)model->config.trunk_rate,
+        .head =
+            chirr_model_has_symbols(model, sense) ? &model->body.layout.senses[sense].codec : NULL,
+    };
+    const struct chirr_gradient_sink sink = {descend, &update};
+    chirr_learn_gradient(model, sense, stream, &sink);
+}
+
 void chirr_learn_chunk(struct chirr_model *model, uint32_t sense)
 {
-    struct update update = {model, descent_of(model)};
-    const struct chirr_gradient_sink sink = {descend, &update};
     struct chirr_sense_state *state = &model->senses[sense];
-    chirr_learn_gradient(model, sense, &sink);
+    learn(model, sense, &state->stream);
     model->updates++;
     state->updates++;
+    state->settled++;
     chirr_selector_follow(&model->selector, &model->body.layout, sense, &state->stream,
                           model->updates);
+}
+
+void chirr_learn_rehearse(struct chirr_model *model, uint32_t sense)
+{
+    struct chirr_sense_state *state = &model->senses[sense];
+    struct chirr_rehearsal *rehearsal = &state->rehearsal;
+    if (!state->rehearses) {
+        return;
+    }
+    rehearsal->due += (double)model->config.replay_share;
+    if (rehearsal->due < 1) {
+        return;
+    }
+    rehearsal->due -= 1;
+    const uint8_t *bytes;
+    const struct chirr_layout *layout = &model->body.layout;
+    uint32_t count = chirr_rehearsal_take(rehearsal, layout, state->stream.chunk, &bytes);
+    if (count == 0) {
+        return;
+    }
+    struct chirr_stream lent;
+    struct chirr_symbols symbols = {.last = rehearsal->last};
+    chirr_rehearsal_borrow(rehearsal, &state->stream, &lent);
+    const struct chirr_symbol_reader reader = {
+        .body = &model->body,
+        .layout = &layout->senses[sense],
+        .weights = chirr_model_weights(model),
+        .stream = &lent,
+        .symbols = &symbols,
+    };
+    double nats[CHIRR_MODEL_CHUNK_MAX];
+    chirr_symbols_read(&reader, bytes, count, nats);
+    rehearsal->last = symbols.last;
+    learn(model, sense, &lent);
+    chirr_stream_begin_chunk(&lent, layout);
 }

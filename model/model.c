@@ -28,7 +28,12 @@ struct chirr_model_config chirr_model_config_default(void)
         .hosted = 0xFF,
         .chunk = 32,
         .learning_rate = 2e-3f,
-        .warmup_updates = 200,
+        .warmup_updates = 10,
+        .settling_updates = 1000,
+        .drift = true,
+        .replay_bytes = 64 * 1024,
+        .replay_share = 0.1f,
+        .trunk_rate = 1,
         .origins_max = 16,
         .sense_count = 1,
     };
@@ -143,6 +148,26 @@ static enum chirr_err check_shape(const struct chirr_model_config *c, struct chi
     return CHIRR_OK;
 }
 
+static enum chirr_err check_remembering(const struct chirr_model_config *config,
+                                        struct chirr_error *error)
+{
+    if (config->replay_bytes > 0 && config->replay_bytes < 2 * CHIRR_REPLAY_STRETCH_BYTES) {
+        return chirr_error_set(error, CHIRR_ERR_RANGE,
+                               "model: replay_bytes is %u, expected 0 or at least %d",
+                               config->replay_bytes, 2 * CHIRR_REPLAY_STRETCH_BYTES);
+    }
+    if (!(config->replay_share >= 0 && config->replay_share <= 0.5f)) {
+        return chirr_error_set(error, CHIRR_ERR_RANGE,
+                               "model: replay_share is %g, expected 0 to 0.5",
+                               (double)config->replay_share);
+    }
+    if (!(config->trunk_rate >= 0 && config->trunk_rate <= 1)) {
+        return chirr_error_set(error, CHIRR_ERR_RANGE, "model: trunk_rate is %g, expected 0 to 1",
+                               (double)config->trunk_rate);
+    }
+    return CHIRR_OK;
+}
+
 enum chirr_err chirr_model_config_validate(const struct chirr_model_config *config,
                                            struct chirr_error *error)
 {
@@ -165,7 +190,7 @@ enum chirr_err chirr_model_config_validate(const struct chirr_model_config *conf
                                "model: learning_rate is %g, expected 0 to 0.1",
                                (double)config->learning_rate);
     }
-    return CHIRR_OK;
+    return check_remembering(config, error);
 }
 
 uint64_t chirr_model_lineage(const struct chirr_model_config *config)
@@ -244,6 +269,28 @@ static uint32_t row_bytes_max(const struct chirr_model_config *config)
     return most;
 }
 
+/* Pixels are not rehearsed: a stretch of them has lost its place in the image. */
+static bool rehearses(const struct chirr_model_config *config, uint32_t sense)
+{
+    enum chirr_sense_kind kind = config->senses[sense].kind;
+    return config->replay_bytes > 0 && config->replay_share > 0 &&
+           (kind == CHIRR_SENSE_BYTES || kind == CHIRR_SENSE_AUDIO);
+}
+
+static struct chirr_replay_config replay_of(const struct chirr_model_config *config, uint32_t sense)
+{
+    return (struct chirr_replay_config){.bytes = config->replay_bytes,
+                                        .seed = config->genesis_seed ^ sense};
+}
+
+/* Vectors come slowly: a block of surprise is as short as their chunk. */
+static void begin_drift(struct chirr_drift *drift, enum chirr_sense_kind kind)
+{
+    struct chirr_drift_config config = chirr_drift_config_default();
+    config.block_steps = kind == CHIRR_SENSE_VECTOR ? CHIRR_MODEL_VECTOR_CHUNK : config.block_steps;
+    chirr_drift_init(drift, &config);
+}
+
 #define PARAMETER_ARRAYS 5
 
 static size_t sense_bytes(const struct chirr_model_config *config,
@@ -251,7 +298,9 @@ static size_t sense_bytes(const struct chirr_model_config *config,
 {
     const struct chirr_stream_shape shape = stream_shape(config, sense);
     const struct chirr_model_sense *s = &config->senses[sense];
-    size_t bytes = chirr_stream_bytes(layout, &shape);
+    const struct chirr_replay_config replay = replay_of(config, sense);
+    size_t bytes = chirr_stream_bytes(layout, &shape) +
+                   (rehearses(config, sense) ? chirr_rehearsal_bytes(layout, &replay) : 0);
     if (s->kind == CHIRR_SENSE_IMAGE) {
         bytes += chirr_image_bytes(s->width);
     }
@@ -321,6 +370,13 @@ static bool create_sense(struct chirr_model *model, struct chirr_arena *arena, u
         return false;
     }
     chirr_symbols_begin(&state->symbols);
+    begin_drift(&state->drift, sense->kind);
+    const struct chirr_replay_config replay = replay_of(&model->config, index);
+    state->rehearses = rehearses(&model->config, index);
+    if (state->rehearses &&
+        !chirr_rehearsal_init(&state->rehearsal, arena, &model->body.layout, &replay)) {
+        return false;
+    }
     if (sense->kind == CHIRR_SENSE_VECTOR) {
         state->last = chirr_arena_take(arena, sense->width, sizeof *state->last);
         state->present = chirr_arena_take(arena, sense->width, sizeof *state->present);
@@ -391,6 +447,8 @@ void chirr_model_statistics(const struct chirr_model *model, struct chirr_model_
     for (uint32_t i = 0; i < model->config.sense_count; i++) {
         bool outcome = model->config.senses[i].kind == CHIRR_SENSE_OUTCOME;
         out->sensed += outcome ? 0 : model->senses[i].steps;
+        out->bytes_rehearsed += model->senses[i].rehearsal.bytes;
+        out->drifts += model->senses[i].drift.state.drifts;
     }
 }
 

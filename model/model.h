@@ -71,6 +71,12 @@ struct chirr_model_config {
     uint32_t chunk;  /* steps per update, 1…256 */
     float learning_rate;
     uint32_t warmup_updates;
+    uint32_t settling_updates; /* a sense's rate falls as 1 / √(1 + its updates / this) to a floor,
+                                  from its beginning or its last drift on; 0: it stays */
+    bool drift;                /* a drift in a sense's surprise sets its rate up again (drift.h) */
+    uint32_t replay_bytes;     /* of the past kept by each sense of bytes or audio; 0, or 1024… */
+    float replay_share;        /* of its updates made from them, beside the others; 0…0.5 */
+    float trunk_rate;          /* factor on the rate of the trunk once it has settled, 0…1 */
     bool narrow_reads;    /* predictions read a copy of the weights in bf16: half the bytes, and a
                             relative error of 2^-9 a weight; learning stays exact */
     uint32_t origins_max; /* peers whose changes can be held at once, 0…1024 */
@@ -79,7 +85,8 @@ struct chirr_model_config {
 };
 
 /* D=64, 2 layers, E=128, F=32, K=4, P=8: 144,000 parameters. Every partition hosted, chunk 32, rate
- * 2e-3 after 200 updates, 16 origins, one sense "text". */
+ * 2e-3 after 10 updates, settling over 1,000; drift; 64 KiB of past, a tenth of the updates; 16
+ * origins, one sense "text". */
 struct chirr_model_config chirr_model_config_default(void);
 CHIRR_NODISCARD enum chirr_err chirr_model_config_validate(const struct chirr_model_config *config,
                                                            struct chirr_error *error);
@@ -102,6 +109,7 @@ struct chirr_model_step {
     float bits;     /* -log2 p(what came), per byte or (as a density) per component */
     float surprise; /* bits less their own slow running mean */
     bool updated;   /* this step closed a chunk and the weights changed */
+    bool drifted;   /* surprise has risen for good: the world changed */
 };
 
 /* Predict, be scored by what came, learn. `sense` is an index into config.senses; bytes are for
@@ -117,6 +125,7 @@ CHIRR_NODISCARD enum chirr_err chirr_model_step_vector(struct chirr_model *model
 struct chirr_model_reading {
     double bits;      /* sum over the bytes of -log2 p(what came) */
     uint64_t updates; /* chunks closed and learned */
+    uint64_t drifts;  /* steps at which the world was found changed */
 };
 
 /* The same as `count` calls of chirr_model_step_byte, to the last bit, but a chunk at a time: the
@@ -199,8 +208,10 @@ void chirr_model_freeze(struct chirr_model *model, bool frozen);
 
 struct chirr_model_statistics {
     uint64_t steps;
-    uint64_t sensed; /* of these: bytes and vectors, not outcomes */
-    uint64_t updates;
+    uint64_t sensed;          /* of these: bytes and vectors, not outcomes */
+    uint64_t updates;         /* from what was sensed */
+    uint64_t bytes_rehearsed; /* learned again, from the memory of the past */
+    uint64_t drifts;          /* rises of a sense's surprise */
     uint64_t steps_refused;   /* hostile input */
     uint64_t updates_refused; /* matrices whose gradient was not finite: left as they were */
     double own_norm;          /* ‖own cumulative change of the shared body‖ */

@@ -46,6 +46,26 @@ static void visit_outcomes(const struct walk *walk, struct chirr_outcomes *o)
     VISIT(walk, &o->odds, 1);
 }
 
+static void visit_rehearsal(const struct walk *walk, const struct chirr_layout *layout,
+                            struct chirr_rehearsal *r)
+{
+    size_t traces = chirr_stream_trace_count(layout);
+    size_t rates = 2 * layout->rates;
+    VISIT(walk, r->replay.bytes, r->replay.config.bytes);
+    VISIT(walk, &r->replay.open_bytes, 1);
+    VISIT(walk, &r->replay.stretches, 1);
+    VISIT(walk, r->stretch, CHIRR_REPLAY_STRETCH_BYTES);
+    VISIT(walk, r->traces, traces);
+    VISIT(walk, r->traces_start, traces);
+    VISIT(walk, r->powers, rates);
+    VISIT(walk, r->powers_start, rates);
+    VISIT(walk, &r->read, 1);
+    VISIT(walk, &r->drawn, 1);
+    VISIT(walk, &r->bytes, 1);
+    VISIT(walk, &r->last, 1);
+    VISIT(walk, &r->due, 1);
+}
+
 static void visit_sense(const struct walk *walk, struct chirr_model *model, uint32_t index)
 {
     struct chirr_sense_state *state = &model->senses[index];
@@ -53,7 +73,12 @@ static void visit_sense(const struct walk *walk, struct chirr_model *model, uint
     visit_stream(walk, &model->body.layout, &model->body.rows, &state->stream);
     VISIT(walk, &state->steps, 1);
     VISIT(walk, &state->updates, 1);
+    VISIT(walk, &state->settled, 1);
     VISIT(walk, &state->bits_mean, 1);
+    VISIT(walk, &state->drift.state, 1);
+    if (state->rehearses) {
+        visit_rehearsal(walk, &model->body.layout, &state->rehearsal);
+    }
     VISIT(walk, &state->symbols.last, 1);
     if (model->config.senses[index].kind == CHIRR_SENSE_IMAGE) {
         VISIT(walk, &state->symbols.image.column, 1);

@@ -9,25 +9,21 @@
 /* The running mean of bits that surprise is measured against spans about this many steps. */
 #define BITS_MEAN_STEPS 1000.0
 
-/* One more step of a sense cost `nats`; returns its surprise. */
-static float count_step(struct chirr_model *model, uint32_t sense, double nats)
+/* What one more step of a sense cost, into figures and the test for drift. */
+static void count_step(struct chirr_model *model, uint32_t sense, double nats,
+                       struct chirr_model_step *step)
 {
     struct chirr_sense_state *state = &model->senses[sense];
     double bits = nats / CHIRR_LN2;
     state->steps++;
     model->steps++;
-    float surprise = state->steps > 1 ? (float)(bits - state->bits_mean) : 0;
+    step->bits = (float)bits;
+    step->updated = false;
+    step->surprise = state->steps > 1 ? (float)(bits - state->bits_mean) : 0;
     double rate = 1 / fmin((double)state->steps, BITS_MEAN_STEPS);
     state->bits_mean += rate * (bits - state->bits_mean);
-    return surprise;
-}
-
-static void report(struct chirr_model *model, uint32_t sense, double nats,
-                   struct chirr_model_step *step)
-{
-    step->bits = (float)(nats / CHIRR_LN2);
-    step->surprise = count_step(model, sense, nats);
-    step->updated = false;
+    step->drifted = model->config.drift && !model->frozen && chirr_drift_add(&state->drift, bits);
+    state->settled = step->drifted ? 0 : state->settled;
 }
 
 /* True when something was learned. */
@@ -39,7 +35,18 @@ static bool close_chunk(struct chirr_model *model, uint32_t sense)
         chirr_learn_chunk(model, sense);
     }
     chirr_stream_begin_chunk(stream, &model->body.layout);
+    if (learns) {
+        chirr_learn_rehearse(model, sense);
+    }
     return learns;
+}
+
+static void remember(struct chirr_model *model, uint32_t sense, const uint8_t *bytes, size_t count)
+{
+    struct chirr_sense_state *state = &model->senses[sense];
+    if (state->rehearses && !model->frozen) {
+        chirr_replay_add(&state->rehearsal.replay, bytes, count);
+    }
 }
 
 static bool chunk_is_full(const struct chirr_model *model, uint32_t sense)
@@ -70,7 +77,8 @@ enum chirr_err chirr_model_step_byte(struct chirr_model *model, uint32_t sense, 
     const struct chirr_symbol_reader reader = reader_of(model, sense);
     double nats;
     chirr_symbols_read(&reader, &byte, 1, &nats);
-    report(model, sense, nats, step);
+    remember(model, sense, &byte, 1);
+    count_step(model, sense, nats, step);
     step->updated = chunk_is_full(model, sense) && close_chunk(model, sense);
     return CHIRR_OK;
 }
@@ -90,9 +98,12 @@ enum chirr_err chirr_model_step_bytes(struct chirr_model *model, uint32_t sense,
         uint32_t room = reader.stream->chunk - reader.stream->filled;
         uint32_t steps = count < room ? (uint32_t)count : room;
         chirr_symbols_read(&reader, bytes, steps, nats);
+        remember(model, sense, bytes, steps);
         for (uint32_t t = 0; t < steps; t++) {
-            count_step(model, sense, nats[t]);
-            reading->bits += (double)(float)(nats[t] / CHIRR_LN2);
+            struct chirr_model_step step;
+            count_step(model, sense, nats[t], &step);
+            reading->bits += (double)step.bits;
+            reading->drifts += step.drifted;
         }
         reading->updates += chunk_is_full(model, sense) && close_chunk(model, sense);
         bytes += steps;
@@ -110,6 +121,9 @@ enum chirr_err chirr_model_begin(struct chirr_model *model, uint32_t sense)
     close_chunk(model, sense);
     chirr_stream_reset(&model->senses[sense].stream, &model->body.layout);
     chirr_symbols_begin(&model->senses[sense].symbols);
+    if (model->senses[sense].rehearses) {
+        chirr_replay_cut(&model->senses[sense].rehearsal.replay);
+    }
     return CHIRR_OK;
 }
 
@@ -127,7 +141,7 @@ enum chirr_err chirr_model_step_vector(struct chirr_model *model, uint32_t sense
         }
     }
     chirr_model_settle(model);
-    report(model, sense, chirr_vector_read(model, sense, values), step);
+    count_step(model, sense, chirr_vector_read(model, sense, values), step);
     step->updated = chunk_is_full(model, sense) && close_chunk(model, sense);
     return CHIRR_OK;
 }
@@ -150,7 +164,7 @@ enum chirr_err chirr_model_step_outcome(struct chirr_model *model, uint32_t sens
         return CHIRR_ERR_NOTFINITE;
     }
     chirr_model_settle(model);
-    report(model, sense, chirr_outcome_read(model, sense, features, outcome), step);
+    count_step(model, sense, chirr_outcome_read(model, sense, features, outcome), step);
     step->updated = !model->frozen;
     return CHIRR_OK;
 }

@@ -19,6 +19,7 @@ static struct chirr_model_config tiny_model(void)
     model.chunk = 32;
     model.warmup_updates = 20;
     model.learning_rate = 5e-3F;
+    model.replay_bytes = 8 * 1024; /* there are many of them */
     return model;
 }
 

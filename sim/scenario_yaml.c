@@ -204,6 +204,11 @@ static const struct chirr_yaml_field model_fields[] = {
     {"chunk", CHIRR_YAML_WHOLE, MODEL(chunk)},
     {"learning_rate", CHIRR_YAML_NUMBER, MODEL(learning_rate), .low = 0, .high = 1},
     {"warmup_updates", CHIRR_YAML_WHOLE, MODEL(warmup_updates)},
+    {"settling_updates", CHIRR_YAML_WHOLE, MODEL(settling_updates)},
+    {"drift", CHIRR_YAML_BOOL, MODEL(drift)},
+    {"replay", CHIRR_YAML_SIZE, MODEL(replay_bytes)},
+    {"replay_share", CHIRR_YAML_NUMBER, MODEL(replay_share), .low = 0, .high = 0.5},
+    {"trunk_rate", CHIRR_YAML_NUMBER, MODEL(trunk_rate), .low = 0, .high = 1},
     {0}};
 
 #define LEARNING(member) CHIRR_YAML_AT(struct chirr_sim_learning, member)

@@ -129,7 +129,7 @@ static void derive(uint32_t of_sense)
     chunk_loss();
     gradient = calloc(model->body.layout.total, sizeof *gradient);
     const struct chirr_gradient_sink sink = {keep_gradient, NULL};
-    chirr_learn_gradient(model, sense, &sink);
+    chirr_learn_gradient(model, sense, &model->senses[sense].stream, &sink);
 }
 
 static void check_body(void)
