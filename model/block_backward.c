@@ -140,15 +140,15 @@ static void history_inputs(const struct unit_place *p)
         .columns = d,
         .x_row = both,
         .x_inner = 1,
-        .w_inner = d,
+        .w_inner = both,
         .y_row = d,
     };
-    body->kernels->transpose(d, both, p->pass->weights + p->at + l->history, s->transposed);
+    const chirr_real *weights = p->pass->weights + p->at + l->history;
     for (uint32_t k = 0; k < body->rates.count; k++) {
         chirr_real *d_read = s->d_read + k * of_rate;
         struct chirr_rows rows = chirr_rows_gather(p->answers, d_read, d, d, s->rows_sum);
-        body->kernels->product(&shape, s->d_history + k * l->group,
-                               s->transposed + k * l->group * d, rows.at);
+        body->kernels->product_transposed(&shape, s->d_history + k * l->group,
+                                          weights + k * l->group, rows.at);
         chirr_rows_scatter(p->answers, &rows, d, d_read, d);
     }
 }

@@ -10,7 +10,7 @@ struct demand {
     size_t count;
 };
 
-#define DEMANDS 19
+#define DEMANDS 18
 
 static size_t greater(size_t a, size_t b)
 {
@@ -50,7 +50,6 @@ static void list_demands(struct chirr_body_scratch *s, const struct chirr_layout
         {&s->d_x, steps * d},
         {&s->d_n, steps * d},
         {&s->gradient, largest_matrix(l)},
-        {&s->transposed, largest_matrix(l)},
         {&s->carry, 2 * l->rates * d},
     };
     memcpy(demands, list, sizeof list);
@@ -132,7 +131,11 @@ void chirr_body_multiply(const struct chirr_body *body, const struct chirr_weigh
                          size_t offset, const struct chirr_product *shape, const chirr_real *x,
                          chirr_real *y)
 {
-    body->kernels->product(shape, x, weights->full + offset, y);
+    if (weights->narrow != NULL) {
+        body->kernels->product_narrow(shape, x, weights->narrow + offset, y);
+    } else {
+        body->kernels->product(shape, x, weights->full + offset, y);
+    }
 }
 
 void chirr_matrix_backward(const struct chirr_backward *pass, const struct chirr_matrix *m,
@@ -147,11 +150,10 @@ void chirr_matrix_backward(const struct chirr_backward *pass, const struct chirr
         .columns = m->inner,
         .x_row = m->columns,
         .x_inner = 1,
-        .w_inner = m->inner,
+        .w_inner = m->columns,
         .y_row = m->inner,
     };
-    k->transpose(m->inner, m->columns, pass->weights + m->offset, s->transposed);
-    k->product(&inputs, d_y, s->transposed, d_inputs);
+    k->product_transposed(&inputs, d_y, pass->weights + m->offset, d_inputs);
     const struct chirr_product weights = {
         .groups = 1,
         .rows = m->inner,

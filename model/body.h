@@ -40,7 +40,6 @@ struct chirr_body_scratch { /* T = the longest chunk, W = 2 · the wider of e an
     chirr_real *d_x;        /* [T][D] */
     chirr_real *d_n;        /* [T][D] */
     chirr_real *gradient;   /* the largest matrix */
-    chirr_real *transposed; /* the largest matrix */
     chirr_real *carry;      /* [2K][D] traces, or their gradient */
 };
 

@@ -17,19 +17,35 @@ static const chirr_real *inputs_of(const struct chirr_stream *stream, uint32_t t
     return stream->input + (size_t)t * stream->inputs;
 }
 
+/* The table that the i-th row number of a step's input is of. */
+struct table {
+    size_t offset;
+    size_t columns;
+    size_t column; /* of the encoded input */
+};
+
+static struct table table_of(const struct chirr_layout *l, const struct chirr_layout_sense *sense,
+                             uint32_t i)
+{
+    if (i == 0) {
+        return (struct table){sense->codec.embedding, l->width, 0};
+    }
+    return (struct table){l->grams[i - 1].offset, l->gram_columns, l->grams[i - 1].column};
+}
+
 void chirr_codec_encode(const struct chirr_body *body, const struct chirr_weights *weights,
                         const struct chirr_layout_sense *sense, const struct chirr_span *span,
                         chirr_real *x)
 {
     size_t d = body->layout.width;
-    size_t symbols = span->stream->inputs - sense->inputs; /* 1 or 0, before the numbers */
     for (uint32_t t = 0; t < span->steps; t++) {
-        const chirr_real *tag = weights->full + sense->tag;
-        memcpy(x + t * d, tag, d * sizeof *x);
-        if (symbols > 0) {
-            size_t symbol = (size_t)*inputs_of(span->stream, span->first + t);
-            const chirr_real *row = weights->full + sense->codec.embedding + symbol * d;
-            body->kernels->sum_rows(1, d, row, x + t * d);
+        const chirr_real *rows = inputs_of(span->stream, span->first + t);
+        memcpy(x + t * d, weights->full + sense->tag, d * sizeof *x);
+        for (uint32_t i = 0; i < sense->symbols; i++) {
+            const struct table table = table_of(&body->layout, sense, i);
+            body->kernels->sum_rows(1, table.columns,
+                                    weights->full + table.offset + (size_t)rows[i] * table.columns,
+                                    x + t * d + table.column);
         }
     }
     const struct chirr_product shape = {
@@ -43,7 +59,7 @@ void chirr_codec_encode(const struct chirr_body *body, const struct chirr_weight
         .y_row = d,
     };
     chirr_body_multiply(body, weights, sense->encoder, &shape,
-                        inputs_of(span->stream, span->first) + symbols, x);
+                        inputs_of(span->stream, span->first) + sense->symbols, x);
 }
 
 /* outputs [steps][columns] = bias + features · head */
@@ -195,27 +211,36 @@ void chirr_codec_backward_head(const struct chirr_backward *pass,
     }
 }
 
-/* One gradient for each symbol that came, however often it came in the chunk. */
-static void give_embeddings(const struct chirr_backward *pass,
-                            const struct chirr_layout_sense *sense, const chirr_real *d_x)
+static bool came_before(const struct chirr_stream *stream, uint32_t t, uint32_t which)
+{
+    for (uint32_t earlier = 0; earlier < t; earlier++) {
+        if (inputs_of(stream, earlier)[which] == inputs_of(stream, t)[which]) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* One gradient for each row of a table that was read, however often it was in the chunk. */
+static void give_rows(const struct chirr_backward *pass, const struct table *table, uint32_t which,
+                      const chirr_real *d_x)
 {
     const struct chirr_body *body = pass->body;
     const struct chirr_stream *stream = pass->stream;
-    size_t d = body->layout.width;
-    bool given[CHIRR_BYTE_SYMBOLS] = {false};
+    chirr_real *sum = body->scratch.gradient;
     for (uint32_t first = 0; first < stream->filled; first++) {
-        size_t symbol = (size_t)*inputs_of(stream, first);
-        if (given[symbol]) {
+        if (came_before(stream, first, which)) {
             continue;
         }
-        given[symbol] = true;
-        memset(body->scratch.gradient, 0, d * sizeof *d_x);
+        chirr_real row = inputs_of(stream, first)[which];
+        memset(sum, 0, table->columns * sizeof *sum);
         for (uint32_t t = first; t < stream->filled; t++) {
-            if ((size_t)*inputs_of(stream, t) == symbol) {
-                body->kernels->sum_rows(1, d, d_x + t * d, body->scratch.gradient);
+            if (inputs_of(stream, t)[which] == row) {
+                const chirr_real *d_row = d_x + t * (size_t)body->layout.width + table->column;
+                body->kernels->sum_rows(1, table->columns, d_row, sum);
             }
         }
-        give(pass, sense->codec.embedding + symbol * d, d);
+        give(pass, table->offset + (size_t)row * table->columns, table->columns);
     }
 }
 
@@ -225,10 +250,10 @@ void chirr_codec_backward_encoder(const struct chirr_backward *pass,
     const struct chirr_body *body = pass->body;
     const struct chirr_stream *stream = pass->stream;
     size_t d = body->layout.width;
-    size_t symbols = stream->inputs - sense->inputs;
     give_sum(pass, sense->tag, d, d_x);
-    if (symbols > 0) {
-        give_embeddings(pass, sense, d_x);
+    for (uint32_t i = 0; i < sense->symbols; i++) {
+        const struct table table = table_of(&body->layout, sense, i);
+        give_rows(pass, &table, i, d_x);
     }
     if (sense->inputs == 0) {
         return;
@@ -244,6 +269,6 @@ void chirr_codec_backward_encoder(const struct chirr_backward *pass,
         .y_row = d,
     };
     memset(body->scratch.gradient, 0, sense->inputs * d * sizeof *d_x);
-    body->kernels->product(&shape, stream->input + symbols, d_x, body->scratch.gradient);
+    body->kernels->product(&shape, stream->input + sense->symbols, d_x, body->scratch.gradient);
     give(pass, sense->encoder, sense->inputs * d);
 }

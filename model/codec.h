@@ -1,12 +1,15 @@
 /* Encoders and heads: between what a sense delivers and the body's residual stream.
  *
  * Symbols (bytes, audio, pixels): an embedding per symbol, and a softmax over the next byte; those
- * of bytes belong to the trunk, others to their sense. Pixels add a linear encoder of where they
- * are. Vectors: a linear encoder, and per component a Gaussian of the next value: mean =
- * persistence · last + W_m features, log-variance = 6 tanh(W_v features / 6). Values are normalised
- * as they run. Every input gets its sense's tag added. What a stream's steps read lies in its
- * `input`; what heads say, and then the gradient of the loss, in its `d_output`. Not thread-safe:
- * gradients use the body's scratch. */
+ * of bytes belong to the trunk, others to their sense. To bytes the rows of the last two, of three
+ * and of the word so far in hashed tables are added, each to columns of its own ("hash n-gram
+ * embeddings": Pagnoni et al., "Byte Latent Transformer", arXiv 2412.09871, section 3.2.1;
+ * deviation: narrow rows, and the word). Pixels add a linear encoder of where they are. Vectors: a
+ * linear encoder, and per component a Gaussian of the next value: mean = persistence · last + W_m
+ * features, log-variance = 6 tanh(W_v features / 6). Values are normalised as they run. Every input
+ * gets its sense's tag added. What a stream's steps read lies in its `input`; what heads say, and
+ * then the gradient of the loss, in its `d_output`. Not thread-safe: gradients use the body's
+ * scratch. */
 #ifndef CHIRR_MODEL_CODEC_H
 #define CHIRR_MODEL_CODEC_H
 

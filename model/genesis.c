@@ -10,7 +10,6 @@
  * senses by the digest of their name, whose top bit keeps them apart from the others. */
 #define TRUNK_STREAM CHIRR_MODEL_PARTITIONS_MAX
 #define SENSE_STREAM_BIT (UINT64_C(1) << 63)
-#define HEAD_DEVIATION 0.02
 #define TAG_DEVIATION 0.3
 
 /* Neighbouring coordinates that are drawn alike. */
@@ -54,16 +53,22 @@ static struct piece partition_piece(const struct chirr_model_config *config,
                           .first = begin};
 }
 
+/* Of a head of symbols. */
+static double head_deviation(const struct chirr_model_config *config)
+{
+    return chirr_lineage_format(config) == 1 ? 0.02 : 0.1;
+}
+
 static struct piece trunk_piece(const struct chirr_model_config *config,
                                 const struct chirr_layout *l, size_t at)
 {
     const struct piece pieces[] = {
         {.end = l->bytes.embedding, .constant = 1},
         {.end = l->bytes.head, .deviation = 1},
-        {.end = l->bytes.head_bias, .deviation = HEAD_DEVIATION},
+        {.end = l->bytes.head_bias, .deviation = head_deviation(config)},
         {.end = l->selector},
         {.end = l->input_gate, .deviation = 1 / sqrt((double)config->width)},
-        {.end = l->shared_end},
+        {.end = l->shared_end}, /* input gates half open, n-grams silent */
     };
     size_t i = 0;
     while (at >= pieces[i].end) {
@@ -89,11 +94,11 @@ static struct piece sense_piece(const struct chirr_model_config *config,
     const struct piece pieces[] = {
         {.end = s->tag, .deviation = from_inputs},
         {.end = s->head, .deviation = bytes ? 0 : TAG_DEVIATION},
-        {.end = s->head_bias, .deviation = HEAD_DEVIATION},
+        {.end = s->head_bias, .deviation = 0.02},
         {.end = s->persistence},
         {.end = own_codec ? s->codec.embedding : s->end, .constant = CHIRR_REAL(0.5)},
         {.end = s->codec.head, .deviation = 1},
-        {.end = s->codec.head_bias, .deviation = HEAD_DEVIATION},
+        {.end = s->codec.head_bias, .deviation = head_deviation(config)},
         {.end = s->end},
     };
     size_t p = 0;

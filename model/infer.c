@@ -26,6 +26,8 @@ struct chirr_stream *chirr_scratch_begin(struct chirr_model *model, uint32_t sen
         model->scratch_symbols.image.width = 0;
     }
     model->scratch_symbols.last = state->symbols.last;
+    model->scratch_symbols.recent = state->symbols.recent;
+    model->scratch_symbols.word = state->symbols.word;
     if (empty) {
         chirr_stream_reset(scratch, l);
         chirr_symbols_begin(&model->scratch_symbols);

@@ -46,7 +46,9 @@ struct chirr_model {
     chirr_real *average;
     chirr_real *weights;
     chirr_real *moment; /* RMSprop's running mean of squared gradients */
-    uint16_t *narrow;   /* the weights in bf16, or NULL */
+    chirr_real
+        *gram_squares; /* [gram_rows] Adagrad's sums, one for each row of the n-gram tables */
+    uint16_t *narrow;  /* the weights in bf16, or NULL */
     struct chirr_registers registers;
     bool *stale; /* [registers.blocks] base and weights are not those of the registers */
     bool any_stale;

@@ -37,7 +37,26 @@ static size_t place_codec(struct chirr_layout_codec *codec, size_t width, size_t
     return codec->head_bias + CHIRR_BYTE_VALUES;
 }
 
-static void place_trunk(struct chirr_layout *l, uint32_t partitions)
+/* Returns where what follows begins. */
+static size_t place_grams(struct chirr_layout *l, uint32_t rows, size_t begin)
+{
+    static const struct {
+        uint32_t order, share;
+    } tables[CHIRR_GRAM_TABLES] = {{2, 1}, {3, 2}, {0, 1}}; /* measured: docs/ablation.md */
+    l->gram_columns = l->width / 4 < CHIRR_GRAM_COLUMNS_MAX ? l->width / 4 : CHIRR_GRAM_COLUMNS_MAX;
+    l->gram_tables = rows > 0 ? CHIRR_GRAM_TABLES : 0;
+    for (uint32_t i = 0; i < l->gram_tables; i++) {
+        l->grams[i] = (struct chirr_layout_table){.offset = begin,
+                                                  .rows = tables[i].share * rows,
+                                                  .order = tables[i].order,
+                                                  .column = i * l->gram_columns};
+        l->gram_rows += l->grams[i].rows;
+        begin += (size_t)l->grams[i].rows * l->gram_columns;
+    }
+    return begin;
+}
+
+static void place_trunk(struct chirr_layout *l, uint32_t partitions, uint32_t gram_rows)
 {
     size_t d = l->width;
     l->trunk = l->hosted_count * l->partition_stride;
@@ -45,7 +64,8 @@ static void place_trunk(struct chirr_layout *l, uint32_t partitions)
     l->gain_final = l->gains + 2 * d * l->layers;
     l->selector = place_codec(&l->bytes, d, l->gain_final + d);
     l->input_gate = l->selector + (l->selects ? d * l->layers * partitions : 0);
-    l->trunk_size = l->input_gate + (l->gates_input ? d * d * l->layers : 0) - l->trunk;
+    size_t gates = l->gates_input ? d * d * l->layers : 0;
+    l->trunk_size = place_grams(l, gram_rows, l->input_gate + gates) - l->trunk;
     l->trunk_stride = round_to_block(l->trunk_size);
     l->shared_end = l->trunk + l->trunk_stride;
 }
@@ -73,6 +93,8 @@ static size_t place_sense(struct chirr_layout *l, uint32_t index,
     struct chirr_layout_sense *s = &l->senses[index];
     size_t d = l->width;
     bool vector = sense->kind == CHIRR_SENSE_VECTOR;
+    s->symbols = chirr_sense_is_symbols(sense->kind) ? 1 : 0;
+    s->symbols += sense->kind == CHIRR_SENSE_BYTES ? l->gram_tables : 0;
     s->inputs = input_count(sense);
     s->outputs = vector ? 2 * sense->width : 0;
     s->begin = begin;
@@ -108,7 +130,7 @@ void chirr_layout_init(struct chirr_layout *layout, const struct chirr_model_con
     if (layout->selects && config->active < layout->slots) {
         layout->slots = config->active;
     }
-    place_trunk(layout, config->partitions);
+    place_trunk(layout, config->partitions, config->gram_rows);
     size_t end = layout->shared_end;
     for (uint32_t i = 0; i < config->sense_count; i++) {
         end = place_sense(layout, i, &config->senses[i], end);
@@ -116,4 +138,11 @@ void chirr_layout_init(struct chirr_layout *layout, const struct chirr_model_con
     layout->total = end;
     layout->parameters = layout->hosted_count * layout->partition_size + layout->trunk_size +
                          (end - layout->shared_end);
+}
+
+uint32_t chirr_lineage_format(const struct chirr_model_config *config)
+{
+    bool first = config->active == 0 && config->decay_min == 6 && config->decay_max == 512 &&
+                 !config->input_gate && config->gram_rows == 0;
+    return first ? 1 : 2;
 }

@@ -3,7 +3,7 @@
  *   [ hosted partition 0 | hosted partition 1 | … | trunk | sense 0 | sense 1 | … ]
  *     each the same stride                          gains,  private encoders, tags, heads
  *                                                   byte codec, selector,
- *                                                   input gates
+ *                                                   input gates, n-gram tables
  *
  * A partition holds, layer by layer, with D = width, e = E/P channels of each section and f = F/P
  * hidden units:
@@ -32,6 +32,17 @@ struct chirr_layout_codec { /* of symbols: in the trunk for bytes, else in the s
     size_t head_bias;       /* [CHIRR_BYTE_VALUES] */
 };
 
+/* Hashed n-grams: rows that are added to the encoded input by what came last: two bytes, three, and
+ * the word so far. */
+#define CHIRR_GRAM_TABLES 3
+#define CHIRR_GRAM_COLUMNS_MAX 16
+struct chirr_layout_table {
+    size_t offset;   /* [rows][gram_columns] */
+    uint32_t rows;   /* a power of two */
+    uint32_t order;  /* how many bytes, the present one with them; 0: the word so far */
+    uint32_t column; /* of the encoded input, where its first column is added */
+};
+
 struct chirr_layout_sense { /* all offsets into the parameter array */
     size_t begin;
     size_t encoder;     /* [inputs][D] */
@@ -41,7 +52,8 @@ struct chirr_layout_sense { /* all offsets into the parameter array */
     size_t persistence; /* [width]: weight of the last value in the predicted mean */
     size_t end;
     struct chirr_layout_codec codec; /* senses of symbols */
-    uint32_t inputs;
+    uint32_t symbols; /* rows of tables that a step adds up: 1 for a symbol, more with n-grams */
+    uint32_t inputs;  /* numbers that it reads behind them */
     uint32_t outputs;
 };
 
@@ -70,6 +82,10 @@ struct chirr_layout {
     struct chirr_layout_codec bytes;
     size_t selector;   /* [L][D][P], where there is one */
     size_t input_gate; /* [L][D][D], likewise */
+    struct chirr_layout_table grams[CHIRR_GRAM_TABLES];
+    uint32_t gram_tables;  /* CHIRR_GRAM_TABLES, or 0 */
+    uint32_t gram_columns; /* min(D / 4, CHIRR_GRAM_COLUMNS_MAX) */
+    size_t gram_rows;      /* of all tables, which lie behind each other from grams[0] on */
     size_t trunk_size, trunk_stride;
     size_t shared_end; /* a multiple of CHIRR_LAYOUT_BLOCK: what follows is private */
 
@@ -79,6 +95,10 @@ struct chirr_layout {
 };
 
 void chirr_layout_init(struct chirr_layout *layout, const struct chirr_model_config *config);
+
+/* Of genesis and layout; another one is another lineage. Format 1 had no selector, input gate or
+ * n-grams, and decays over 6…512 steps: where a shape asks for just that, it still is format 1. */
+uint32_t chirr_lineage_format(const struct chirr_model_config *config);
 
 /* Senses whose steps are symbols: a byte each. */
 static inline bool chirr_sense_is_symbols(enum chirr_sense_kind kind)

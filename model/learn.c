@@ -16,11 +16,14 @@
 
 #define MOMENT_DECAY 0.99
 #define STEP_RMS_MAX 2.0
-#define AVERAGE_RATE_MIN 0.001
+#define GRAM_RATE 500.0
+#define AVERAGE_RATE_MIN 0.003
 /* Of the configured rate; the least that a sense which never drifts comes down to. */
 #define SETTLED_RATE_MIN 0.1
-/* Factor on the rate of a softmax: its matrix begins near zero. */
+/* Factors on the rate of a softmax, whose matrix begins near zero, and of the rows of an embedding,
+ * which are touched seldom. */
 #define HEAD_RATE 2
+#define EMBEDDING_RATE 5
 /* Before so many updates the trunk is as fast as the partitions. */
 #define TRUNK_UPDATES_MIN 2000
 /* While updates are few the slow average spans about their last fifth. */
@@ -47,8 +50,9 @@ void chirr_learn_gradient(struct chirr_model *model, uint32_t sense, struct chir
 struct update {
     struct chirr_model *model;
     struct chirr_descent descent;
+    double fresh_rate; /* the learning rate before any settling */
     chirr_real trunk_rate;
-    const struct chirr_layout_codec *head; /* of symbols, or NULL */
+    const struct chirr_layout_codec *codec; /* of symbols, or NULL */
 };
 
 static double average_rate(uint64_t updates)
@@ -68,14 +72,19 @@ static double settled_rate(const struct chirr_model *model, uint32_t sense)
     return rate > SETTLED_RATE_MIN ? rate : SETTLED_RATE_MIN;
 }
 
-static struct chirr_descent descent_of(const struct chirr_model *model, uint32_t sense)
+/* The learning rate, warmed up. */
+static double fresh_rate(const struct chirr_model *model)
 {
     double warm = model->updates < model->config.warmup_updates
                       ? (double)(model->updates + 1) / model->config.warmup_updates
                       : 1;
+    return warm * (double)model->config.learning_rate;
+}
+
+static struct chirr_descent descent_of(const struct chirr_model *model, uint32_t sense)
+{
     return (struct chirr_descent){
-        .rate =
-            (chirr_real)(warm * settled_rate(model, sense) * (double)model->config.learning_rate),
+        .rate = (chirr_real)(fresh_rate(model) * settled_rate(model, sense)),
         .decay = CHIRR_REAL(MOMENT_DECAY),
         .correction = 1,
         .bound = OWN_CHANGE_MAX,
@@ -88,9 +97,38 @@ static chirr_real rate_at(const struct update *update, size_t offset)
 {
     const struct chirr_layout *l = &update->model->body.layout;
     bool in_trunk = offset >= l->trunk && offset < l->shared_end;
-    bool in_head =
-        update->head != NULL && (offset == update->head->head || offset == update->head->head_bias);
-    return (in_trunk ? update->trunk_rate : 1) * (in_head ? CHIRR_REAL(HEAD_RATE) : 1);
+    const struct chirr_layout_codec *codec = update->codec;
+    bool in_head = codec != NULL && (offset == codec->head || offset == codec->head_bias);
+    bool in_embedding = codec != NULL && offset >= codec->embedding && offset < codec->head;
+    return (in_trunk ? update->trunk_rate : 1) * (in_head ? CHIRR_REAL(HEAD_RATE) : 1) *
+           (in_embedding ? CHIRR_REAL(EMBEDDING_RATE) : 1);
+}
+
+/* A row of an n-gram table is touched seldom, but then what it should learn is clear: row-wise
+ * Adagrad, with a first step of GRAM_RATE learning rates. The average is the row itself, whose
+ * steps shrink by themselves. */
+static void descend_gram(const struct update *update, size_t offset, size_t count,
+                         const chirr_real *gradient)
+{
+    struct chirr_model *model = update->model;
+    const struct chirr_layout *l = &model->body.layout;
+    chirr_real *sum = &model->gram_squares[(offset - l->grams[0].offset) / l->gram_columns];
+    double squares = model->body.kernels->sum_squares(count, gradient);
+    *sum += (chirr_real)(squares / (double)count) + CHIRR_REAL(1e-16);
+    chirr_real rate = (chirr_real)(GRAM_RATE * update->fresh_rate / sqrt((double)*sum));
+    for (size_t i = 0; i < count; i++) {
+        chirr_real own = model->own[offset + i] - rate * gradient[i];
+        own = own < OWN_CHANGE_MAX ? own : OWN_CHANGE_MAX;
+        own = own > -OWN_CHANGE_MAX ? own : -OWN_CHANGE_MAX;
+        model->own[offset + i] = own;
+        model->average[offset + i] = own;
+    }
+    chirr_model_weigh(model, model->own, offset, offset + count);
+}
+
+static bool is_gram(const struct chirr_layout *l, size_t offset)
+{
+    return l->gram_tables > 0 && offset >= l->grams[0].offset && offset < l->shared_end;
 }
 
 /* A sink that moves a matrix by its gradient. */
@@ -101,6 +139,10 @@ static void descend(void *context, size_t offset, size_t count, const chirr_real
     const struct chirr_kernels *k = model->body.kernels;
     if (!chirr_is_finite(k->sum_squares(count, gradient))) {
         model->updates_refused++;
+        return;
+    }
+    if (is_gram(&model->body.layout, offset)) {
+        descend_gram(update, offset, count, gradient);
         return;
     }
     struct chirr_descent descent = update->descent;
@@ -117,6 +159,9 @@ static void descend(void *context, size_t offset, size_t count, const chirr_real
         .weights = model->weights + offset,
     };
     k->descend_move(&descent, count, &arrays);
+    if (model->narrow != NULL) {
+        k->narrow(count, model->weights + offset, model->narrow + offset);
+    }
 }
 
 static void learn(struct chirr_model *model, uint32_t sense, struct chirr_stream *stream)
@@ -125,8 +170,9 @@ static void learn(struct chirr_model *model, uint32_t sense, struct chirr_stream
     struct update update = {
         .model = model,
         .descent = descent_of(model, sense),
+        .fresh_rate = fresh_rate(model),
         .trunk_rate = trunk_is_young ? 1 : (chirr_real)model->config.trunk_rate,
-        .head =
+        .codec =
             chirr_model_has_symbols(model, sense) ? &model->body.layout.senses[sense].codec : NULL,
     };
     const struct chirr_gradient_sink sink = {descend, &update};

@@ -11,7 +11,7 @@
 /* Steps that evaluation takes at once. */
 #define SCRATCH_CHUNK 16
 #define DECAY_MAX 65536
-#define LINEAGE_FORMAT 1 /* of genesis and layout: another one is another lineage */
+#define GRAM_ROWS_MAX 65536
 
 struct chirr_model_config chirr_model_config_default(void)
 {
@@ -19,17 +19,18 @@ struct chirr_model_config chirr_model_config_default(void)
         .width = 64,
         .layers = 2,
         .section_width = 128,
-        .mlp_width = 32,
         .rates = 4,
         .decay_min = 6,
         .decay_max = 512,
+        .input_gate = true,
+        .gram_rows = 1024,
         .partitions = 8,
         .genesis_seed = 1,
         .hosted = 0xFF,
         .chunk = 32,
-        .learning_rate = 2e-3f,
+        .learning_rate = 2.4e-3f,
         .warmup_updates = 10,
-        .settling_updates = 1000,
+        .settling_updates = 4000,
         .drift = true,
         .replay_bytes = 64 * 1024,
         .replay_share = 0.1f,
@@ -123,6 +124,11 @@ static enum chirr_err check_shape(const struct chirr_model_config *c, struct chi
     if (err != CHIRR_OK) {
         return err;
     }
+    if (c->gram_rows > GRAM_ROWS_MAX || (c->gram_rows & (c->gram_rows - 1)) != 0) {
+        return chirr_error_set(error, CHIRR_ERR_RANGE,
+                               "model: gram_rows is %u, expected 0 or a power of two up to %d",
+                               c->gram_rows, GRAM_ROWS_MAX);
+    }
     bool paper = c->decay_min == 0 && c->decay_max == 0;
     if (!paper && (c->decay_min < 1 || c->decay_max < c->decay_min || c->decay_max > DECAY_MAX)) {
         return chirr_error_set(error, CHIRR_ERR_RANGE,
@@ -197,22 +203,27 @@ uint64_t chirr_model_lineage(const struct chirr_model_config *config)
 {
     struct chirr_digest_state digest;
     chirr_digest_begin(&digest);
-    const uint64_t numbers[] = {LINEAGE_FORMAT,        config->width,       config->layers,
-                                config->section_width, config->mlp_width,   config->rates,
-                                config->partitions,    config->genesis_seed};
+    const uint64_t numbers[] = {chirr_lineage_format(config), config->width,       config->layers,
+                                config->section_width,        config->mlp_width,   config->rates,
+                                config->partitions,           config->genesis_seed};
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
         chirr_digest_add_u64(&digest, numbers[i]);
     }
-    bool first = config->active == 0 && config->decay_min == 6 && config->decay_max == 512 &&
-                 !config->input_gate;
-    if (!first) { /* what format 1 did not have, and computes the same without */
+    if (chirr_lineage_format(config) > 1) {
         const uint64_t more[] = {config->active, config->decay_min, config->decay_max,
-                                 config->input_gate};
+                                 config->input_gate, config->gram_rows};
         for (size_t i = 0; i < sizeof more / sizeof *more; i++) {
             chirr_digest_add_u64(&digest, more[i]);
         }
     }
     return chirr_digest_end(&digest);
+}
+
+static uint32_t symbol_inputs(const struct chirr_model_config *config, enum chirr_sense_kind kind)
+{
+    bool grams = kind == CHIRR_SENSE_BYTES && config->gram_rows > 0;
+    return 1 + (grams ? CHIRR_GRAM_TABLES : 0) +
+           (kind == CHIRR_SENSE_IMAGE ? CHIRR_PIXEL_INPUTS : 0);
 }
 
 static struct chirr_stream_shape stream_shape(const struct chirr_model_config *config,
@@ -234,7 +245,7 @@ static struct chirr_stream_shape stream_shape(const struct chirr_model_config *c
     }
     return (struct chirr_stream_shape){
         .chunk = s->chunk > 0 ? s->chunk : config->chunk,
-        .inputs = s->kind == CHIRR_SENSE_IMAGE ? 1 + CHIRR_PIXEL_INPUTS : 1,
+        .inputs = symbol_inputs(config, s->kind),
         .outputs = CHIRR_BYTE_VALUES,
     };
 }
@@ -315,18 +326,26 @@ static size_t sense_bytes(const struct chirr_model_config *config,
     return bytes;
 }
 
+/* Weights in bf16, and what products may read behind the last one. */
+static size_t narrow_count(const struct chirr_model_config *config,
+                           const struct chirr_layout *layout)
+{
+    return config->narrow_reads ? layout->total + CHIRR_KERNEL_OVERREAD : 0;
+}
+
 size_t chirr_model_bytes(const struct chirr_model_config *config)
 {
     struct chirr_layout layout;
     chirr_layout_init(&layout, config);
     const struct chirr_stream_shape scratch = scratch_shape(config);
-    size_t narrow = config->narrow_reads ? layout.total * sizeof(uint16_t) : 0;
+    size_t narrow = narrow_count(config, &layout) * sizeof(uint16_t);
     size_t bytes = chirr_arena_round(sizeof(struct chirr_model)) +
                    PARAMETER_ARRAYS * chirr_arena_round(layout.total * sizeof(chirr_real)) +
                    chirr_arena_round(narrow) + chirr_body_bytes(&layout, chunk_max(config)) +
                    chirr_registers_bytes(&layout, config->origins_max) +
                    chirr_arena_round(layout.shared_end / CHIRR_LAYOUT_BLOCK * sizeof(bool)) +
                    chirr_selector_bytes(&layout, config->sense_count) +
+                   chirr_arena_round(layout.gram_rows * sizeof(chirr_real)) +
                    chirr_stream_bytes(&layout, &scratch) + chirr_image_bytes(row_bytes_max(config));
     for (uint32_t i = 0; i < config->sense_count; i++) {
         bytes += sense_bytes(config, &layout, i);
@@ -352,7 +371,8 @@ static bool take_parameters(struct chirr_model *model, struct chirr_arena *arena
         }
     }
     if (model->config.narrow_reads) {
-        model->narrow = chirr_arena_take(arena, model->body.layout.total, sizeof *model->narrow);
+        model->narrow = chirr_arena_take(arena, narrow_count(&model->config, &model->body.layout),
+                                         sizeof *model->narrow);
     }
     return !model->config.narrow_reads || model->narrow != NULL;
 }
@@ -401,8 +421,12 @@ static bool create_parts(struct chirr_model *model, struct chirr_arena *arena,
                  chirr_selector_init(&model->selector, arena, layout, config->sense_count) &&
                  chirr_stream_init(&model->scratch, arena, layout, &scratch) &&
                  chirr_image_init(&model->scratch_symbols.image, arena, row_bytes_max(config), 1);
-    model->stale = taken ? chirr_arena_take(arena, blocks, sizeof *model->stale) : NULL;
-    return model->stale != NULL;
+    if (!taken) {
+        return false;
+    }
+    model->stale = chirr_arena_take(arena, blocks, sizeof *model->stale);
+    model->gram_squares = chirr_arena_take(arena, layout->gram_rows, sizeof(chirr_real));
+    return model->stale != NULL && model->gram_squares != NULL;
 }
 
 struct chirr_model *chirr_model_create(struct chirr_arena *arena,

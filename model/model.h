@@ -61,6 +61,8 @@ struct chirr_model_config {
     uint32_t rates;      /* K, slopes and decays per layer, 1…16 */
     uint32_t decay_min;  /* time constant of the fastest decay, steps, 1…65536 */
     uint32_t decay_max;  /* and of the slowest; 0 with decay_min 0: the rates of the paper */
+    uint32_t gram_rows;  /* R, rows of the hashed tables of the last 2 bytes, of 3 (2R) and of the
+                            word so far (R); a power of two up to 65536; 0: none */
     bool input_gate;     /* what is written to the traces is scaled by 2 sigmoid(W_I n) */
     uint32_t partitions; /* P, 1…64 */
     uint32_t active;     /* k, partitions that answer at a step of a layer, chosen by a selector
@@ -84,9 +86,9 @@ struct chirr_model_config {
     struct chirr_model_sense senses[CHIRR_MODEL_SENSES_MAX];
 };
 
-/* D=64, 2 layers, E=128, F=32, K=4, P=8: 144,000 parameters. Every partition hosted, chunk 32, rate
- * 2e-3 after 10 updates, settling over 1,000; drift; 64 KiB of past, a tenth of the updates; 16
- * origins, one sense "text". */
+/* D=64, 2 layers, E=128, no MLP, K=4, P=8, input gates, R=1024: 205,504 parameters. Every partition
+ * hosted, chunk 32, rate 2.4e-3 after 10 updates, settling over 4,000; drift; 64 KiB of past, a
+ * tenth of the updates; 16 origins, one sense "text". */
 struct chirr_model_config chirr_model_config_default(void);
 CHIRR_NODISCARD enum chirr_err chirr_model_config_validate(const struct chirr_model_config *config,
                                                            struct chirr_error *error);

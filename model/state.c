@@ -80,6 +80,8 @@ static void visit_sense(const struct walk *walk, struct chirr_model *model, uint
         visit_rehearsal(walk, &model->body.layout, &state->rehearsal);
     }
     VISIT(walk, &state->symbols.last, 1);
+    VISIT(walk, &state->symbols.recent, 1);
+    VISIT(walk, &state->symbols.word, 1);
     if (model->config.senses[index].kind == CHIRR_SENSE_IMAGE) {
         VISIT(walk, &state->symbols.image.column, 1);
         VISIT(walk, &state->symbols.image.row, 1);
@@ -136,6 +138,7 @@ void chirr_model_visit_state(struct chirr_model *model, chirr_span_visitor *visi
     VISIT(&walk, model->own, layout->total);
     VISIT(&walk, model->average, layout->total);
     VISIT(&walk, model->moment, layout->total);
+    VISIT(&walk, model->gram_squares, layout->gram_rows);
     for (uint32_t i = 0; i < model->config.sense_count; i++) {
         visit_sense(&walk, model, i);
     }

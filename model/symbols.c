@@ -2,9 +2,24 @@
 
 #include "model/codec.h"
 
+/* Multiplication by 2^64 / golden ratio, and folding. */
+static uint64_t hash_byte(uint64_t hash, uint8_t byte)
+{
+    hash = (hash ^ byte) * UINT64_C(0x9E3779B97F4A7C15);
+    return hash ^ hash >> 29;
+}
+
+/* Of ASCII, or a byte of UTF-8 beyond it. */
+static bool is_letter(uint8_t byte)
+{
+    return byte >= 0x80 || (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z');
+}
+
 void chirr_symbols_begin(struct chirr_symbols *symbols)
 {
     symbols->last = CHIRR_BYTE_SYMBOLS - 1;
+    symbols->recent = 0;
+    symbols->word = 0;
     if (symbols->image.width > 0) {
         chirr_image_begin(&symbols->image);
     }
@@ -13,18 +28,36 @@ void chirr_symbols_begin(struct chirr_symbols *symbols)
 void chirr_symbols_take(struct chirr_symbols *symbols, uint8_t byte)
 {
     symbols->last = byte;
+    symbols->recent = symbols->recent << 8 | byte;
+    symbols->word = hash_byte(is_letter(byte) ? symbols->word : 0, byte);
     if (symbols->image.width > 0) {
         chirr_image_take(&symbols->image, byte);
     }
 }
 
-/* What the step before the next symbol reads. */
-static void put_input(const struct chirr_symbols *symbols, struct chirr_stream *stream, uint32_t t)
+/* The row of what came last in a table, byte by byte from the newest on. */
+static uint32_t gram_row(const struct chirr_symbols *symbols,
+                         const struct chirr_layout_table *table)
 {
-    chirr_real *input = stream->input + (size_t)t * stream->inputs;
-    input[0] = (chirr_real)symbols->last;
-    if (symbols->image.width > 0) {
-        chirr_image_inputs(&symbols->image, input + 1);
+    uint64_t hash = table->order == 0 ? symbols->word : table->order;
+    for (uint32_t i = 0; i < table->order; i++) {
+        hash = hash_byte(hash, (uint8_t)(symbols->recent >> 8 * i));
+    }
+    return (uint32_t)(hash >> 8) & (table->rows - 1);
+}
+
+/* What the step before the next symbol reads. Row numbers are exact as floats. */
+static void put_input(const struct chirr_symbol_reader *reader, uint32_t t)
+{
+    const struct chirr_symbols *symbols = reader->symbols;
+    const struct chirr_layout *l = &reader->body->layout;
+    chirr_real *input = reader->stream->input + (size_t)t * reader->stream->inputs;
+    *input++ = (chirr_real)symbols->last;
+    for (uint32_t i = 1; i < reader->layout->symbols; i++) {
+        *input++ = (chirr_real)gram_row(symbols, &l->grams[i - 1]);
+    }
+    if (reader->layout->inputs > 0) {
+        chirr_image_inputs(&symbols->image, input);
     }
 }
 
@@ -47,7 +80,7 @@ void chirr_symbols_read(const struct chirr_symbol_reader *reader, const uint8_t 
 {
     uint32_t first = reader->stream->filled;
     for (uint32_t t = 0; t < count; t++) {
-        put_input(reader->symbols, reader->stream, first + t);
+        put_input(reader, first + t);
         chirr_symbols_take(reader->symbols, bytes[t]);
     }
     chirr_real *outputs = predict(reader, count);
@@ -58,6 +91,6 @@ void chirr_symbols_read(const struct chirr_symbol_reader *reader, const uint8_t 
 
 chirr_real *chirr_symbols_predict(const struct chirr_symbol_reader *reader)
 {
-    put_input(reader->symbols, reader->stream, reader->stream->filled);
+    put_input(reader, reader->stream->filled);
     return predict(reader, 1);
 }

@@ -11,6 +11,8 @@
 /* Where a sense of symbols stands. */
 struct chirr_symbols {
     uint32_t last;            /* what came last, or the start symbol */
+    uint32_t recent;          /* the last four bytes, the newest lowest; 0 where none came */
+    uint64_t word;            /* hash of the letters since the last other byte, and of that byte */
     struct chirr_image image; /* of width 0 for what is no image */
 };
 

@@ -97,6 +97,16 @@ static void walk_trunk(struct walk *walk, const struct chirr_layout *l)
     }
 }
 
+static void walk_grams(struct walk *walk, const struct chirr_layout *l)
+{
+    for (uint32_t i = 0; i < l->gram_tables; i++) {
+        if (meet(walk, &(struct place){l->grams[i].offset, l->grams[i].rows, l->gram_columns})) {
+            snprintf(walk->found->name, sizeof walk->found->name,
+                     l->grams[i].order > 0 ? "grams.%u" : "grams.word", l->grams[i].order);
+        }
+    }
+}
+
 static void walk_sense(struct walk *walk, const struct chirr_layout *l, uint32_t index,
                        const struct chirr_model_sense *sense)
 {
@@ -133,6 +143,7 @@ static void walk_all(struct walk *walk, const struct chirr_model *model)
         }
     }
     walk_trunk(walk, l);
+    walk_grams(walk, l);
     for (uint32_t i = 0; i < model->config.sense_count; i++) {
         walk_sense(walk, l, i, &model->config.senses[i]);
     }

@@ -9,6 +9,9 @@ void chirr_model_weigh(struct chirr_model *model, const chirr_real *own, size_t 
     for (size_t i = begin; i < end; i++) {
         model->weights[i] = model->base[i] + own[i];
     }
+    if (model->narrow != NULL) {
+        model->body.kernels->narrow(end - begin, model->weights + begin, model->narrow + begin);
+    }
 }
 
 static void build_block(struct chirr_model *model, size_t block)

@@ -15,6 +15,8 @@ static struct chirr_model_config tiny_model(void)
     model.section_width = 48;
     model.mlp_width = 16;
     model.rates = 4;
+    model.input_gate = false;
+    model.gram_rows = 0;
     model.partitions = 4;
     model.chunk = 32;
     model.warmup_updates = 20;

@@ -1,6 +1,7 @@
 /* How fast and how well one model learns a text, in one pass.
  *
- *   learning TEXT BYTES [width layers section mlp partitions chunk active decay_min decay_max gate]
+ *   learning TEXT BYTES [width layers section mlp partitions chunk active decay_min decay_max grams
+ * gate]
  *
  * Printed: parameters and memory, bits per byte over the pass and frozen on what follows (live and
  * averaged), bytes learned and predicted per second. */
@@ -52,13 +53,15 @@ int main(int argc, char **argv)
     uint32_t gate = config.input_gate;
     uint32_t *fields[] = {
         &config.width, &config.layers, &config.section_width, &config.mlp_width, &config.partitions,
-        &config.chunk, &config.active, &config.decay_min,     &config.decay_max, &gate};
+        &config.chunk, &config.active, &config.decay_min,     &config.decay_max, &config.gram_rows,
+        &gate};
     for (int i = 3; i < argc && (size_t)i - 3 < sizeof fields / sizeof *fields; i++) {
         *fields[i - 3] = (uint32_t)strtoul(argv[i], NULL, 10);
     }
     config.input_gate = gate != 0;
     config.hosted = config.partitions > 0 ? UINT64_MAX >> (64 - config.partitions) : 0;
     config.origins_max = 0;
+    config.warmup_updates = 100;
     struct chirr_error error;
     size_t bytes = argc > 2 ? strtoul(argv[2], NULL, 10) : 0;
     FILE *file = argc > 2 ? fopen(argv[1], "rb") : NULL;

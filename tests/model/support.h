@@ -15,6 +15,8 @@ static inline struct chirr_model_config small_config(void)
     config.layers = 2;
     config.section_width = 16;
     config.mlp_width = 8;
+    config.input_gate = false;
+    config.gram_rows = 0;
     config.rates = 2;
     config.partitions = 4;
     config.hosted = 0xF;

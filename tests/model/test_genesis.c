@@ -74,6 +74,8 @@ Test(genesis, of_a_sense_depends_on_its_name_alone)
 Test(genesis, has_the_deviations_that_the_layout_states)
 {
     struct chirr_model_config config = chirr_model_config_default();
+    config.mlp_width = 32;
+    config.active = 2;
     struct chirr_model *model = make_model(&arenas[0], &config);
     const struct chirr_layout *l = &model->body.layout;
     struct {
@@ -84,7 +86,8 @@ Test(genesis, has_the_deviations_that_the_layout_states)
         {l->output, l->gate, 1 / sqrt(2.0 * 128) / sqrt(4.0)},
         {l->down, l->layer_size, 1 / sqrt(32.0) / sqrt(4.0)},
         {l->bytes.embedding, l->bytes.head, 1},
-        {l->bytes.head, l->bytes.head_bias, 0.02},
+        {l->bytes.head, l->bytes.head_bias, 0.1},
+        {l->selector, l->input_gate, 1 / sqrt(64.0)},
     };
     for (size_t g = 0; g < sizeof groups / sizeof *groups; g++) {
         size_t count = groups[g].end - groups[g].begin;
@@ -107,6 +110,13 @@ Test(genesis, another_seed_or_shape_is_another_lineage)
     config.genesis_seed--;
     config.layers++;
     cr_expect_neq(chirr_model_lineage(&config), lineage);
+    config.layers--;
+    cr_expect_eq(chirr_model_lineage(&config), lineage);
+    config.input_gate = true;
+    uint64_t gated = chirr_model_lineage(&config);
+    cr_expect_neq(gated, lineage);
+    config.gram_rows = 16;
+    cr_expect_neq(chirr_model_lineage(&config), gated);
 }
 
 Test(genesis, of_any_stretch_is_that_of_the_whole)

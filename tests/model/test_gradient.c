@@ -84,6 +84,8 @@ static double chunk_loss(void)
            2 * model->config.rates * sizeof(chirr_real));
     state->stream.filled = 0;
     state->symbols.last = 'e';
+    state->symbols.recent = 0x20746865;
+    state->symbols.word = 7;
     double nats = 0;
     for (size_t t = 0; t < STEPS; t++) {
         if (sense == SMALL_TEXT) {
@@ -178,6 +180,7 @@ Test(gradient, of_the_body_behind_input_gates_and_without_an_mlp_equals_finite_d
     struct chirr_model_config config = small_config();
     config.input_gate = true;
     config.mlp_width = 0;
+    config.gram_rows = 8;
     model = make_model(&arena, &config);
     learn_text(model, SMALL_TEXT, text, 24);
     derive(SMALL_TEXT);
@@ -190,6 +193,7 @@ Test(gradient, of_the_body_behind_input_gates_and_without_an_mlp_equals_finite_d
                     (size_t)l->width * l->width);
     }
     check_group("gain", l->gains, l->width);
+    check_group("n-grams", l->grams[0].offset, l->gram_rows * l->gram_columns);
 }
 
 Test(gradient, of_the_body_from_vectors_equals_finite_differences)

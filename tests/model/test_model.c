@@ -159,8 +159,8 @@ Test(model, at_the_default_size_learns_english_prose)
     double first = learn_text(model, 0, prose, quarter);
     learn_text(model, 0, prose + quarter, 2 * quarter);
     double last = learn_text(model, 0, prose + 3 * quarter, quarter);
-    cr_expect_gt(first, last + 0.8);
-    cr_expect_lt(last, 2.8, "%g bits per byte", last);
+    cr_expect_gt(first, last + 0.5, "%g, then %g bits per byte", first, last);
+    cr_expect_lt(last, 2.6, "%g bits per byte", last);
 }
 
 Test(model, the_slow_average_predicts_better_when_frozen)
@@ -283,7 +283,7 @@ Test(model, learns_the_same_bits_on_every_machine)
             model->body.kernels = kernels;
             feed_everything(model, 3, 500);
             uint64_t hash = chirr_model_state_hash(model);
-            cr_expect_eq(hash, v == 0 ? UINT64_C(0xaf273ee34d9e4c01) : UINT64_C(0xaabaad8d52bcafe7),
+            cr_expect_eq(hash, v == 0 ? UINT64_C(0xe694693487056f61) : UINT64_C(0xa1f5e7009e48211a),
                          "%s: 0x%016lx", variants[v], (unsigned long)hash);
             chirr_arena_finish(&arenas[0]);
         }

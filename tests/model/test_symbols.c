@@ -81,6 +81,13 @@ Test(symbols, taken_in_any_pieces_give_the_same_bits_where_a_selector_chooses)
     expect_equal_in_any_pieces();
 }
 
+Test(symbols, taken_in_any_pieces_give_the_same_bits_with_n_grams_and_input_gates)
+{
+    config.gram_rows = 32;
+    config.input_gate = true;
+    expect_equal_in_any_pieces();
+}
+
 Test(symbols, taken_in_any_pieces_give_the_same_bits_on_a_part_of_the_partitions)
 {
     config.active = 2;
@@ -130,6 +137,24 @@ Test(symbols, begin_empties_the_past_and_learns_what_was_open)
     cr_expect_eq(model->senses[TEXT].symbols.last, CHIRR_BYTE_SYMBOLS - 1);
     cr_assert_eq(chirr_model_begin(model, TEXT), CHIRR_OK);
     cr_expect_eq(model->updates, updates + 1, "nothing was open");
+}
+
+Test(symbols, sampling_goes_on_from_all_that_was_read)
+{
+    config.gram_rows = 32;
+    config.width = 32;
+    struct chirr_model *model = make_model(&arenas[0], &config);
+    for (int i = 0; i < 100; i++) { /* what comes behind x depends on what came before it */
+        learn_text(model, TEXT, "axb cxd ", 8);
+    }
+    struct chirr_random random;
+    chirr_random_init(&random, 1, 1);
+    for (int i = 0; i < 2; i++) {
+        uint8_t next;
+        learn_text(model, TEXT, i == 0 ? " ax" : "b cx", i == 0 ? 3 : 4);
+        cr_assert_eq(chirr_model_generate(model, TEXT, 0, &random, &next, 1), CHIRR_OK);
+        cr_expect_eq(next, i == 0 ? 'b' : 'd', "%c", next);
+    }
 }
 
 Test(symbols, a_pixel_sees_its_place_and_its_neighbours)
