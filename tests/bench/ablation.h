@@ -32,7 +32,7 @@
 
 enum ablation_op {
     ABLATION_EMBED,  /* row of a table by the present byte */
-    ABLATION_HASHED, /* a + row of a hashed table by the last `order` bytes, from column `at` on */
+    ABLATION_HASHED, /* a + row of a hashed table by the last `order` bytes, from column a_at on */
     ABLATION_NORM,   /* RMSNorm with gain */
     ABLATION_LINEAR, /* b + a W (+ bias), in groups */
     ABLATION_TIED,   /* bias + scale · a Eᵀ with the embedding E */
@@ -137,6 +137,7 @@ void ablation_net_ready(struct ablation_net *net);
 void ablation_net_finish(struct ablation_net *net);
 size_t ablation_net_parameters(const struct ablation_net *net);
 
+/* In groups: group g maps columns from_at + g · from_group … of `from` to its own columns. */
 struct ablation_linear {
     int32_t from;
     size_t from_at;
@@ -147,7 +148,9 @@ struct ablation_linear {
     double deviation;
 };
 
+/* Each adds one operation and returns its number; what it reads must have been added before. */
 int32_t ablation_embed(struct ablation_net *net, size_t width, double deviation);
+/* `at_width`: first column, and columns of a row. `rows` is a power of two. */
 int32_t ablation_hashed(struct ablation_net *net, int32_t from, uint32_t order, size_t rows,
                         const size_t at_width[2]);
 int32_t ablation_norm(struct ablation_net *net, int32_t from);
@@ -163,11 +166,9 @@ int32_t ablation_add(struct ablation_net *net, int32_t a, int32_t b);
 int32_t ablation_conv(struct ablation_net *net, int32_t from, uint32_t taps, bool ramp,
                       double first);
 
-/* Weights of a node, from `weights` on, biases not counted. */
-size_t ablation_weights_of(const struct ablation_node *node);
-
 /* ---- Running (ablation_net.c, ablation_ops.c) ----------------------------------------------- */
 
+/* The state of a beginning; weights stay. */
 void ablation_net_reset(struct ablation_net *net);
 /* The last node's rows become probabilities. Returns the bits of `bytes[1…steps]`. */
 double ablation_net_forward(struct ablation_net *net, const uint8_t *bytes, size_t steps);
@@ -192,6 +193,7 @@ struct ablation_rule {
     uint64_t updates;
 };
 
+/* One step along the gradient, which it clears. */
 void ablation_update(struct ablation_net *net, struct ablation_rule *rule);
 
 /* ---- Variants (ablation_variant.c) ---------------------------------------------------------- */

@@ -1,5 +1,5 @@
-/* One step of RMSprop with a bound on each matrix's update. Rows of hashed tables are updated, and
- * their moments decay, only when a byte of the chunk touched them. */
+/* One step of RMSprop with a bound on each matrix's update. Rows of hashed tables are updated only
+ * when a byte of the chunk touched them, by Adagrad or by RMSprop whose moments decay only then. */
 #include <math.h>
 #include <string.h>
 

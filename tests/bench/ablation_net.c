@@ -249,22 +249,6 @@ size_t ablation_net_parameters(const struct ablation_net *net)
     return count;
 }
 
-size_t ablation_weights_of(const struct ablation_node *node)
-{
-    switch (node->op) {
-    case ABLATION_EMBED:
-        return ABLATION_BYTE_VALUES * node->width;
-    case ABLATION_NORM:
-        return node->width;
-    case ABLATION_LINEAR:
-        return node->groups * node->inner * node->columns;
-    case ABLATION_CONV:
-        return node->order * node->width;
-    default:
-        return 0;
-    }
-}
-
 void ablation_net_reset(struct ablation_net *net)
 {
     memset(net->state, 0, net->state_count * sizeof *net->state);
