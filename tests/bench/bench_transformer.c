@@ -83,9 +83,7 @@ static enum chirr_err rivals_init(struct rivals *rivals, const struct chirr_mode
 {
     *rivals = (struct rivals){.theirs_config = rival_of(config),
                               .parameters = chirr_model_parameter_count(config)};
-    struct chirr_model_config quarter = *config;
-    quarter.hosted = UINT64_MAX >> (64 - config->partitions / 4);
-    enum chirr_err err = chirr_bench_subject_init(&rivals->ours, &quarter, error);
+    enum chirr_err err = chirr_bench_subject_init(&rivals->ours, config, error);
     if (err != CHIRR_OK) {
         return err;
     }
@@ -106,7 +104,8 @@ static enum chirr_err run(struct chirr_bench_context *context, struct chirr_erro
     static const struct chirr_bench_shape *const shapes[] = {&chirr_bench_1m, &chirr_bench_5m};
     enum chirr_err err = CHIRR_OK;
     for (size_t s = 0; err == CHIRR_OK && s < 2; s++) {
-        const struct chirr_model_config config = chirr_bench_config(shapes[s]);
+        struct chirr_model_config config = chirr_bench_config(shapes[s]);
+        config.active = config.partitions / 4;
         struct rivals rivals;
         err = rivals_init(&rivals, &config, error);
         for (size_t i = 0; err == CHIRR_OK && i < POINT_COUNT; i++) {

@@ -100,17 +100,17 @@ static enum chirr_err begin_text(struct chirr_bench_text *text, const char *name
                                                  "a text needs %zu bytes: out of memory", bytes);
 }
 
-static enum chirr_err gather(struct chirr_bench_corpus *corpus, size_t bytes,
-                             struct chirr_error *error)
+static enum chirr_err gather(struct chirr_bench_corpus *corpus,
+                             const struct chirr_bench_corpus_wish *wish, struct chirr_error *error)
 {
-    for (size_t i = 0; i < CHIRR_BENCH_TEXTS_MAX; i++) {
+    for (size_t i = 0; i < CHIRR_BENCH_TEXTS_MAX && corpus->count < wish->texts_max; i++) {
         struct chirr_bench_text *text = &corpus->texts[corpus->count];
-        enum chirr_err err = begin_text(text, kinds[i].name, bytes, error);
+        enum chirr_err err = begin_text(text, kinds[i].name, wish->bytes, error);
         if (err != CHIRR_OK) {
             return err;
         }
-        kinds[i].add(text, bytes);
-        if (is_full(text, bytes)) {
+        kinds[i].add(text, wish->bytes);
+        if (is_full(text, wish->bytes)) {
             corpus->count++;
         } else {
             free(text->bytes);
@@ -123,7 +123,7 @@ static enum chirr_err gather(struct chirr_bench_corpus *corpus, size_t bytes,
                      error, CHIRR_ERR_CONFIG,
                      "this machine has no headers, licences or changelogs of %zu bytes: "
                      "give a text with --text, or fewer --bytes",
-                     bytes);
+                     wish->bytes);
 }
 
 static enum chirr_err read_file(struct chirr_bench_corpus *corpus, const char *path, size_t bytes,
@@ -155,12 +155,14 @@ static enum chirr_err read_file(struct chirr_bench_corpus *corpus, const char *p
                                  path, text->count, bytes);
 }
 
-enum chirr_err chirr_bench_corpus_init(struct chirr_bench_corpus *corpus, const char *path,
-                                       size_t bytes, struct chirr_error *error)
+enum chirr_err chirr_bench_corpus_init(struct chirr_bench_corpus *corpus,
+                                       const struct chirr_bench_corpus_wish *wish,
+                                       struct chirr_error *error)
 {
+    CHIRR_ASSERT(wish->texts_max > 0 && wish->texts_max <= CHIRR_BENCH_TEXTS_MAX);
     *corpus = (struct chirr_bench_corpus){0};
-    enum chirr_err err =
-        path != NULL ? read_file(corpus, path, bytes, error) : gather(corpus, bytes, error);
+    enum chirr_err err = wish->path != NULL ? read_file(corpus, wish->path, wish->bytes, error)
+                                            : gather(corpus, wish, error);
     if (err != CHIRR_OK) {
         chirr_bench_corpus_finish(corpus);
     }

@@ -24,11 +24,16 @@ struct chirr_bench_corpus {
     size_t count;
 };
 
-/* The first `bytes` of the file at `path`; where that is NULL, as much of every kind that this
- * machine has enough of. CHIRR_ERR_CONFIG: no such file, or no text here; CHIRR_ERR_RANGE: the file
- * is shorter; CHIRR_ERR_NOMEM. An empty corpus is left then. */
+struct chirr_bench_corpus_wish {
+    const char *path; /* of a file; NULL: texts of the machine's own */
+    size_t bytes;     /* of each text */
+    size_t texts_max; /* 1…CHIRR_BENCH_TEXTS_MAX kinds, of those that the machine has enough of */
+};
+
+/* CHIRR_ERR_CONFIG: no such file, or no text here; CHIRR_ERR_RANGE: the file is shorter than
+ * `bytes`; CHIRR_ERR_NOMEM. An empty corpus is left then. */
 CHIRR_NODISCARD enum chirr_err chirr_bench_corpus_init(struct chirr_bench_corpus *corpus,
-                                                       const char *path, size_t bytes,
+                                                       const struct chirr_bench_corpus_wish *wish,
                                                        struct chirr_error *error);
 void chirr_bench_corpus_finish(struct chirr_bench_corpus *corpus);
 
