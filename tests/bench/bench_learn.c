@@ -1,5 +1,6 @@
 /* model.learn: what learning costs over predicting alone, step by step. Two models of one shape
- * read the same bytes; one is frozen. */
+ * read the same bytes; one is frozen. What the default does beside (a replay of the past) is
+ * counted. */
 #include "tests/bench/bench.h"
 #include "tests/bench/measure.h"
 #include "tests/bench/shapes.h"
@@ -34,10 +35,11 @@ static void compare(struct chirr_bench_context *context, struct reader readers[2
         .unit = "x",
         .bound = CHIRR_BENCH_AT_MOST,
         .target = TARGET,
-        .fields = json_pack("{s:I, s:i, s:f, s:f}", "params",
-                            (json_int_t)chirr_model_parameter_count(config), "chunk",
-                            (int)config->chunk, "learning_per_s", steps / times.seconds[1],
-                            "predicting_per_s", steps / times.seconds[0]),
+        .fields =
+            json_pack("{s:I, s:i, s:f, s:f, s:f}", "params",
+                      (json_int_t)chirr_model_parameter_count(config), "chunk", (int)config->chunk,
+                      "replay_share", (double)config->replay_share, "learning_per_s",
+                      steps / times.seconds[1], "predicting_per_s", steps / times.seconds[0]),
     };
     chirr_bench_report(context, &result);
 }

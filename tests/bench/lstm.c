@@ -12,6 +12,7 @@
 #define BYTE_SYMBOLS 257 /* the byte values, and the start of the text */
 #define MOMENT_DECAY 0.99
 #define STEP_RMS_MAX 4.0
+#define SETTLED_RATE_MIN 0.1
 
 struct places {       /* offsets into the parameters */
     size_t embedding; /* [BYTE_SYMBOLS][E] */
@@ -67,6 +68,7 @@ struct chirr_lstm_config chirr_lstm_config_of_size(size_t parameters)
                                        .steps = 64,
                                        .learning_rate = 4e-3f,
                                        .warmup_updates = 20,
+                                       .settling_updates = 500,
                                        .seed = 1};
     struct chirr_lstm_config wider = config;
     while (chirr_lstm_parameter_count(&wider) <= parameters) {
@@ -324,12 +326,21 @@ static void backward(struct chirr_lstm *l, size_t count)
 
 /* ---- Learning ------------------------------------------------------------------------------- */
 
+/* The model's own schedule (model/learn.c). */
+static double rate_of(const struct chirr_lstm *l)
+{
+    const struct chirr_lstm_config *c = &l->config;
+    double warm = fmin(1, (double)(l->updates + 1) / c->warmup_updates);
+    double age = c->settling_updates > 0 ? (double)l->updates / c->settling_updates : 0;
+    return warm * (double)c->learning_rate * fmax(SETTLED_RATE_MIN, 1 / sqrt(1 + age));
+}
+
 /* As the model does (model/learn.c): RMSprop, each matrix's step clipped by its own length. */
 static void descend(struct chirr_lstm *l)
 {
     const struct places *p = &l->places;
     const size_t ends[] = {p->input, p->recurrent, p->bias, p->head, p->head_bias, p->end};
-    double warm = fmin(1, (double)(l->updates + 1) / l->config.warmup_updates);
+    double rate = rate_of(l);
     const struct chirr_descent descent = {.decay = CHIRR_REAL(MOMENT_DECAY), .correction = 1};
     size_t begin = 0;
     for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
@@ -337,7 +348,7 @@ static void descend(struct chirr_lstm *l)
         double squares =
             l->kernels->descend_moment(&descent, count, l->gradient + begin, l->moment + begin);
         double rms = sqrt(squares / (double)count);
-        double step = warm * (double)l->config.learning_rate * fmin(1, STEP_RMS_MAX / rms);
+        double step = rate * fmin(1, STEP_RMS_MAX / rms);
         chirr_lstm_move(count, (chirr_real)step, l->gradient + begin, l->moment + begin,
                         l->weights + begin);
         begin = ends[i];

@@ -27,10 +27,11 @@ struct chirr_lstm_config {
     uint32_t steps;     /* T, of one update */
     float learning_rate;
     uint32_t warmup_updates;
+    uint32_t settling_updates; /* the rate falls as 1 / √(1 + updates / this); 0: it stays */
     uint64_t seed;
 };
 
-/* Embedding 32, 64 steps, rate 4e-3 after 20 updates, seed 1, and the width that comes nearest to
+/* Embedding 32, 64 steps, rate 4e-3 after 20 updates, settling over 500, seed 1, and the width that comes nearest to
  * this many parameters. */
 struct chirr_lstm_config chirr_lstm_config_of_size(size_t parameters);
 
