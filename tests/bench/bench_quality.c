@@ -30,7 +30,7 @@
 /* Left for what a comparison of speeds cannot know. */
 #define CPU_SHARE_MAX 0.95
 
-static const float rates[RATES] = {2e-3f, 4e-3f, 8e-3f};
+static const float rates[RATES] = {5e-3f, 8e-3f, 12e-3f};
 
 struct contest {
     struct chirr_bench_context *context;

@@ -66,7 +66,7 @@ struct chirr_lstm_config chirr_lstm_config_of_size(size_t parameters)
     struct chirr_lstm_config config = {.embedding = 32,
                                        .hidden = 4,
                                        .steps = 64,
-                                       .learning_rate = 4e-3f,
+                                       .learning_rate = 8e-3f,
                                        .warmup_updates = 20,
                                        .settling_updates = 500,
                                        .seed = 1};
