@@ -8,7 +8,7 @@
 #include <time.h>
 
 #include "model/model.h"
-#include "tests/model/workloads.h"
+#include "tests/support/workloads.h"
 
 enum { COVERAGES = 3, LATE = 100, CANDIDATES = 64 };
 static const double coverages[COVERAGES] = {0.5, 0.8, 0.95};

@@ -6,7 +6,7 @@
 #include "model/calibration.h"
 #include "model/internal.h"
 #include "tests/model/support.h"
-#include "tests/model/workloads.h"
+#include "tests/support/workloads.h"
 
 enum { HALF, EIGHTY, MOST, COVERAGES };
 static const double coverages[COVERAGES] = {0.5, 0.8, 0.95};

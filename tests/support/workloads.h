@@ -1,6 +1,6 @@
 /* Synthetic outcomes that differ in what makes forecasting hard; every one from a seed. */
-#ifndef CHIRR_TESTS_MODEL_WORKLOADS_H
-#define CHIRR_TESTS_MODEL_WORKLOADS_H
+#ifndef CHIRR_TESTS_SUPPORT_WORKLOADS_H
+#define CHIRR_TESTS_SUPPORT_WORKLOADS_H
 
 #include <math.h>
 #include <stdbool.h>
