@@ -157,7 +157,7 @@ static enum chirr_err choose_wide(struct contest *contest, struct chirr_model_co
 {
     static const struct {
         uint32_t width, layers;
-    } sizes[] = {{64, 2}, {80, 2}, {96, 2}, {112, 2}, {128, 2}, {144, 2}, {160, 2}, {192, 2}};
+    } sizes[] = {{32, 2}, {48, 2}, {64, 2}, {80, 2}, {96, 2}, {112, 2}, {128, 2}, {160, 2}};
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
         struct chirr_bench_pass candidate = contest->ours[0];
         double ratio;

@@ -19,7 +19,7 @@
 #define PASS_BYTES_MAX 200000
 
 static const struct chirr_bench_shape shape = {
-    .width = 256, .layers = 2, .section_width = 512, .mlp_width = 128, .partitions = 16};
+    .width = 256, .layers = 2, .section_width = 512, .partitions = 16, .gram_rows = 1024};
 
 enum side { DENSE, SPARSE, SMALL, SIDES };
 
@@ -28,7 +28,6 @@ static struct chirr_model_config config_of(enum side side)
     struct chirr_bench_shape own = shape;
     if (side == SMALL) {
         own.section_width /= 4;
-        own.mlp_width /= 4;
         own.partitions /= 4;
     }
     struct chirr_model_config config = chirr_bench_config(&own);

@@ -3,11 +3,11 @@
 #include "base/random.h"
 
 const struct chirr_bench_shape chirr_bench_100k = {
-    .width = 48, .layers = 2, .section_width = 128, .mlp_width = 8, .partitions = 8};
+    .width = 48, .layers = 2, .section_width = 96, .partitions = 8, .gram_rows = 512};
 const struct chirr_bench_shape chirr_bench_1m = {
-    .width = 128, .layers = 3, .section_width = 384, .mlp_width = 64, .partitions = 16};
+    .width = 128, .layers = 3, .section_width = 384, .partitions = 16, .gram_rows = 1024};
 const struct chirr_bench_shape chirr_bench_5m = {
-    .width = 256, .layers = 4, .section_width = 704, .mlp_width = 192, .partitions = 16};
+    .width = 256, .layers = 4, .section_width = 768, .partitions = 16, .gram_rows = 1024};
 
 struct chirr_model_config chirr_bench_default_config(void)
 {
@@ -22,7 +22,7 @@ struct chirr_model_config chirr_bench_config(const struct chirr_bench_shape *sha
     config.width = shape->width;
     config.layers = shape->layers;
     config.section_width = shape->section_width;
-    config.mlp_width = shape->mlp_width;
+    config.gram_rows = shape->gram_rows;
     config.partitions = shape->partitions;
     config.hosted = UINT64_MAX >> (64 - shape->partitions);
     return config;

@@ -8,7 +8,7 @@
 #include "model/model.h"
 
 struct chirr_bench_shape {
-    uint32_t width, layers, section_width, mlp_width, partitions;
+    uint32_t width, layers, section_width, partitions, gram_rows;
 };
 
 /* About 100,000, 1,000,000 and 5,000,000 parameters, never fewer. The largest does not fit into
