@@ -1,9 +1,17 @@
 /* `chirr model`: its commands, and what they share. */
 #include "agent/cli_model.h"
 
+#include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "agent/clock.h"
+#include "agent/progress.h"
+#include "model/explain.h"
+
+/* Of a text, between two looks at the clock. */
+#define PIECE_BYTES ((size_t)16384)
 
 static const char help[] =
     "usage: chirr model COMMAND [OPTION…] [ARGUMENT…]\n"
@@ -128,6 +136,29 @@ enum chirr_err chirr_cli_model_sense(const struct chirr_model_config *config, co
     return chirr_error_set(error, CHIRR_ERR_CONFIG,
                            "expected a sense of bytes of this model (%s), got \"%.100s\"", names,
                            name);
+}
+
+double chirr_cli_model_read(struct chirr_cli_model *model, uint32_t sense, const uint8_t *text,
+                            size_t bytes, bool averaged, bool quiet)
+{
+    struct chirr_progress progress;
+    double bits = 0;
+    chirr_progress_init(&progress, 0, bytes, false, chirr_clock_now());
+    for (size_t at = 0; at < bytes;) {
+        size_t count = bytes - at < PIECE_BYTES ? bytes - at : PIECE_BYTES;
+        struct chirr_explanation piece = {.averaged = averaged, .continues = at > 0};
+        enum chirr_err err = chirr_model_explain(model->model, sense, text + at, count, &piece);
+        CHIRR_ASSERT(err == CHIRR_OK);
+        bits += piece.bits;
+        at += count;
+        const struct chirr_progress_moment moment = {
+            .bytes = at, .bits = bits / (double)at, .bits_now = NAN};
+        if (!quiet) {
+            chirr_progress_show(&progress, &moment, chirr_clock_now());
+        }
+    }
+    chirr_progress_clear(&progress);
+    return bits;
 }
 
 const char *chirr_cli_model_sense_kind(enum chirr_sense_kind kind)

@@ -37,6 +37,11 @@ CHIRR_NODISCARD enum chirr_err chirr_cli_model_sense(const struct chirr_model_co
                                                      const char *name, uint32_t *sense,
                                                      struct chirr_error *error);
 
+/* Bits that a text costs in all, read from an empty state, with a bar where that takes long (but
+ * when `quiet`). `sense` is one of bytes. */
+double chirr_cli_model_read(struct chirr_cli_model *model, uint32_t sense, const uint8_t *text,
+                            size_t bytes, bool averaged, bool quiet);
+
 /* "bytes", "vector", … */
 const char *chirr_cli_model_sense_kind(enum chirr_sense_kind kind);
 

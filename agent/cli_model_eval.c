@@ -47,23 +47,22 @@ static void add_row(struct chirr_cli_table *table, const char *name, const struc
 }
 
 static enum chirr_err evaluate(struct chirr_cli_model *model, uint32_t sense, const char *path,
-                               bool averaged, struct sum *of, struct chirr_error *error)
+                               const struct options *o, struct sum *of, struct chirr_error *error)
 {
     uint8_t *text;
     size_t bytes;
-    double bits;
     enum chirr_err err = chirr_text_read(path, 0, &text, &bytes, error);
     if (err != CHIRR_OK) {
         return err;
     }
-    err = chirr_model_evaluate(model->model, sense, text, bytes, averaged, &bits);
-    free(text);
-    if (err == CHIRR_ERR_RANGE) { /* not told as the command line's fault */
-        return chirr_error_set(error, CHIRR_ERR_IO, "%.400s: expected two bytes or more", path);
+    if (bytes < 2) { /* not told as the command line's fault */
+        err = chirr_error_set(error, CHIRR_ERR_IO, "%.400s: expected two bytes or more", path);
+    } else {
+        of->bytes = bytes;
+        of->bits = chirr_cli_model_read(model, sense, text, bytes, !o->live, o->json);
     }
-    *of = (struct sum){.bytes = bytes, .bits = bits * (double)bytes};
-    return err == CHIRR_OK ? err
-                           : chirr_error_set(error, err, "%.400s: %s", path, chirr_err_text(err));
+    free(text);
+    return err;
 }
 
 static json_t *sum_json(const struct sum *of)
@@ -84,7 +83,7 @@ static int evaluate_all(struct chirr_cli_model *model, uint32_t sense, const str
     for (; texts[count] != NULL; count++) {
         struct chirr_error error = {0};
         struct sum one = {0};
-        if (evaluate(model, sense, texts[count], !o->live, &one, &error) != CHIRR_OK) {
+        if (evaluate(model, sense, texts[count], o, &one, &error) != CHIRR_OK) {
             code = chirr_cli_fail(&error);
             continue;
         }

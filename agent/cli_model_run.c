@@ -123,15 +123,13 @@ static enum chirr_err examine_text(struct chirr_train *train,
 {
     uint8_t *bytes;
     size_t count;
-    double bits;
     enum chirr_err err = chirr_text_read(text->path, text->learned_bytes, &bytes, &count, error);
     if (err != CHIRR_OK) {
         return err;
     }
     if (count >= 2) { /* a single byte tells nothing */
-        err = chirr_model_evaluate(train->model.model, train->sense, bytes, count, true, &bits);
-        CHIRR_ASSERT(err == CHIRR_OK); /* a sense of bytes, and long enough */
-        sum->bits += bits * (double)count;
+        sum->bits += chirr_cli_model_read(&train->model, train->sense, bytes, count, true,
+                                          train->options->json);
         sum->bytes += count;
     }
     free(bytes);
@@ -145,15 +143,10 @@ static enum chirr_err examine(struct chirr_train *train, struct held_out *sum,
     if (train->training.held_out_permille == 0 || chirr_cli_model_interrupted()) {
         return CHIRR_OK;
     }
-    if (train->progress.live) {
-        fputs("examining what was held out…", stderr);
-        train->progress.drawn = true;
-    }
     enum chirr_err err = CHIRR_OK;
     for (size_t i = 0; i < train->training.text_count && err == CHIRR_OK; i++) {
         err = examine_text(train, &train->training.texts[i], sum, error);
     }
-    chirr_progress_clear(&train->progress);
     if (sum->bytes > 0) {
         sum->bits /= (double)sum->bytes;
     }

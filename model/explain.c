@@ -36,10 +36,13 @@ static void silence_all(struct chirr_model *model, uint64_t silenced)
     }
 }
 
-static void put_back(struct chirr_model *model, uint64_t silenced)
+static void put_back(struct chirr_model *model, bool averaged, uint64_t silenced)
 {
     const struct chirr_layout *l = &model->body.layout;
-    for (uint32_t unit = 0; unit < l->hosted_count; unit++) {
+    if (averaged) {
+        chirr_model_weigh(model, model->own, 0, l->total);
+    }
+    for (uint32_t unit = 0; unit < l->hosted_count && !averaged; unit++) {
         if ((silenced >> l->hosted[unit] & 1) != 0) {
             size_t begin = chirr_layout_unit(l, unit);
             chirr_model_weigh(model, model->own, begin, begin + l->partition_size);
@@ -94,15 +97,19 @@ enum chirr_err chirr_model_explain(struct chirr_model *model, uint32_t sense, co
                (size_t)l->layers * l->partitions * sizeof *explanation->answers);
     }
     chirr_model_settle(model);
+    if (explanation->averaged) {
+        chirr_model_weigh(model, model->average, 0, l->total);
+    }
     silence_all(model, explanation->silenced);
     const struct chirr_symbol_reader reader = {
         .body = &model->body,
         .layout = &l->senses[sense],
         .weights = chirr_model_weights(model),
-        .stream = chirr_scratch_begin(model, sense, true),
+        .stream =
+            explanation->continues ? &model->scratch : chirr_scratch_begin(model, sense, true),
         .symbols = &model->scratch_symbols,
     };
     read_all(&reader, text, bytes, explanation);
-    put_back(model, explanation->silenced);
+    put_back(model, explanation->averaged, explanation->silenced);
     return CHIRR_OK;
 }

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "agent/sense.h"
+#include "base/random.h"
 #include "model/mulaw.h"
 #include "tests/support/directory.h"
 
@@ -355,4 +356,78 @@ Test(sense_media, a_picture_that_lies_about_its_height_is_refused)
     cr_expect_null(chirr_source_create(&config, 1, &error));
     cr_expect_eq(error.code, CHIRR_ERR_NOTFOUND);
     cr_expect_not_null(strstr(error.text, "a.png: "), "%s", error.text);
+}
+
+/* ---- Hostile files ------------------------------------------------------------------------- */
+
+#define DAMAGES 120
+
+static size_t read_file(const char *name, uint8_t *bytes, size_t capacity)
+{
+    FILE *file = fopen(directory_file(directory, name), "rb");
+    size_t count = fread(bytes, 1, capacity, file);
+    fclose(file);
+    return count;
+}
+
+/* Some bytes are others, or the end is missing. */
+static size_t damage(struct chirr_random *random, uint8_t *bytes, size_t count)
+{
+    if (chirr_random_below(random, 4) == 0) {
+        return (size_t)chirr_random_below(random, count);
+    }
+    for (uint64_t i = 0, flips = 1 + chirr_random_below(random, 8); i < flips; i++) {
+        uint64_t range = chirr_random_below(random, 2) == 0 ? count : count < 64 ? count : 64;
+        bytes[chirr_random_below(random, range)] = (uint8_t)chirr_random_u32(random);
+    }
+    return count;
+}
+
+static void read_damaged(enum chirr_source_kind kind, uint64_t seed, const uint8_t *whole,
+                         size_t bytes)
+{
+    static uint8_t copy[65536];
+    struct chirr_random random;
+    chirr_random_init(&random, seed, (uint64_t)kind);
+    memcpy(copy, whole, bytes);
+    directory_write(directory, "damaged", copy, damage(&random, copy, bytes));
+    struct chirr_sense_config config = sense_of(kind, "damaged");
+    config.width = kind == CHIRR_SOURCE_IMAGE ? 8 : 0;
+    struct chirr_source *source = chirr_source_create(&config, 1, &error);
+    for (int i = 0; source != NULL && i < 8; i++) {
+        size_t count = 0;
+        enum chirr_err err =
+            chirr_source_poll_bytes(source, i * 2 * CHIRR_US_PER_S, buffer, 4096, &count);
+        cr_assert(err == CHIRR_OK || err == CHIRR_ERR_IO, "seed %llu", (unsigned long long)seed);
+        cr_assert_leq(count, 4096, "seed %llu", (unsigned long long)seed);
+    }
+    chirr_source_destroy(source);
+}
+
+Test(sense_media, no_damage_to_a_file_does_harm)
+{
+    static const struct recording formats[] = {
+        {SF_FORMAT_WAV | SF_FORMAT_PCM_16, 11025, 2},
+        {SF_FORMAT_FLAC | SF_FORMAT_PCM_16, 16000, 1},
+        {SF_FORMAT_OGG | SF_FORMAT_VORBIS, 8000, 1},
+    };
+    static uint8_t whole[65536];
+    float tone[4000];
+    size_t files = open_files();
+    fill_tone(tone, 4000);
+    for (size_t i = 0; i < sizeof formats / sizeof formats[0]; i++) {
+        write_recording("whole", &formats[i], tone, 2000);
+        size_t bytes = read_file("whole", whole, sizeof whole);
+        for (uint64_t seed = 0; seed < DAMAGES; seed++) {
+            read_damaged(CHIRR_SOURCE_AUDIO, seed, whole, bytes);
+        }
+    }
+    uint8_t pixels[8 * 32];
+    memset(pixels, 7, sizeof pixels);
+    write_picture("whole", PNG_FORMAT_GRAY, 8, 32, pixels);
+    size_t bytes = read_file("whole", whole, sizeof whole);
+    for (uint64_t seed = 0; seed < DAMAGES; seed++) {
+        read_damaged(CHIRR_SOURCE_IMAGE, seed, whole, bytes);
+    }
+    cr_expect_eq(open_files(), files, "nothing stays open");
 }

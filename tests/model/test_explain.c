@@ -71,6 +71,23 @@ Test(explain, a_text_that_was_learned_costs_more_without_those_who_learned_it)
     cr_expect_eq(bits_without(UINT64_C(1) << 40), whole, "there is no such partition");
 }
 
+Test(explain, reads_a_text_in_pieces_as_in_one)
+{
+    make(2);
+    double bits, sum = 0;
+    for (size_t at = 0; at < BYTES; at += 7) {
+        struct chirr_explanation piece = {.averaged = true, .continues = at > 0};
+        size_t count = BYTES - at < 7 ? BYTES - at : 7;
+        cr_assert_eq(
+            chirr_model_explain(model, SMALL_TEXT, (const uint8_t *)text + at, count, &piece),
+            CHIRR_OK);
+        sum += piece.bits;
+    }
+    cr_assert_eq(chirr_model_evaluate(model, SMALL_TEXT, (const uint8_t *)text, BYTES, true, &bits),
+                 CHIRR_OK);
+    cr_expect_float_eq(sum, bits * BYTES, 1e-9);
+}
+
 /* docs/model.md: what a device does not host is as if its output were zero. */
 Test(explain, silencing_a_partition_is_as_not_hosting_it)
 {
