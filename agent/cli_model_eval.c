@@ -51,7 +51,7 @@ static enum chirr_err evaluate(struct chirr_cli_model *model, uint32_t sense, co
 {
     uint8_t *text;
     size_t bytes;
-    enum chirr_err err = chirr_text_read(path, 0, &text, &bytes, error);
+    enum chirr_err err = chirr_training_read_file(path, 0, &text, &bytes, error);
     if (err != CHIRR_OK) {
         return err;
     }

@@ -94,7 +94,8 @@ static enum chirr_err explain(struct chirr_cli_model *model, uint32_t sense,
                               const struct options *o, struct result *result,
                               struct chirr_error *error)
 {
-    enum chirr_err err = chirr_text_read(result->path, 0, &result->text, &result->bytes, error);
+    enum chirr_err err =
+        chirr_training_read_file(result->path, 0, &result->text, &result->bytes, error);
     if (err != CHIRR_OK) {
         return err;
     }

@@ -123,7 +123,8 @@ static enum chirr_err examine_text(struct chirr_train *train,
 {
     uint8_t *bytes;
     size_t count;
-    enum chirr_err err = chirr_text_read(text->path, text->learned_bytes, &bytes, &count, error);
+    enum chirr_err err =
+        chirr_training_read_file(text->path, text->learned_bytes, &bytes, &count, error);
     if (err != CHIRR_OK) {
         return err;
     }

@@ -64,25 +64,36 @@ size_t chirr_surprise_find(const uint8_t *text, const float *each, size_t bytes,
 
 /* ---- Showing ------------------------------------------------------------------------------- */
 
-/* Length of the UTF-8 character at `at`, 0 where there is none, or a control character. */
+/* How many bytes a character has that begins so, and what the second may be: RFC 3629, section 4.
+ */
+struct lead {
+    uint8_t first, last; /* of the first byte */
+    uint8_t length;
+    uint8_t second_min, second_max;
+};
+static const struct lead leads[] = {
+    {0x20, 0x7E, 1, 0, 0},       {0xC2, 0xC2, 2, 0xA0, 0xBF}, /* below: control characters */
+    {0xC3, 0xDF, 2, 0x80, 0xBF}, {0xE0, 0xE0, 3, 0xA0, 0xBF}, {0xE1, 0xEC, 3, 0x80, 0xBF},
+    {0xED, 0xED, 3, 0x80, 0x9F}, {0xEE, 0xEF, 3, 0x80, 0xBF}, {0xF0, 0xF0, 4, 0x90, 0xBF},
+    {0xF1, 0xF3, 4, 0x80, 0xBF}, {0xF4, 0xF4, 4, 0x80, 0x8F},
+};
+
+/* Length of the printable character at `at`; 0 where there is none. */
 static size_t character_at(const uint8_t *text, size_t bytes, size_t at)
 {
-    uint8_t first = text[at];
-    size_t length = first < 0x80                     ? 1
-                    : first >= 0xC2 && first <= 0xDF ? 2
-                    : first >= 0xE1 && first <= 0xEC ? 3 /* E0 and ED need more than this look */
-                    : first >= 0xEE && first <= 0xEF ? 3
-                                                     : 0;
-    if (length == 0 || at + length > bytes || first < 0x20 || first == 0x7F) {
-        return 0;
-    }
-    for (size_t i = 1; i < length; i++) {
-        if ((text[at + i] & 0xC0) != 0x80) {
-            return 0;
+    for (size_t i = 0; i < sizeof leads / sizeof leads[0]; i++) {
+        const struct lead *lead = &leads[i];
+        if (text[at] < lead->first || text[at] > lead->last || at + lead->length > bytes) {
+            continue;
         }
+        bool good = lead->length == 1 ||
+                    (text[at + 1] >= lead->second_min && text[at + 1] <= lead->second_max);
+        for (size_t k = 2; k < lead->length; k++) {
+            good = good && (text[at + k] & 0xC0) == 0x80;
+        }
+        return good ? lead->length : 0;
     }
-    /* C2 80…9F are control characters, too */
-    return length == 2 && first == 0xC2 && text[at + 1] < 0xA0 ? 0 : length;
+    return 0;
 }
 
 static size_t show_one(const uint8_t *text, size_t end, size_t at, char *out, size_t *used)

@@ -56,8 +56,8 @@ static enum chirr_err read_at(int fd, const char *path, uint64_t offset, uint8_t
     return CHIRR_OK;
 }
 
-enum chirr_err chirr_text_read(const char *path, uint64_t offset, uint8_t **text, size_t *bytes,
-                               struct chirr_error *error)
+enum chirr_err chirr_training_read_file(const char *path, uint64_t offset, uint8_t **text,
+                                        size_t *bytes, struct chirr_error *error)
 {
     uint64_t size;
     int fd = open_text(path, &size, error);

@@ -75,8 +75,9 @@ CHIRR_NODISCARD enum chirr_err chirr_training_save(const struct chirr_training *
 CHIRR_NODISCARD enum chirr_err chirr_training_load(struct chirr_training *training,
                                                    const char *path, struct chirr_error *error);
 
-/* A whole regular file into memory, for the caller to free. CHIRR_ERR_IO, CHIRR_ERR_NOMEM. */
-CHIRR_NODISCARD enum chirr_err chirr_text_read(const char *path, uint64_t offset, uint8_t **text,
-                                               size_t *bytes, struct chirr_error *error);
+/* A regular file from `offset` on into memory, for the caller to free. CHIRR_ERR_IO, _NOMEM. */
+CHIRR_NODISCARD enum chirr_err chirr_training_read_file(const char *path, uint64_t offset,
+                                                        uint8_t **text, size_t *bytes,
+                                                        struct chirr_error *error);
 
 #endif

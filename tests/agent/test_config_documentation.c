@@ -131,8 +131,10 @@ Test(config_documentation, the_examples_of_the_documentation_load)
     const char *path = take_example(text, 0);
     cr_expect_eq(chirr_fleet_config_load(path, f, &error), CHIRR_OK, "%s", error.text);
     cr_expect_eq(f->agent_count, 4);
-    path = take_example(text, 1);
-    cr_expect_eq(chirr_agent_config_load(path, &agent, &error), CHIRR_OK, "%s", error.text);
+    for (int i = 1; i <= 2; i++) {
+        path = take_example(text, i);
+        cr_expect_eq(chirr_agent_config_load(path, &agent, &error), CHIRR_OK, "%s", error.text);
+    }
     free(text);
     free(f);
 }
