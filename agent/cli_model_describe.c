@@ -19,9 +19,10 @@ static const struct member {
     {                                                                                              \
 #name, offsetof(struct chirr_model_config, name)                                           \
     }
-    MEMBER(width),  MEMBER(layers),    MEMBER(section_width), MEMBER(mlp_width),
-    MEMBER(rates),  MEMBER(decay_min), MEMBER(decay_max),     MEMBER(partitions),
-    MEMBER(active), MEMBER(chunk),     MEMBER(warmup_updates)
+    MEMBER(width),  MEMBER(layers),        MEMBER(section_width),    MEMBER(mlp_width),
+    MEMBER(rates),  MEMBER(decay_min),     MEMBER(decay_max),        MEMBER(partitions),
+    MEMBER(active), MEMBER(gram_rows),     MEMBER(settling_updates), MEMBER(replay_bytes),
+    MEMBER(chunk),  MEMBER(warmup_updates)
 #undef MEMBER
 };
 #define MEMBER_COUNT (sizeof members / sizeof members[0])

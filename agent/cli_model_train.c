@@ -27,12 +27,12 @@ static const char help[] =
     "  --anew               leaves an unfinished training on other texts, keeps what was learned\n"
     "  --json               an object a line: begin, progress, checkpoint, end\n"
     "\n"
-    "A new model, or what must be true of one that exists:\n"
-    "  --shape D,L,E,F,K,P  width, layers, section width, MLP width, rates, partitions:\n"
-    "                       64,2,128,32,4,8\n"
+    "A new model, or what must be true of one that exists; defaults are those of agents:\n"
+    "  --shape D,L,E,F,K,P  width, layers, section width, MLP width, rates, partitions, as in\n"
+    "                       64,2,128,0,4,8\n"
     "  --active K           so many partitions answer at a time, chosen by a selector; 0: all\n"
     "  --seed N             of the genesis: 1\n"
-    "  --rate R             of learning: 0.002\n"
+    "  --rate R             of learning\n"
     "  --chunk N            steps an update: 32\n"
     "\n"
     "Exit code: 0; 1 failed; 2 usage; 130 interrupted: the checkpoint is saved.\n";
@@ -56,7 +56,7 @@ static bool parse_shape(const struct chirr_cli_arguments *arguments,
                      &config->partitions, &end);
     if (got != 6 || optarg[end] != '\0') {
         chirr_cli_usage(arguments->command,
-                        "--shape: expected six whole numbers (as in 64,2,128,32,4,8), got \"%s\"",
+                        "--shape: expected six whole numbers (as in 64,2,128,0,4,8), got \"%s\"",
                         optarg);
         return false;
     }
