@@ -53,4 +53,23 @@ static inline vector vector_widen(const uint16_t *from)
     return _mm256_castsi256_ps(_mm256_slli_epi32(halves, 16));
 }
 
+#define PICKS 8
+typedef __m256 pick_table;
+typedef __m256i pick_index;
+
+static inline pick_table pick_table_load(const float *from)
+{
+    return _mm256_loadu_ps(from);
+}
+
+static inline pick_index pick_index_load(const uint32_t *from)
+{
+    return _mm256_loadu_si256((const __m256i *)from);
+}
+
+static inline vector pick(pick_table table, pick_index index)
+{
+    return _mm256_permutevar8x32_ps(table, index);
+}
+
 #include "model/kernel_variant.h"

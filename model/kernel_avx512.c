@@ -46,4 +46,23 @@ static inline vector vector_widen(const uint16_t *from)
     return _mm512_castsi512_ps(_mm512_slli_epi32(halves, 16));
 }
 
+#define PICKS 16
+typedef __m512 pick_table;
+typedef __m512i pick_index;
+
+static inline pick_table pick_table_load(const float *from)
+{
+    return _mm512_loadu_ps(from);
+}
+
+static inline pick_index pick_index_load(const uint32_t *from)
+{
+    return _mm512_loadu_si512(from);
+}
+
+static inline vector pick(pick_table table, pick_index index)
+{
+    return _mm512_permutexvar_ps(index, table);
+}
+
 #include "model/kernel_variant.h"

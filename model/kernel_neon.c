@@ -50,4 +50,25 @@ static inline vector vector_widen(const uint16_t *from)
     return vreinterpretq_f32_u32(vshlq_n_u32(vmovl_u16(vld1_u16(from)), 16));
 }
 
+#define PICKS 8
+typedef uint8x16x2_t pick_table;
+typedef uint8x16_t pick_index;
+
+static inline pick_table pick_table_load(const float *from)
+{
+    return vld1q_u8_x2((const uint8_t *)from);
+}
+
+/* Tables are looked up by byte: number n is bytes 4n…4n + 3. */
+static inline pick_index pick_index_load(const uint32_t *from)
+{
+    uint32x4_t bytes = vdupq_n_u32(0x03020100);
+    return vreinterpretq_u8_u32(vmlaq_n_u32(bytes, vld1q_u32(from), 0x04040404));
+}
+
+static inline vector pick(pick_table table, pick_index index)
+{
+    return vreinterpretq_f32_u8(vqtbl2q_u8(table, index));
+}
+
 #include "model/kernel_variant.h"

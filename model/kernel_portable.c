@@ -58,4 +58,27 @@ static inline vector vector_widen(const uint16_t *from)
     return a;
 }
 
+#define PICKS 8
+typedef const chirr_real *pick_table;
+typedef const uint32_t *pick_index;
+
+static inline pick_table pick_table_load(const chirr_real *from)
+{
+    return from;
+}
+
+static inline pick_index pick_index_load(const uint32_t *from)
+{
+    return from;
+}
+
+static inline vector pick(pick_table table, pick_index index)
+{
+    vector a;
+    for (size_t lane = 0; lane < LANES; lane++) {
+        a[lane] = table[index[lane]];
+    }
+    return a;
+}
+
 #include "model/kernel_variant.h"

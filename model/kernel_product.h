@@ -5,13 +5,14 @@
  *
  * Three ways through one product; each adds to an output in the order of the inner index, so that
  * all give the same bits:
- *   tile      many rows: a block of sums stays in registers while the inner index runs
- *   lockstep  one row, narrow groups: the groups are the lines of a tile, so that their columns,
- *             which lie side by side, are read as one stream
- *   sweep     one row, wide: weights are read once and in the order in which they lie in memory,
- *             while the sums stay in the first cache */
+ *   tile   many rows: a block of sums stays in registers while the inner index runs
+ *   sweep  one row, wide: weights are read once and in the order in which they lie in memory, while
+ *          the sums stay in the first cache
+ *   weave  one row, narrow groups side by side in memory: the groups are swept together, and each
+ *          column picks its group's x
+ * Weights of one row are asked for ahead: memory must not wait for arithmetic. */
 
-/* A block of outputs: `lines` of one to TILE_VECTORS vectors. Always inlined, with `lines`,
+/* A block of outputs: `lines` rows of one to TILE_VECTORS vectors. Always inlined, with `lines`,
  * `vectors` and `partial` constant: then the loops over them unroll and sums live in registers. */
 static INLINE void NAME(tile)(const struct tile *t, size_t lines, size_t vectors, bool partial,
                               const WEIGHT *w)
@@ -28,15 +29,22 @@ static INLINE void NAME(tile)(const struct tile *t, size_t lines, size_t vectors
     }
     const chirr_real *x = t->x;
     for (size_t i = 0; i < t->inner; i++, x += t->x_inner, w += t->w_inner) {
+        vector weights[TILE_VECTORS];
+        UNROLL
+        for (size_t v = 0; v < vectors; v++) {
+            const WEIGHT *from = w + v * LANES;
+            bool cut = partial && v == vectors - 1;
+            weights[v] = cut ? LOAD_FIRST(from, t->last) : LOAD(from);
+            if (lines == 1) {
+                AHEAD(from);
+            }
+        }
         UNROLL
         for (size_t l = 0; l < lines; l++) {
             vector scale = vector_fill(x[l * t->x_line]);
             UNROLL
             for (size_t v = 0; v < vectors; v++) {
-                const WEIGHT *from = w + l * t->w_line + v * LANES;
-                bool cut = partial && v == vectors - 1;
-                vector weights = cut ? LOAD_FIRST(from, t->last) : LOAD(from);
-                sums[l][v] = vector_multiply_add(scale, weights, sums[l][v]);
+                sums[l][v] = vector_multiply_add(scale, weights[v], sums[l][v]);
             }
         }
     }
@@ -84,7 +92,7 @@ static INLINE void NAME(tile_lines)(const struct tile *from, size_t lines, size_
     }
 }
 
-/* One group, or the rows of one strip of columns that were copied elsewhere: tiles of all rows. */
+/* All rows of one group. */
 static void NAME(rows)(const struct chirr_product *s, const chirr_real *x, const WEIGHT *w,
                        chirr_real *y)
 {
@@ -94,7 +102,6 @@ static void NAME(rows)(const struct chirr_product *s, const chirr_real *x, const
                          .x = x,
                          .x_line = s->x_row,
                          .x_inner = s->x_inner,
-                         .w_line = 0,
                          .w_inner = s->w_inner,
                          .y = y + column,
                          .y_line = s->y_row};
@@ -112,92 +119,138 @@ static void NAME(rows)(const struct chirr_product *s, const chirr_real *x, const
     }
 }
 
-/* One row of narrow groups. */
-static void NAME(lockstep)(const struct chirr_product *s, const chirr_real *x, const WEIGHT *w,
-                           chirr_real *y)
+/* A sum over `depth` inner indices of one row, for a vector of columns of which the first `count`
+ * are meant. `depth` and whether `count` is LANES are constants where this is called. */
+static INLINE void NAME(sweep_column)(const vector *scales, size_t depth, size_t count,
+                                      const WEIGHT *w, size_t w_inner, chirr_real *y)
 {
-    struct tile t = {.inner = s->inner,
-                     .x = x,
-                     .x_line = s->x_group,
-                     .x_inner = s->x_inner,
-                     .w_line = s->w_group,
-                     .w_inner = s->w_inner,
-                     .y = y,
-                     .y_line = s->y_group};
-    size_t g = 0;
-    for (; g + LOCKSTEP <= s->groups; g += LOCKSTEP) {
-        NAME(tile_lines)(&t, LOCKSTEP, s->columns, w + g * s->w_group);
-        t.x += LOCKSTEP * s->x_group;
-        t.y += LOCKSTEP * s->y_group;
+    bool whole = count == LANES;
+    vector sum = whole ? vector_load(y) : vector_load_first(y, count);
+    UNROLL
+    for (size_t i = 0; i < depth; i++, w += w_inner) {
+        AHEAD(w);
+        vector weights = whole ? LOAD(w) : LOAD_FIRST(w, count);
+        sum = vector_multiply_add(scales[i], weights, sum);
     }
-    for (; g < s->groups; g++) {
-        NAME(tile_lines)(&t, 1, s->columns, w + g * s->w_group);
-        t.x += s->x_group;
-        t.y += s->y_group;
+    if (whole) {
+        vector_store(y, sum);
+    } else {
+        vector_store_first(y, sum, count);
     }
 }
 
-/* `deep` (constant) inner indices of one row, all columns. */
-static INLINE void NAME(sweep_deep)(const struct chirr_product *s, size_t deep, const chirr_real *x,
-                                    const WEIGHT *w, chirr_real *y)
+/* `depth` (constant) inner indices of one row, all columns. */
+static INLINE void NAME(sweep_block)(const struct chirr_product *s, size_t depth,
+                                     const chirr_real *x, const WEIGHT *w, chirr_real *y)
 {
     vector scales[SWEEP_DEPTH];
     UNROLL
-    for (size_t i = 0; i < deep; i++) {
+    for (size_t i = 0; i < depth; i++) {
         scales[i] = vector_fill(x[i * s->x_inner]);
     }
     size_t column = 0;
     for (; column + LANES <= s->columns; column += LANES) {
-        vector sum = vector_load(y + column);
-        UNROLL
-        for (size_t i = 0; i < deep; i++) {
-            sum = vector_multiply_add(scales[i], LOAD(w + i * s->w_inner + column), sum);
-        }
-        vector_store(y + column, sum);
+        NAME(sweep_column)(scales, depth, LANES, w + column, s->w_inner, y + column);
     }
-    size_t last = s->columns - column;
-    if (last > 0) {
-        vector sum = vector_load_first(y + column, last);
-        UNROLL
-        for (size_t i = 0; i < deep; i++) {
-            vector weights = LOAD_FIRST(w + i * s->w_inner + column, last);
-            sum = vector_multiply_add(scales[i], weights, sum);
-        }
-        vector_store_first(y + column, sum, last);
+    if (column < s->columns) {
+        NAME(sweep_column)(scales, depth, s->columns % LANES, w + column, s->w_inner, y + column);
     }
 }
 
-/* One row of wide groups. */
+/* One row of one group. */
 static void NAME(sweep)(const struct chirr_product *s, const chirr_real *x, const WEIGHT *w,
                         chirr_real *y)
 {
     size_t i = 0;
     for (; i + SWEEP_DEPTH <= s->inner; i += SWEEP_DEPTH) {
-        for (size_t g = 0; g < s->groups; g++) {
-            NAME(sweep_deep)
-            (s, SWEEP_DEPTH, x + g * s->x_group + i * s->x_inner,
-             w + g * s->w_group + i * s->w_inner, y + g * s->y_group);
-        }
+        NAME(sweep_block)(s, SWEEP_DEPTH, x + i * s->x_inner, w + i * s->w_inner, y);
     }
     for (; i < s->inner; i++) {
-        for (size_t g = 0; g < s->groups; g++) {
-            NAME(sweep_deep)
-            (s, 1, x + g * s->x_group + i * s->x_inner, w + g * s->w_group + i * s->w_inner,
-             y + g * s->y_group);
+        NAME(sweep_block)(s, 1, x + i * s->x_inner, w + i * s->w_inner, y);
+    }
+}
+
+/* Scales of a vector of columns, each from its group's. */
+static INLINE void NAME(weave_column)(const pick_table *tables, size_t depth, size_t count,
+                                      const uint32_t *group_of, const WEIGHT *w, size_t w_inner,
+                                      chirr_real *y)
+{
+    pick_index index = pick_index_load(group_of);
+    vector scales[SWEEP_DEPTH];
+    UNROLL
+    for (size_t i = 0; i < depth; i++) {
+        scales[i] = pick(tables[i], index);
+    }
+    NAME(sweep_column)(scales, depth, count, w, w_inner, y);
+}
+
+/* As sweep_block, for groups that lie side by side; their x is in rows of PICKS. */
+static INLINE void NAME(weave_block)(const struct woven *woven, size_t depth, const chirr_real *x,
+                                     const WEIGHT *w, size_t w_inner, chirr_real *y)
+{
+    pick_table tables[SWEEP_DEPTH];
+    UNROLL
+    for (size_t i = 0; i < depth; i++) {
+        tables[i] = pick_table_load(x + i * PICKS);
+    }
+    size_t column = 0;
+    for (; column + LANES <= woven->columns; column += LANES) {
+        NAME(weave_column)
+        (tables, depth, LANES, woven->group_of + column, w + column, w_inner, y + column);
+    }
+    if (column < woven->columns) {
+        NAME(weave_column)
+        (tables, depth, woven->columns % LANES, woven->group_of + column, w + column, w_inner,
+         y + column);
+    }
+}
+
+/* Up to PICKS groups. */
+static void NAME(weave_groups)(const struct chirr_product *s, struct woven *woven,
+                               const chirr_real *x, const WEIGHT *w, chirr_real *y)
+{
+    for (size_t from = 0; from < s->inner; from += WEAVE_DEPTH) {
+        size_t depth = least(WEAVE_DEPTH, s->inner - from);
+        woven_gather(woven, s, depth, x + from * s->x_inner);
+        size_t i = 0;
+        for (; i + SWEEP_DEPTH <= depth; i += SWEEP_DEPTH, w += SWEEP_DEPTH * s->w_inner) {
+            NAME(weave_block)(woven, SWEEP_DEPTH, woven->x[i], w, s->w_inner, y);
         }
+        for (; i < depth; i++, w += s->w_inner) {
+            NAME(weave_block)(woven, 1, woven->x[i], w, s->w_inner, y);
+        }
+    }
+}
+
+/* One row of narrow groups side by side. */
+static void NAME(weave)(const struct chirr_product *s, const chirr_real *x, const WEIGHT *w,
+                        chirr_real *y)
+{
+    struct woven woven;
+    woven_init(&woven, s);
+    for (size_t g = 0; g < s->groups; g += PICKS) {
+        woven.groups = least(PICKS, s->groups - g);
+        woven.columns = woven.groups * s->columns;
+        NAME(weave_groups)(s, &woven, x + g * s->x_group, w + g * s->columns, y + g * s->columns);
     }
 }
 
 static void NAME(product)(const struct chirr_product *s, const chirr_real *x, const WEIGHT *w,
                           chirr_real *y)
 {
-    if (s->rows == 1 && s->columns <= 2 * LANES) {
-        NAME(lockstep)(s, x, w, y);
-    } else if (s->rows == 1) {
-        NAME(sweep)(s, x, w, y);
-    } else {
-        for (size_t g = 0; g < s->groups; g++) {
-            NAME(rows)(s, x + g * s->x_group, w + g * s->w_group, y + g * s->y_group);
+    bool beside = s->w_group == s->columns && s->y_group == s->columns;
+    if (s->rows == 1 && s->groups > 1 && beside && s->columns <= WEAVE_COLUMNS) {
+        NAME(weave)(s, x, w, y);
+        return;
+    }
+    for (size_t g = 0; g < s->groups; g++) {
+        const chirr_real *xg = x + g * s->x_group;
+        const WEIGHT *wg = w + g * s->w_group;
+        chirr_real *yg = y + g * s->y_group;
+        if (s->rows == 1 && s->columns > TILE_COLUMNS) {
+            NAME(sweep)(s, xg, wg, yg);
+        } else {
+            NAME(rows)(s, xg, wg, yg);
         }
     }
 }

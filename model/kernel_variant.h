@@ -1,35 +1,66 @@
 /* All kernels of one variant; included by kernel_<variant>.c at its end.
  *
  * Expects CHIRR_KERNEL (the variant's name), the type `vector` of LANES numbers and what is done
- * with it (vector_load, _load_first, _store, _store_first, _fill, _multiply_add, _widen), and
- * TILE_LINES · TILE_VECTORS, the sums that its registers hold. `…_first` touches no more than the
- * first `count` numbers in memory. */
+ * with it (vector_load, _load_first, _store, _store_first, _fill, _multiply_add, _widen),
+ * TILE_LINES · TILE_VECTORS, the sums that its registers hold, and `pick`, a vector of which each
+ * lane is one of PICKS numbers. `…_first` touches no more than the first `count` numbers in memory.
+ */
 #include <math.h>
 #include <stdbool.h>
+#include <string.h>
 
 #include "model/elementary.h"
 
 #define TILE_COLUMNS (TILE_VECTORS * LANES)
-#define LOCKSTEP 4    /* groups read side by side: enough sums to hide their additions' latency */
-#define SWEEP_DEPTH 8 /* inner indices for which a sum stays in its register */
+#define SWEEP_DEPTH 8             /* inner indices for which a sum stays in its register */
+#define WEAVE_COLUMNS (2 * LANES) /* of a group; wider ones waste few lanes on their own */
+#define WEAVE_DEPTH 64            /* inner indices whose x is gathered well before it is read */
+#define AHEAD_BYTES 4096          /* far enough for a third-level cache; measured */
 
 #define INLINE inline __attribute__((always_inline))
 #define UNROLL _Pragma("GCC unroll 8")
+#define AHEAD(from) __builtin_prefetch((const char *)(from) + AHEAD_BYTES)
 
-/* Rows of x over the same weights (w_line is 0), or one row each of several groups. */
+/* What a tile works on, but for its weights. */
 struct tile {
     size_t inner;
     const chirr_real *x;
-    size_t x_line, x_inner;
-    size_t w_line, w_inner;
+    size_t x_line, x_inner, w_inner;
     chirr_real *y;
     size_t y_line;
     size_t last; /* lanes of the last vector of columns, where it is partial */
 };
 
+/* Up to PICKS groups side by side. */
+struct woven {
+    size_t groups, columns; /* columns of all the groups */
+    uint32_t group_of[PICKS * WEAVE_COLUMNS];
+    chirr_real x[WEAVE_DEPTH][PICKS]; /* of every group, at some inner indices */
+};
+
 static inline size_t least(size_t a, size_t b)
 {
     return a < b ? a : b;
+}
+
+static void woven_init(struct woven *woven, const struct chirr_product *s)
+{
+    memset(woven->x, 0, sizeof woven->x); /* groups that are not there are never picked */
+    for (size_t g = 0; g < PICKS; g++) {
+        for (size_t j = 0; j < s->columns; j++) {
+            woven->group_of[g * s->columns + j] = (uint32_t)g;
+        }
+    }
+}
+
+static void woven_gather(struct woven *woven, const struct chirr_product *s, size_t depth,
+                         const chirr_real *x)
+{
+    for (size_t g = 0; g < woven->groups; g++, x += s->x_group) {
+        for (size_t i = 0; i < depth; i++) {
+            woven->x[i][g] = x[i * s->x_inner];
+        }
+    }
 }
 
 #define WEIGHT chirr_real
