@@ -52,6 +52,8 @@ static uint64_t from_environment(const char *name, uint64_t otherwise)
 static struct chirr_model_config shape(int which)
 {
     struct chirr_model_config c = small_config();
+    c.replay_bytes = 2048;
+    c.gram_rows = 16;
     c.sense_count = SENSES;
     c.senses[LOAD].width = LOAD_WIDTH;
     c.senses[COST].width = COST_WIDTH;
@@ -67,6 +69,10 @@ static struct chirr_model_config shape(int which)
         c.chunk = 3;
         c.learning_rate = 0.1f;
         c.warmup_updates = 0;
+        c.settling_updates = 0;
+        c.replay_bytes = 1024;
+        c.replay_share = 0.5f;
+        c.gram_rows = 0;
         c.narrow_reads = true;
     }
     if (which == 2) { /* hosted in part, gated, an update a step */
@@ -76,11 +82,14 @@ static struct chirr_model_config shape(int which)
         c.active = 2;
         c.input_gate = true;
         c.chunk = 1;
+        c.trunk_rate = 1;
     }
     if (which == 3) { /* the rates of the paper, and nobody to hear from */
         c.decay_min = 0;
         c.decay_max = 0;
         c.chunk = 32;
+        c.drift = false;
+        c.replay_bytes = 0;
         c.origins_max = 0;
     }
     return c;
@@ -376,9 +385,18 @@ static void check_model(void)
     HOLD(all_finite(model->base, total));
     HOLD(all_finite(model->weights, total));
     HOLD(all_finite(model->moment, total));
+    HOLD(all_finite(model->gram_squares, model->body.layout.gram_rows));
+    HOLD(all_finite(model->selector.bias, model->selector.count));
+    HOLD(all_finite(model->selector.load, model->selector.count));
     for (uint32_t i = 0; i < SENSES; i++) {
-        HOLD(isfinite(model->senses[i].bits_mean));
-        check_stream(&model->senses[i].stream, &model->body.layout);
+        const struct chirr_sense_state *state = &model->senses[i];
+        HOLD(isfinite(state->bits_mean));
+        HOLD(isfinite(state->drift.state.mean) && isfinite(state->drift.state.sum));
+        check_stream(&state->stream, &model->body.layout);
+        if (state->rehearses) {
+            HOLD(
+                all_finite(state->rehearsal.traces, chirr_stream_trace_count(&model->body.layout)));
+        }
     }
     const struct chirr_sense_state *load = &model->senses[LOAD];
     HOLD(all_finite(load->last, LOAD_WIDTH));
