@@ -80,7 +80,11 @@ INLINE void move(size_t count, chirr_real step, const chirr_real *restrict gradi
     {                                                                                              \
         move(count, step, gradient, moment, weights);                                              \
     }
+#ifdef __clang__
+WIDE("avx512f", 512)
+#else
 WIDE("avx512f,prefer-vector-width=512", 512)
+#endif
 WIDE("avx2", 256)
 /* The widest of the three. */
 #define CHOOSE(name, ...)                                                                          \
