@@ -209,18 +209,16 @@ void chirr_learn_rehearse(struct chirr_model *model, uint32_t sense)
         return;
     }
     struct chirr_stream lent;
-    struct chirr_symbols symbols = {.last = rehearsal->last};
     chirr_rehearsal_borrow(rehearsal, &state->stream, &lent);
     const struct chirr_symbol_reader reader = {
         .body = &model->body,
         .layout = &layout->senses[sense],
         .weights = chirr_model_weights(model),
         .stream = &lent,
-        .symbols = &symbols,
+        .symbols = &rehearsal->symbols,
     };
     double nats[CHIRR_MODEL_CHUNK_MAX];
     chirr_symbols_read(&reader, bytes, count, nats);
-    rehearsal->last = symbols.last;
     learn(model, sense, &lent);
     chirr_stream_begin_chunk(&lent, layout);
 }

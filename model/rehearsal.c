@@ -60,7 +60,7 @@ static bool draw(struct chirr_rehearsal *r, const struct chirr_layout *layout)
     memcpy(r->stretch, bytes, CHIRR_REPLAY_STRETCH_BYTES);
     r->drawn++;
     r->read = 0;
-    r->last = CHIRR_BYTE_SYMBOLS - 1;
+    chirr_symbols_begin(&r->symbols);
     memset(r->traces, 0, trace_bytes(layout));
     memset(r->traces_start, 0, trace_bytes(layout));
     for (uint32_t k = 0; k < 2 * layout->rates; k++) {

@@ -10,19 +10,20 @@
 
 #include "model/replay.h"
 #include "model/stream.h"
+#include "model/symbols.h"
 
 struct chirr_rehearsal {
     struct chirr_replay replay;
-    uint8_t *stretch;         /* [CHIRR_REPLAY_STRETCH_BYTES] that is read at present */
-    chirr_real *traces;       /* [L][2K][D] */
-    chirr_real *traces_start; /* [L][2K][D] */
-    chirr_real *powers;       /* [2K] */
-    chirr_real *powers_start; /* [2K] */
-    uint64_t read;            /* bytes of the stretch */
-    uint64_t drawn;           /* stretches ever; numbers their random streams */
-    uint64_t bytes;           /* ever rehearsed */
-    uint32_t last;            /* symbol before the next byte */
-    double due;               /* updates, 0…1: one is made when it is whole */
+    uint8_t *stretch;             /* [CHIRR_REPLAY_STRETCH_BYTES] that is read at present */
+    chirr_real *traces;           /* [L][2K][D] */
+    chirr_real *traces_start;     /* [L][2K][D] */
+    chirr_real *powers;           /* [2K] */
+    chirr_real *powers_start;     /* [2K] */
+    uint64_t read;                /* bytes of the stretch */
+    uint64_t drawn;               /* stretches ever; numbers their random streams */
+    uint64_t bytes;               /* ever rehearsed */
+    struct chirr_symbols symbols; /* what came before the next byte */
+    double due;                   /* updates, 0…1: one is made when it is whole */
 };
 
 size_t chirr_rehearsal_bytes(const struct chirr_layout *layout,

@@ -62,7 +62,9 @@ static void visit_rehearsal(const struct walk *walk, const struct chirr_layout *
     VISIT(walk, &r->read, 1);
     VISIT(walk, &r->drawn, 1);
     VISIT(walk, &r->bytes, 1);
-    VISIT(walk, &r->last, 1);
+    VISIT(walk, &r->symbols.last, 1);
+    VISIT(walk, &r->symbols.recent, 1);
+    VISIT(walk, &r->symbols.word, 1);
     VISIT(walk, &r->due, 1);
 }
 
