@@ -4,6 +4,8 @@
  *          new text was learned less before
  *
  * A remedy that does not learn the new text forgets nothing, so what that cost is told beside. */
+#include <string.h>
+
 #include "tests/bench/bench.h"
 #include "tests/bench/corpus.h"
 #include "tests/bench/parallel.h"
@@ -126,26 +128,41 @@ static enum chirr_err run_all(struct chirr_bench_context *context,
     return CHIRR_OK;
 }
 
-/* One text has nothing to be forgotten for: it is followed by the first that this machine has. */
-static enum chirr_err run_one_text(struct chirr_bench_context *context, size_t bytes,
-                                   struct chirr_error *error)
+/* The texts of the command line, then those of the machine that are not among them. Borrowed. */
+static struct chirr_bench_corpus join(const struct chirr_bench_corpus *chosen,
+                                      const struct chirr_bench_corpus *machine)
 {
-    struct chirr_bench_corpus machine;
-    enum chirr_err err = chirr_bench_corpus_init(&machine, NULL, bytes, error);
-    if (err == CHIRR_OK) {
-        const struct chirr_bench_corpus both = {
-            .texts = {context->corpus.texts[0], machine.texts[0]}, .count = 2};
-        err = run_all(context, &both, bytes, error);
+    struct chirr_bench_corpus all = *chosen;
+    for (size_t i = 0; i < machine->count && all.count < CHIRR_BENCH_TEXTS_MAX; i++) {
+        bool known = false;
+        for (size_t j = 0; j < chosen->count; j++) {
+            known = known || strcmp(chosen->texts[j].name, machine->texts[i].name) == 0;
+        }
+        if (!known) {
+            all.texts[all.count++] = machine->texts[i];
+        }
     }
-    chirr_bench_corpus_finish(&machine);
-    return err;
+    return all;
 }
 
 static enum chirr_err run(struct chirr_bench_context *context, struct chirr_error *error)
 {
-    size_t bytes = context->bytes < TEXT_BYTES_MAX ? context->bytes : TEXT_BYTES_MAX;
-    return context->corpus.count < 2 ? run_one_text(context, bytes, error)
-                                     : run_all(context, &context->corpus, bytes, error);
+    const struct chirr_bench_corpus_wish wish = {
+        .bytes = context->bytes < TEXT_BYTES_MAX ? context->bytes : TEXT_BYTES_MAX,
+        .texts_max = CHIRR_BENCH_TEXTS_MAX,
+    };
+    struct chirr_bench_corpus machine;
+    enum chirr_err err = chirr_bench_corpus_init(&machine, &wish, error);
+    if (err == CHIRR_OK) {
+        const struct chirr_bench_corpus all = join(&context->corpus, &machine);
+        err = all.count > 1 ? run_all(context, &all, wish.bytes, error)
+                            : chirr_error_set(error, CHIRR_ERR_CONFIG,
+                                              "model.forgetting needs two texts of %zu bytes, this "
+                                              "machine has one: give another with --text",
+                                              wish.bytes);
+    }
+    chirr_bench_corpus_finish(&machine);
+    return err;
 }
 
 const struct chirr_bench chirr_bench_forgetting = {
