@@ -137,6 +137,7 @@ Test(cli, a_benchmark_prints_one_object_a_line)
     run_chirr(&run, "bench", "model", "--only", "memory", "--json", NULL);
     cr_assert_eq(run.code, 0, "%s", run.err);
     size_t lines = 0;
+    size_t targets = 0;
     for (char *line = strtok(run.out, "\n"); line != NULL; line = strtok(NULL, "\n")) {
         json_t *object = json_loads(line, 0, NULL);
         const char *bench, *metric, *unit;
@@ -146,10 +147,19 @@ Test(cli, a_benchmark_prints_one_object_a_line)
                      0, "%s", line);
         cr_expect_str_eq(bench, "model.memory");
         cr_expect_gt(value, sizeof(float) * params);
+        const char *target;
+        double bound;
+        int pass;
+        if (json_unpack(object, "{s:s, s:b}", "target", &target, "pass", &pass) == 0) {
+            cr_assert_eq(sscanf(target, "<= %lf", &bound), 1, "%s", target);
+            cr_expect_eq(pass, value <= bound);
+            targets++;
+        }
         json_decref(object);
         lines++;
     }
     cr_expect_geq(lines, 2);
+    cr_expect_eq(targets, 2);
 }
 
 static void write_text(const char *path, size_t bytes)

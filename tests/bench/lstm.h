@@ -31,8 +31,8 @@ struct chirr_lstm_config {
     uint64_t seed;
 };
 
-/* Embedding 32, 64 steps, rate 8e-3 after 20 updates, settling over 500, seed 1, and the width that comes nearest to
- * this many parameters. */
+/* Embedding 32, 64 steps, rate 8e-3 after 20 updates, settling over 500, seed 1, and the width that
+ * comes nearest to this many parameters. */
 struct chirr_lstm_config chirr_lstm_config_of_size(size_t parameters);
 
 size_t chirr_lstm_parameter_count(const struct chirr_lstm_config *config);
