@@ -1,5 +1,6 @@
 #!/bin/sh
-# JSON lines of bench_ablation to a Markdown table: means over the seeds, ± half the range.
+# JSON lines of bench_ablation to a Markdown table: means over the seeds, ± half the range where
+# there are several.
 exec awk '
 function field(name,    from, rest) {
     from = index($0, "\"" name "\":")
@@ -17,7 +18,7 @@ function add(name, what, value) {
 }
 function shown(name, what,    half) {
     half = (most[name, what] - least[name, what]) / 2
-    return sprintf("%.3f ± %.3f", sum[name, what] / runs[name], half)
+    return sprintf("%.3f", sum[name, what] / runs[name]) (runs[name] > 1 ? sprintf(" ± %.3f", half) : "")
 }
 {
     name = field("variant")
