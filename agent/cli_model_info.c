@@ -63,11 +63,12 @@ static json_t *info_json(const struct chirr_cli_model *model, const char *path)
                   shape_json(config), "genesis_seed", (json_int_t)config->genesis_seed, "hosted",
                   hosted_json(config), "senses", senses_json(config));
     json_t *more = json_pack(
-        "{s:I, s:I, s:i, s:f, s:i, s:I, s:I, s:I, s:I, s:I, s:f, s:f}", "parameters",
+        "{s:I, s:I, s:i, s:f, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f}", "parameters",
         (json_int_t)chirr_model_parameter_count(config), "memory_bytes",
         (json_int_t)chirr_model_bytes(config), "chunk", (int)config->chunk, "learning_rate",
         (double)config->learning_rate, "origins_max", (int)config->origins_max, "steps",
         (json_int_t)s.steps, "sensed", (json_int_t)s.sensed, "updates", (json_int_t)s.updates,
+        "drifts", (json_int_t)s.drifts, "bytes_rehearsed", (json_int_t)s.bytes_rehearsed,
         "steps_refused", (json_int_t)s.steps_refused, "updates_refused",
         (json_int_t)s.updates_refused, "own_norm", s.own_norm, "foreign_norm", s.foreign_norm);
     json_object_update(info, more);
@@ -117,6 +118,8 @@ static void print_info(const json_t *info)
     printf("learned      %lld steps, %lld updates of %lld, rate %g\n", whole(info, "steps"),
            whole(info, "updates"), whole(info, "chunk"),
            json_real_value(json_object_get(info, "learning_rate")));
+    printf("again        %lld bytes rehearsed, %lld drifts\n", whole(info, "bytes_rehearsed"),
+           whole(info, "drifts"));
     printf("refused      %lld steps, %lld updates\n", whole(info, "steps_refused"),
            whole(info, "updates_refused"));
     printf("change       %.4g its own, %.4g of others (norms)\n",

@@ -87,6 +87,8 @@ static json_t *about_model(const struct chirr_agent *agent, chirr_time_us now)
     json_object_set_new(out, "senses", about_senses(agent));
     json_object_set_new(out, "surprise", number(status->surprise));
     json_object_set_new(out, "updates", count(status->model.updates));
+    json_object_set_new(out, "drifts", count(status->model.drifts));
+    json_object_set_new(out, "bytes_rehearsed", count(status->model.bytes_rehearsed));
     json_object_set_new(out, "steps_refused", count(status->model.steps_refused));
     json_object_set_new(out, "updates_refused", count(status->model.updates_refused));
     json_object_set_new(out, "own_norm", number(status->model.own_norm));

@@ -251,6 +251,29 @@ Test(learner, what_came_from_others_is_never_told_as_own)
     close_home(&pupil);
 }
 
+Test(learner, tells_its_peers_at_once_when_its_world_changes)
+{
+    struct chirr_learner_config config = small_config();
+    struct home home = open_home(&config);
+    struct chirr_learner_request extract = {.kind = CHIRR_LEARNER_EXTRACT};
+    struct chirr_learner_reply reply;
+    read_text(home.learner, "the same thing again and again; ", 2000);
+    for (int i = 0; i < 100; i++) {
+        cr_assert_eq(ask(home.learner, extract, &reply), CHIRR_OK);
+    }
+    read_text(home.learner, "the same thing again and again; ", 1);
+    cr_assert_lt(status_of(home.learner).drift_permille, 500.0);
+    read_text(home.learner, "0x7F3A[i++] ^= ~(Q << 9) % 251;\n", 100);
+    cr_assert_geq(status_of(home.learner).model.drifts, 1);
+    for (int i = 0; i < 8; i++) {
+        cr_assert_eq(status_of(home.learner).drift_permille, 1000.0, "delta %d", i);
+        cr_assert_eq(ask(home.learner, extract, &reply), CHIRR_OK);
+        cr_assert_eq(reply.kind, CHIRR_LEARNER_REPLY_DELTA);
+    }
+    cr_assert_lt(status_of(home.learner).drift_permille, 1000.0);
+    close_home(&home);
+}
+
 #define STALE_AFTER_MS 1000
 
 /* A ledger with as many places as the learner's model. */
