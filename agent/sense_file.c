@@ -172,21 +172,31 @@ uint64_t chirr_sense_learned_part(const struct chirr_sense_config *config, uint6
                     units % 1000 * config->skip_bytes_per_mille / 1000);
 }
 
+static void open_one(struct chirr_source *source, size_t index)
+{
+    struct chirr_sense_files *files = &source->files;
+    const char *path = files->paths[index];
+    int fd = open_regular(path);
+    if (fd < 0) {
+        source->counters.files_unreadable++;
+        chirr_sense_complain(source, "%.300s: %s", path, strerror(errno));
+        return;
+    }
+    files->open = files->decoder->open(source, fd, path);
+    files->fresh = true;
+    files->hopeless[index] = files->decoder->items && !files->open;
+}
+
 /* Tries each file once at most. */
 static bool open_next(struct chirr_source *source)
 {
     struct chirr_sense_files *files = &source->files;
     for (size_t tried = 0; tried < files->count && !files->open; tried++) {
-        const char *path = files->paths[files->next];
-        source->counters.rounds += files->next == 0 && source->counters.files > 0;
-        files->next = (files->next + 1) % files->count;
-        int fd = open_regular(path);
-        if (fd < 0) {
-            source->counters.files_unreadable++;
-            chirr_sense_complain(source, "%.300s: %s", path, strerror(errno));
-        } else {
-            files->open = files->decoder->open(source, fd, path);
-            files->fresh = true;
+        size_t index = files->next;
+        source->counters.rounds += index == 0 && source->counters.files > 0;
+        files->next = (index + 1) % files->count;
+        if (!files->hopeless[index]) {
+            open_one(source, index);
         }
     }
     return files->open;
@@ -204,6 +214,12 @@ static const struct chirr_decoder *decoder_of(enum chirr_source_kind kind)
     }
 }
 
+static void forget_files(struct chirr_sense_files *files)
+{
+    free(files->hopeless);
+    globfree(&files->globs);
+}
+
 enum chirr_err chirr_sense_files_open(struct chirr_source *source, struct chirr_error *error)
 {
     struct chirr_sense_files *files = &source->files;
@@ -214,6 +230,10 @@ enum chirr_err chirr_sense_files_open(struct chirr_source *source, struct chirr_
                                (unsigned long long)source->config.skip_bytes_per_mille);
     }
     enum chirr_err err = match_files(&source->config, files, &source->counters, error);
+    files->hopeless = calloc(files->count + 1, sizeof *files->hopeless);
+    if (err == CHIRR_OK && files->hopeless == NULL) {
+        err = chirr_error_set(error, CHIRR_ERR_NOMEM, "out of memory");
+    }
     if (err == CHIRR_OK && !open_next(source)) {
         err = chirr_error_set(
             error, CHIRR_ERR_NOTFOUND, "%s%.200s: %zu files match, none is %s%s%.200s",
@@ -221,7 +241,7 @@ enum chirr_err chirr_sense_files_open(struct chirr_source *source, struct chirr_
             source->complained ? "; " : "", source->complaint);
     }
     if (err != CHIRR_OK) {
-        globfree(&files->globs);
+        forget_files(files);
     }
     return err;
 }
@@ -237,7 +257,7 @@ void chirr_sense_files_close(struct chirr_source *source)
     if (source->files.open) {
         close_file(source);
     }
-    globfree(&source->files.globs);
+    forget_files(&source->files);
 }
 
 /* What one read gives; the file is finished at its end or when it cannot be read on. */

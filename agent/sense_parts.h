@@ -47,7 +47,9 @@ struct chirr_sense_files {
     glob_t globs;
     char **paths; /* sorted, regular files, each once; borrowed from `globs` */
     size_t count;
-    size_t next; /* the file after the open one */
+    size_t next;    /* the file after the open one */
+    bool *hopeless; /* [count] recordings and pictures that could not be opened once: not tried
+                       again, as libraries may lose memory each time (libsndfile 1.2 does on OGG) */
     const struct chirr_decoder *decoder;
     bool open;
     bool fresh; /* nothing of the open one was delivered yet */
