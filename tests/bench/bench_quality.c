@@ -27,8 +27,6 @@
 /* Speeds are compared on this much of the text, in turns. */
 #define SAMPLE_BYTES 8192
 #define TURNS 7
-/* Left for what a comparison of speeds cannot know. */
-#define CPU_SHARE_MAX 0.95
 
 static const float rates[RATES] = {5e-3f, 8e-3f, 12e-3f};
 
@@ -163,7 +161,7 @@ static enum chirr_err choose_wide(struct contest *contest, struct chirr_model_co
         double ratio;
         candidate.config = scaled(sizes[i].width, sizes[i].layers);
         enum chirr_err err = compare_speed(&candidate, &contest->theirs[0], &ratio, error);
-        if (err != CHIRR_OK || (i > 0 && ratio > CPU_SHARE_MAX)) {
+        if (err != CHIRR_OK || (i > 0 && ratio > 1)) {
             return err;
         }
         *chosen = candidate.config;
