@@ -71,15 +71,17 @@ static enum chirr_err measure(struct chirr_bench_context *context,
 
 static enum chirr_err run(struct chirr_bench_context *context, struct chirr_error *error)
 {
-    const struct chirr_model_config configs[] = {chirr_bench_default_config(),
-                                                 chirr_bench_config(&chirr_bench_1m),
-                                                 chirr_bench_config(&chirr_bench_5m)};
-    for (size_t i = 0; i < sizeof configs / sizeof *configs; i++) {
+    struct chirr_model_config configs[] = {
+        chirr_bench_default_config(), chirr_bench_default_config(),
+        chirr_bench_config(&chirr_bench_1m), chirr_bench_config(&chirr_bench_5m)};
+    const size_t count = sizeof configs / sizeof *configs;
+    configs[0].replay_share = 0; /* the rule alone */
+    for (size_t i = 0; i < count; i++) {
         enum chirr_err err = measure(context, &configs[i], error);
         if (err != CHIRR_OK) {
             return err;
         }
-        chirr_bench_progress(context, (double)(i + 1) / 3);
+        chirr_bench_progress(context, (double)(i + 1) / (double)count);
     }
     return CHIRR_OK;
 }

@@ -25,8 +25,8 @@
 #define PASSES_MAX (2 * CHIRR_BENCH_SEEDS_MAX + RATES)
 #define EQUAL_CPU_TARGET (-0.03)
 /* Speeds are compared on this much of the text, in turns. */
-#define SAMPLE_BYTES 8192
-#define TURNS 7
+#define SAMPLE_BYTES 4096
+#define TURNS 15
 
 static const float rates[RATES] = {5e-3f, 8e-3f, 12e-3f};
 

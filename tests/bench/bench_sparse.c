@@ -16,7 +16,7 @@
 #define TURNS 15
 #define TURN_BYTES 256
 /* Of the text: enough for the selector to settle. */
-#define PASS_BYTES_MAX 200000
+#define PASS_BYTES_MAX 150000
 
 static const struct chirr_bench_shape shape = {
     .width = 256, .layers = 2, .section_width = 512, .partitions = 16, .gram_rows = 1024};
