@@ -1,113 +1,17 @@
-/* A checkpoint is {magic, format, byte order, lineage, layout digest, state bytes}, the spans of
- * state.c in their order, and a digest of all before it. */
+/* Checkpoints on disk: written beside, synced and renamed; loaded group by group. */
 #include "model/checkpoint.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/digest.h"
-#include "base/wire.h"
-#include "model/internal.h"
+#include "model/checkpoint_file.h"
 
-static const uint8_t magic[8] = {'c', 'h', 'i', 'r', 'r', 'm', 'd', 'l'};
-#define FORMAT 1
-#define BYTE_ORDER_MARK UINT32_C(0x01020304) /* spans are in the machine's own order */
-#define HEADER_BYTES 40
-#define DIGEST_BYTES 8
 #define PATH_BYTES_MAX 4096
 
-/* Sizes of all spans in order: files of another configuration do not fit this model's memory. */
-struct measure {
-    struct chirr_digest_state digest;
-    uint64_t bytes;
-};
-
-static void measure_span(void *context, void *bytes, size_t count)
-{
-    struct measure *measure = context;
-    (void)bytes;
-    chirr_digest_add_u64(&measure->digest, count);
-    measure->bytes += count;
-}
-
-static uint64_t measure_state(struct chirr_model *model, uint64_t *shape)
-{
-    struct measure measure = {.bytes = 0};
-    chirr_digest_begin(&measure.digest);
-    for (uint32_t i = 0; i < model->config.sense_count; i++) {
-        const char *name = model->config.senses[i].name;
-        chirr_digest_add(&measure.digest, name, strlen(name) + 1);
-    }
-    chirr_digest_add_u64(&measure.digest, model->config.hosted);
-    chirr_model_visit_state(model, measure_span, &measure);
-    *shape = chirr_digest_end(&measure.digest);
-    return measure.bytes;
-}
-
-static void fill_header(struct chirr_model *model, uint8_t header[HEADER_BYTES])
-{
-    uint64_t shape;
-    uint64_t bytes = measure_state(model, &shape);
-    const uint32_t mark = BYTE_ORDER_MARK;
-    memcpy(header, magic, sizeof magic);
-    chirr_wire_put_u32(header + 8, FORMAT);
-    memcpy(header + 12, &mark, sizeof mark);
-    chirr_wire_put_u64(header + 16, chirr_model_lineage(&model->config));
-    chirr_wire_put_u64(header + 24, shape);
-    chirr_wire_put_u64(header + 32, bytes);
-}
-
 /* ---- Saving -------------------------------------------------------------------------------- */
-
-struct writer {
-    int file;
-    int failure; /* errno of the first failure, 0 while none */
-    struct chirr_digest_state digest;
-};
-
-static void write_all(struct writer *writer, const void *bytes, size_t count)
-{
-    const uint8_t *at = bytes;
-    while (count > 0 && writer->failure == 0) {
-        ssize_t done = write(writer->file, at, count);
-        if (done < 0 && errno != EINTR) {
-            writer->failure = errno;
-        }
-        if (done > 0) {
-            at += done;
-            count -= (size_t)done;
-        }
-    }
-}
-
-static void write_span(void *context, void *bytes, size_t count)
-{
-    struct writer *writer = context;
-    chirr_digest_add(&writer->digest, bytes, count);
-    write_all(writer, bytes, count);
-}
-
-/* Everything into an open file, synced; errno of the first failure or 0. */
-static int write_checkpoint(struct chirr_model *model, int file)
-{
-    struct writer writer = {.file = file};
-    chirr_digest_begin(&writer.digest);
-    uint8_t header[HEADER_BYTES];
-    fill_header(model, header);
-    write_span(&writer, header, sizeof header);
-    chirr_model_visit_state(model, write_span, &writer);
-    uint8_t digest[DIGEST_BYTES];
-    chirr_wire_put_u64(digest, chirr_digest_end(&writer.digest));
-    write_all(&writer, digest, sizeof digest);
-    if (writer.failure == 0 && fsync(file) != 0) {
-        writer.failure = errno;
-    }
-    return writer.failure;
-}
 
 /* Renames survive a power cut once their directory is synced. */
 static int sync_directory_of(const char *path)
@@ -156,8 +60,8 @@ enum chirr_err chirr_checkpoint_save(const struct chirr_model *model, const char
     if (file < 0) {
         return chirr_error_set(error, CHIRR_ERR_IO, "%s: %s", temporary, strerror(errno));
     }
-    /* the writers only read the spans */
-    int failure = write_checkpoint((struct chirr_model *)model, file);
+    /* writing only reads the model */
+    int failure = chirr_checkpoint_write((struct chirr_model *)model, file);
     if (close(file) != 0 && failure == 0) {
         failure = errno;
     }
@@ -173,144 +77,158 @@ enum chirr_err chirr_checkpoint_save(const struct chirr_model *model, const char
 
 /* ---- Loading ------------------------------------------------------------------------------- */
 
-/* Reads `count` bytes, fewer only at the end of the file; -1 with errno on failure. */
-static ssize_t read_all(int file, void *bytes, size_t count)
+#define GROUPS_MAX (3 + 4 * CHIRR_MODEL_SENSES_MAX)
+
+struct group {
+    char name[CHIRR_STATE_GROUP_BYTES_MAX];
+    bool fits; /* every part of it is there, of the right size */
+};
+
+struct loader {
+    const struct chirr_checkpoint_reader *reader;
+    uint32_t count;
+    bool failed;
+    struct group groups[GROUPS_MAX];
+};
+
+/* Groups come one after the other. */
+static struct group *group_of(struct loader *loader, const struct chirr_state_part *part)
 {
-    size_t done = 0;
-    while (done < count) {
-        ssize_t got = read(file, (uint8_t *)bytes + done, count - done);
-        if (got < 0 && errno == EINTR) {
-            continue;
+    for (uint32_t i = 0; i < loader->count; i++) {
+        if (strcmp(loader->groups[i].name, part->group) == 0) {
+            return &loader->groups[i];
         }
-        if (got <= 0) {
-            return got < 0 ? -1 : (ssize_t)done;
-        }
-        done += (size_t)got;
     }
-    return (ssize_t)done;
+    CHIRR_ASSERT(loader->count < GROUPS_MAX);
+    struct group *group = &loader->groups[loader->count++];
+    snprintf(group->name, sizeof group->name, "%s", part->group);
+    group->fits = true;
+    return group;
 }
 
-static enum chirr_err check_header(struct chirr_model *model, const uint8_t *header,
-                                   const char *path, struct chirr_error *error)
+static void check_part(void *context, const struct chirr_state_part *part)
 {
-    uint8_t expected[HEADER_BYTES];
-    fill_header(model, expected);
-    if (memcmp(header, magic, sizeof magic) != 0) {
-        return chirr_error_set(error, CHIRR_ERR_MALFORMED, "%s: not a chirr checkpoint", path);
+    struct loader *loader = context;
+    struct group *group = group_of(loader, part);
+    const struct chirr_checkpoint_entry *entry =
+        chirr_checkpoint_find(loader->reader, part->group, part->name);
+    group->fits = group->fits && entry != NULL && entry->size == part->size;
+}
+
+static void read_part(void *context, const struct chirr_state_part *part)
+{
+    struct loader *loader = context;
+    if (!group_of(loader, part)->fits || loader->failed) {
+        return;
     }
-    if (memcmp(header + 8, expected + 8, 8) != 0) {
-        return chirr_error_set(error, CHIRR_ERR_VERSION,
-                               "%s: written in format %u, expected %d in this byte order", path,
-                               chirr_wire_get_u32(header + 8), FORMAT);
+    const struct chirr_checkpoint_entry *entry =
+        chirr_checkpoint_find(loader->reader, part->group, part->name);
+    loader->failed = !chirr_checkpoint_read(loader->reader, entry->offset, part->bytes, part->size);
+}
+
+/* A sense whose chunk has another size begins a new one where its stream stands. */
+static void open_chunks(struct chirr_model *model)
+{
+    for (uint32_t i = 0; i < model->config.sense_count; i++) {
+        struct chirr_stream *stream = &model->senses[i].stream;
+        if (stream->filled == 0) {
+            chirr_stream_begin_chunk(stream, &model->body.layout);
+        }
     }
-    if (memcmp(header + 16, expected + 16, HEADER_BYTES - 16) != 0) {
+}
+
+static enum chirr_err load_groups(struct chirr_model *model,
+                                  const struct chirr_checkpoint_reader *reader,
+                                  struct chirr_error *error)
+{
+    struct loader loader = {.reader = reader};
+    chirr_state_visit(model, check_part, &loader);
+    if (!loader.groups[0].fits) {
         return chirr_error_set(error, CHIRR_ERR_LINEAGE,
-                               "%s: written by a model of another shape, genesis or senses", path);
+                               "%s: written by a model that hosts other partitions", reader->path);
     }
+    chirr_state_visit(model, read_part, &loader);
+    return loader.failed ? chirr_error_set(error, CHIRR_ERR_IO, "%s: cannot be read", reader->path)
+                         : CHIRR_OK;
+}
+
+static bool hosts_the_same(const struct chirr_model *model,
+                           const struct chirr_checkpoint_reader *reader)
+{
+    struct chirr_model_config config;
+    struct chirr_error ignored;
+    return reader->format == 1 ||
+           (chirr_checkpoint_read_config(reader, &config, &ignored) == CHIRR_OK &&
+            config.hosted == model->config.hosted);
+}
+
+static enum chirr_err load_from(struct chirr_model *model,
+                                const struct chirr_checkpoint_reader *reader,
+                                struct chirr_error *error)
+{
+    if (reader->lineage != chirr_model_lineage(&model->config) || !hosts_the_same(model, reader)) {
+        return chirr_error_set(error, CHIRR_ERR_LINEAGE,
+                               "%s: written by a model of another shape, genesis or part of it",
+                               reader->path);
+    }
+    chirr_state_clear(model);
+    enum chirr_err err = reader->format == 1 ? chirr_checkpoint_load_first(model, reader, error)
+                                             : load_groups(model, reader, error);
+    if (err != CHIRR_OK) {
+        chirr_state_clear(model);
+        return err;
+    }
+    open_chunks(model);
+    chirr_state_complete(model);
     return CHIRR_OK;
 }
 
-/* Header and digest of an open file, before anything of it reaches the model. */
-static enum chirr_err check_file(struct chirr_model *model, int file, const char *path,
-                                 struct chirr_error *error)
+/* Opens PATH, or says why not; -1 then. */
+static int open_file(const char *path, struct chirr_checkpoint_reader *reader, enum chirr_err *err,
+                     struct chirr_error *error)
 {
-    struct stat status;
-    uint8_t header[HEADER_BYTES];
-    if (fstat(file, &status) != 0) {
-        return chirr_error_set(error, CHIRR_ERR_IO, "%s: %s", path, strerror(errno));
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    if (file < 0) {
+        *err = chirr_error_set(error, errno == ENOENT ? CHIRR_ERR_NOTFOUND : CHIRR_ERR_IO, "%s: %s",
+                               path, strerror(errno));
+        return -1;
     }
-    if (read_all(file, header, sizeof header) != HEADER_BYTES) {
-        return chirr_error_set(error, CHIRR_ERR_MALFORMED, "%s: cut off in its header", path);
+    *err = chirr_checkpoint_open(reader, file, path, error);
+    if (*err != CHIRR_OK) {
+        close(file);
+        return -1;
     }
-    struct chirr_digest_state state;
-    chirr_digest_begin(&state);
-    chirr_digest_add(&state, header, sizeof header);
-    uint64_t rest = (uint64_t)status.st_size - HEADER_BYTES;
-    if (rest < DIGEST_BYTES) {
-        return chirr_error_set(error, CHIRR_ERR_MALFORMED, "%s: cut off", path);
-    }
-    rest -= DIGEST_BYTES;
-    while (rest > 0) {
-        uint8_t buffer[8192];
-        size_t count = rest < sizeof buffer ? (size_t)rest : sizeof buffer;
-        if (read_all(file, buffer, count) != (ssize_t)count) {
-            return chirr_error_set(error, CHIRR_ERR_IO, "%s: cannot be read", path);
-        }
-        chirr_digest_add(&state, buffer, count);
-        rest -= count;
-    }
-    uint8_t digest[DIGEST_BYTES];
-    if (read_all(file, digest, sizeof digest) != DIGEST_BYTES ||
-        chirr_wire_get_u64(digest) != chirr_digest_end(&state)) {
-        return chirr_error_set(error, CHIRR_ERR_CHECKSUM, "%s: damaged or cut off", path);
-    }
-    enum chirr_err err = check_header(model, header, path, error);
-    uint64_t bytes = (uint64_t)status.st_size - HEADER_BYTES - DIGEST_BYTES;
-    if (err == CHIRR_OK && bytes != chirr_wire_get_u64(header + 32)) {
-        err = chirr_error_set(error, CHIRR_ERR_MALFORMED, "%s: of a wrong length", path);
-    }
-    return err;
-}
-
-struct loader {
-    int file;
-    bool failed;
-};
-
-static void read_span(void *context, void *bytes, size_t count)
-{
-    struct loader *loader = context;
-    loader->failed = loader->failed || read_all(loader->file, bytes, count) != (ssize_t)count;
-}
-
-/* Makes the model as it was created. */
-static void clear_span(void *context, void *bytes, size_t count)
-{
-    (void)context;
-    memset(bytes, 0, count);
-}
-
-static void rebuild_all(struct chirr_model *model)
-{
-    chirr_model_rebuild(model);
-    for (uint32_t i = 0; i < model->config.sense_count; i++) {
-        if (model->config.senses[i].kind == CHIRR_SENSE_OUTCOME) {
-            chirr_outcomes_fit(&model->senses[i].outcomes);
-        }
-    }
-}
-
-static void reset_model(struct chirr_model *model)
-{
-    chirr_model_visit_state(model, clear_span, NULL);
-    for (uint32_t i = 0; i < model->config.sense_count; i++) {
-        chirr_stream_reset(&model->senses[i].stream, &model->body.layout);
-        chirr_symbols_begin(&model->senses[i].symbols);
-    }
-    rebuild_all(model);
+    return file;
 }
 
 static enum chirr_err load_file(struct chirr_model *model, const char *path,
                                 struct chirr_error *error)
 {
-    int file = open(path, O_RDONLY | O_CLOEXEC);
-    if (file < 0) {
-        enum chirr_err err = errno == ENOENT ? CHIRR_ERR_NOTFOUND : CHIRR_ERR_IO;
-        return chirr_error_set(error, err, "%s: %s", path, strerror(errno));
+    struct chirr_checkpoint_reader reader;
+    enum chirr_err err;
+    int file = open_file(path, &reader, &err, error);
+    if (file >= 0) {
+        err = load_from(model, &reader, error);
+        close(file);
     }
-    enum chirr_err err = check_file(model, file, path, error);
-    if (err == CHIRR_OK) {
-        struct loader loader = {.file = file};
-        loader.failed = lseek(file, HEADER_BYTES, SEEK_SET) != HEADER_BYTES;
-        chirr_model_visit_state(model, read_span, &loader);
-        if (loader.failed) { /* changed between check and load */
-            reset_model(model);
-            err = chirr_error_set(error, CHIRR_ERR_IO, "%s: cannot be read", path);
-        } else {
-            rebuild_all(model);
-        }
+    return err;
+}
+
+enum chirr_err chirr_checkpoint_describe(const char *path,
+                                         struct chirr_checkpoint_description *description,
+                                         struct chirr_error *error)
+{
+    struct chirr_checkpoint_reader reader;
+    enum chirr_err err;
+    int file = open_file(path, &reader, &err, error);
+    if (file >= 0) {
+        description->format = reader.format;
+        description->lineage = reader.lineage;
+        description->digest = reader.digest;
+        description->bytes = reader.bytes;
+        err = chirr_checkpoint_read_config(&reader, &description->config, error);
+        close(file);
     }
-    close(file);
     return err;
 }
 

@@ -117,8 +117,4 @@ static inline bool chirr_model_has_symbols(const struct chirr_model *model, uint
            chirr_sense_is_symbols(model->config.senses[sense].kind);
 }
 
-/* Every span of memory that makes up the model's state, in one order, for hash and checkpoint. */
-typedef void chirr_span_visitor(void *context, void *bytes, size_t count);
-void chirr_model_visit_state(struct chirr_model *model, chirr_span_visitor *visit, void *context);
-
 #endif

@@ -20,6 +20,7 @@ struct chirr_stamp {
 struct chirr_origin {
     uint64_t id; /* 0: the place is free */
     float g;
+    uint32_t unused; /* 0: no padding in what is saved */
 };
 
 struct chirr_registers {

@@ -36,6 +36,16 @@ bool chirr_rehearsal_init(struct chirr_rehearsal *rehearsal, struct chirr_arena 
            rehearsal->powers_start != NULL && chirr_replay_init(&rehearsal->replay, arena, replay);
 }
 
+void chirr_rehearsal_reset(struct chirr_rehearsal *rehearsal)
+{
+    rehearsal->replay.open_bytes = 0;
+    rehearsal->replay.stretches = 0;
+    rehearsal->read = CHIRR_REPLAY_STRETCH_BYTES;
+    rehearsal->drawn = 0;
+    rehearsal->bytes = 0;
+    rehearsal->due = 0;
+}
+
 void chirr_rehearsal_borrow(const struct chirr_rehearsal *rehearsal,
                             const struct chirr_stream *stream, struct chirr_stream *lent)
 {

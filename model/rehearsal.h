@@ -22,7 +22,7 @@ struct chirr_rehearsal {
     uint64_t read;                /* bytes of the stretch */
     uint64_t drawn;               /* stretches ever; numbers their random streams */
     uint64_t bytes;               /* ever rehearsed */
-    struct chirr_symbols symbols; /* what came before the next byte */
+    struct chirr_symbols symbols; /* where it stands */
     double due;                   /* updates, 0…1: one is made when it is whole */
 };
 
@@ -33,6 +33,9 @@ size_t chirr_rehearsal_bytes(const struct chirr_layout *layout,
 bool chirr_rehearsal_init(struct chirr_rehearsal *rehearsal, struct chirr_arena *arena,
                           const struct chirr_layout *layout,
                           const struct chirr_replay_config *replay);
+
+/* As after init: there is no past. */
+void chirr_rehearsal_reset(struct chirr_rehearsal *rehearsal);
 
 /* `lent` becomes the rehearsal's stream, at its place in the stretch, with the activations of the
  * sense's `stream`, whose chunk has just begun. */

@@ -222,11 +222,11 @@ static void live(const struct chirr_learner_config *config, enum chirr_checkpoin
     end(&life);
 }
 
-Test(learner_checkpoint, a_model_of_other_senses_is_set_aside_and_never_replaced)
+Test(learner_checkpoint, a_model_of_another_genesis_is_set_aside_and_never_replaced)
 {
     struct chirr_learner_config config = small_config();
     struct chirr_learner_config changed = config;
-    strcpy(changed.model.senses[0].name, "prose");
+    changed.model.genesis_seed++;
     live(&config, CHIRR_CHECKPOINT_NONE);
     live(&changed, CHIRR_CHECKPOINT_NONE);
     cr_assert_not_null(strstr(log_lines, "model.checkpoint.other-lineage"), "%s", log_lines);
@@ -239,12 +239,12 @@ Test(learner_checkpoint, a_model_of_other_senses_is_set_aside_and_never_replaced
     live(&config, CHIRR_CHECKPOINT_CURRENT);
 }
 
-Test(learner_checkpoint, a_model_of_other_senses_behind_a_lost_file_is_set_aside_too)
+Test(learner_checkpoint, a_model_of_another_genesis_behind_a_lost_file_is_set_aside_too)
 {
     struct chirr_learner_config config = small_config();
     live(&config, CHIRR_CHECKPOINT_NONE);
     cr_assert_eq(remove(directory_file(directory, "model.checkpoint")), 0);
-    strcpy(config.model.senses[0].name, "prose");
+    config.model.genesis_seed++;
     live(&config, CHIRR_CHECKPOINT_NONE);
     move("model.checkpoint.previous.other-lineage", "model.checkpoint");
 }

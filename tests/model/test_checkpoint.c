@@ -200,8 +200,8 @@ Test(checkpoint, of_another_model_is_refused_and_changes_nothing)
     struct chirr_model_config others[4] = {config, config, config, config};
     others[0].genesis_seed++;
     others[1].hosted = 0x7;
-    others[2].origins_max = 3;
-    strcpy(others[3].senses[0].name, "prose");
+    others[2].input_gate = true;
+    others[3].active = 2;
     for (size_t i = 0; i < 4; i++) {
         struct chirr_model *other = make_model(&arenas[1], &others[i]);
         uint64_t hash = chirr_model_state_hash(other);
@@ -211,6 +211,102 @@ Test(checkpoint, of_another_model_is_refused_and_changes_nothing)
         cr_expect_eq(chirr_model_state_hash(other), hash);
         chirr_arena_finish(&arenas[1]);
     }
+}
+
+Test(checkpoint, what_has_another_size_since_begins_anew_and_the_rest_is_kept)
+{
+    struct chirr_model *model = make_model(&arenas[0], &config);
+    feed(model, 0, 61);
+    take_foreign(model);
+    save(model);
+    struct chirr_model_config other_config = config;
+    other_config.origins_max = 3;
+    other_config.senses[SMALL_TEXT].chunk = 5;
+    other_config.replay_bytes *= 2;
+    strcpy(other_config.senses[SMALL_LOAD].name, "another");
+    struct chirr_model *other = make_model(&arenas[1], &other_config);
+    cr_assert_eq(chirr_checkpoint_load(other, path, &origin, &error), CHIRR_OK, "%s", error.text);
+    const struct chirr_layout *l = &model->body.layout;
+    const struct chirr_sense_state *kept = &other->senses[SMALL_TEXT];
+    cr_expect_eq(memcmp(model->own, other->own, l->shared_end * sizeof *model->own), 0);
+    cr_expect_eq(memcmp(model->senses[SMALL_TEXT].stream.traces, kept->stream.traces,
+                        chirr_stream_trace_count(l) * sizeof(chirr_real)),
+                 0);
+    cr_expect_eq(kept->steps, 61);
+    cr_expect_eq(kept->stream.filled, 0, "its chunk begins anew");
+    cr_expect_eq(other->senses[SMALL_LOAD].steps, 0, "a sense that the file does not know");
+    cr_expect_eq(other->senses[SMALL_COST].outcomes.count,
+                 model->senses[SMALL_COST].outcomes.count);
+    cr_expect_eq(other->registers.origin_count, 0, "what others changed will be told again");
+    feed(other, 61, 200);
+}
+
+Test(checkpoint, tells_the_configuration_of_its_model)
+{
+    config.active = 3;
+    config.hosted = 0xD;
+    config.learning_rate = 0.0125f;
+    struct chirr_model *model = make_model(&arenas[0], &config);
+    feed(model, 0, 20);
+    save(model);
+    struct chirr_checkpoint_description description;
+    cr_assert_eq(chirr_checkpoint_describe(path, &description, &error), CHIRR_OK);
+    cr_expect_eq(description.format, 2);
+    cr_expect_eq(description.lineage, chirr_model_lineage(&config));
+    struct chirr_model *again = make_model(&arenas[1], &description.config);
+    cr_assert_eq(chirr_checkpoint_load(again, path, &origin, &error), CHIRR_OK);
+    cr_expect_eq(chirr_model_state_hash(again), chirr_model_state_hash(model));
+    cr_expect_eq(again->config.learning_rate, 0.0125f);
+    flip(300);
+    cr_expect_eq(chirr_checkpoint_describe(path, &description, &error), CHIRR_ERR_CHECKSUM);
+    cr_expect_eq(chirr_checkpoint_describe(temporary, &description, &error), CHIRR_ERR_NOTFOUND);
+}
+
+/* tests/data/checkpoint_format_1 was written by the last version that wrote format 1, which also
+ * measured the figures below before and after it went on from there. */
+Test(checkpoint, of_format_1_is_read_and_goes_on)
+{
+    static const char phrase[] = "the ants carry leaves; ";
+    config = chirr_model_config_default();
+    config.width = 16;
+    config.layers = 1;
+    config.section_width = 8;
+    config.mlp_width = 4;
+    config.rates = 2;
+    config.partitions = 2;
+    config.hosted = 3;
+    config.chunk = 4;
+    config.origins_max = 1;
+    config.genesis_seed = 7;
+    config.input_gate = false;
+    config.gram_rows = 0;
+    config.sense_count = 3;
+    config.senses[1] = (struct chirr_model_sense){
+        .name = "load", .kind = CHIRR_SENSE_VECTOR, .width = 2, .chunk = 2};
+    config.senses[2] =
+        (struct chirr_model_sense){.name = "cost", .kind = CHIRR_SENSE_OUTCOME, .width = 2};
+    struct chirr_model *model = make_model(&arenas[0], &config);
+    const char *file = CHIRR_TESTS_DATA "/checkpoint_format_1";
+    cr_assert_eq(chirr_checkpoint_load(model, file, &origin, &error), CHIRR_OK, "%s", error.text);
+    cr_expect_eq(origin, CHIRR_CHECKPOINT_CURRENT);
+    double live, averaged;
+    const uint8_t *text = (const uint8_t *)phrase;
+    cr_assert_eq(chirr_model_evaluate(model, 0, text, 23, false, &live), CHIRR_OK);
+    cr_assert_eq(chirr_model_evaluate(model, 0, text, 23, true, &averaged), CHIRR_OK);
+    cr_expect_float_eq(live, 1.731951, 1e-4, "%.6f", live);
+    cr_expect_float_eq(averaged, 1.680969, 1e-4, "%.6f", averaged);
+    struct chirr_model_step step;
+    cr_assert_eq(chirr_model_step_byte(model, 0, text[3001 % 23], &step), CHIRR_OK);
+    cr_expect_float_eq(step.bits, 0.002039, 1e-5, "%.6f", (double)step.bits);
+    struct chirr_model_statistics statistics;
+    chirr_model_statistics(model, &statistics);
+    cr_expect_eq(statistics.steps, 6034);
+    cr_expect_float_eq(statistics.own_norm, 22.562366, 1e-3);
+    cr_expect_float_eq(statistics.foreign_norm, 1.731006, 1e-4);
+    cr_expect_eq(model->senses[2].outcomes.count, 31);
+    config.origins_max = 2;
+    struct chirr_model *other = make_model(&arenas[1], &config);
+    cr_expect_eq(chirr_checkpoint_load(other, file, &origin, &error), CHIRR_ERR_LINEAGE);
 }
 
 Test(checkpoint, damaged_without_one_before_is_an_error_that_names_the_file)
