@@ -12,6 +12,7 @@
 
 /* Of a text, between two looks at the clock. */
 #define PIECE_BYTES ((size_t)16384)
+#define PATH_BYTES_MAX 4096
 
 static const char help[] =
     "usage: chirr model COMMAND [OPTION…] [ARGUMENT…]\n"
@@ -79,35 +80,40 @@ void chirr_cli_model_close(struct chirr_cli_model *model)
     model->model = NULL;
 }
 
-static enum chirr_err load(struct chirr_cli_model *model, const char *path,
-                           struct chirr_error *error)
+enum chirr_err chirr_cli_model_describe(const char *path,
+                                        struct chirr_checkpoint_description *description,
+                                        struct chirr_error *error)
 {
+    char previous[PATH_BYTES_MAX];
+    struct chirr_checkpoint_description older;
     struct chirr_error why = {0};
-    enum chirr_checkpoint_origin origin;
-    enum chirr_err err = chirr_checkpoint_load(model->model, path, &origin, &why);
-    if (err != CHIRR_OK) {
-        return chirr_error_set(error, err, "%s", why.text);
-    }
-    if (origin == CHIRR_CHECKPOINT_CURRENT) {
+    enum chirr_err err = chirr_checkpoint_describe(path, description, &why);
+    if (err == CHIRR_OK) {
         return CHIRR_OK;
     }
-    return origin == CHIRR_CHECKPOINT_NONE
-               ? chirr_error_set(error, CHIRR_ERR_NOTFOUND, "%.400s: no such file", path)
-               : chirr_error_set(error, why.code, "%.300s (%.100s.previous is whole)", why.text,
-                                 path);
+    int length = snprintf(previous, sizeof previous, "%s.previous", path);
+    bool whole = length > 0 && (size_t)length < sizeof previous &&
+                 chirr_checkpoint_describe(previous, &older, NULL) == CHIRR_OK;
+    return chirr_error_set(error, err, "%.350s%s%.100s%s", why.text, whole ? " (" : "",
+                           whole ? previous : "", whole ? " is whole)" : "");
 }
 
 enum chirr_err chirr_cli_model_open(struct chirr_cli_model *model, const char *path,
                                     struct chirr_error *error)
 {
-    struct chirr_model_config config;
+    struct chirr_checkpoint_description description;
+    enum chirr_checkpoint_origin origin;
     *model = (struct chirr_cli_model){0};
-    enum chirr_err err = chirr_cli_model_describe(path, &config, error);
+    enum chirr_err err = chirr_cli_model_describe(path, &description, error);
     if (err == CHIRR_OK) {
-        err = chirr_cli_model_create(model, &config, error);
+        err = chirr_cli_model_create(model, &description.config, error);
+        model->description = description;
     }
     if (err == CHIRR_OK) {
-        err = load(model, path, error);
+        err = chirr_checkpoint_load(model->model, path, &origin, error);
+    }
+    if (err == CHIRR_OK && origin != CHIRR_CHECKPOINT_CURRENT) {
+        err = chirr_error_set(error, CHIRR_ERR_IO, "%.400s: changed while it was read", path);
     }
     if (err != CHIRR_OK) {
         chirr_cli_model_close(model);

@@ -19,6 +19,7 @@ int chirr_cli_model_explain(int argc, char **argv);
 struct chirr_cli_model {
     struct chirr_arena arena;
     struct chirr_model_config config;
+    struct chirr_checkpoint_description description; /* zeros where it was created */
     struct chirr_model *model;
 };
 
@@ -26,7 +27,11 @@ struct chirr_cli_model {
 CHIRR_NODISCARD enum chirr_err chirr_cli_model_create(struct chirr_cli_model *model,
                                                       const struct chirr_model_config *config,
                                                       struct chirr_error *error);
-/* From this file and no other: where it is damaged and PATH.previous is whole, the words say so. */
+/* What a checkpoint is of; where it is damaged and PATH.previous is whole, the words say so. */
+CHIRR_NODISCARD enum chirr_err
+chirr_cli_model_describe(const char *path, struct chirr_checkpoint_description *description,
+                         struct chirr_error *error);
+/* From this file and no other; words as above. */
 CHIRR_NODISCARD enum chirr_err chirr_cli_model_open(struct chirr_cli_model *model, const char *path,
                                                     struct chirr_error *error);
 /* Takes a zeroed and a closed one. */
@@ -44,16 +49,6 @@ double chirr_cli_model_read(struct chirr_cli_model *model, uint32_t sense, const
 
 /* "bytes", "vector", … */
 const char *chirr_cli_model_sense_kind(enum chirr_sense_kind kind);
-
-/* The configuration of the model that a checkpoint holds. */
-CHIRR_NODISCARD enum chirr_err chirr_cli_model_describe(const char *path,
-                                                        struct chirr_model_config *config,
-                                                        struct chirr_error *error);
-
-/* Writes what _describe reads. */
-CHIRR_NODISCARD enum chirr_err chirr_cli_model_note(const char *path,
-                                                    const struct chirr_model_config *config,
-                                                    struct chirr_error *error);
 
 /* 64 bits as people compare them. */
 #define CHIRR_CLI_HEX_BYTES 17

@@ -1,7 +1,6 @@
 /* `chirr model info`: what a checkpoint holds. */
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "agent/cli_model.h"
 
@@ -51,17 +50,17 @@ static json_t *info_json(const struct chirr_cli_model *model, const char *path)
 {
     const struct chirr_model_config *config = &model->config;
     struct chirr_model_statistics s;
-    struct stat file = {0};
-    char lineage[CHIRR_CLI_HEX_BYTES], hash[CHIRR_CLI_HEX_BYTES];
+    char lineage[CHIRR_CLI_HEX_BYTES], hash[CHIRR_CLI_HEX_BYTES], digest[CHIRR_CLI_HEX_BYTES];
     chirr_model_statistics(model->model, &s);
     chirr_cli_model_hex(chirr_model_lineage(config), lineage);
     chirr_cli_model_hex(chirr_model_state_hash(model->model), hash);
-    (void)stat(path, &file);
-    json_t *info =
-        json_pack("{s:s, s:I, s:s, s:s, s:o, s:I, s:o, s:o}", "checkpoint", path, "file_bytes",
-                  (json_int_t)file.st_size, "lineage", lineage, "state_hash", hash, "shape",
-                  shape_json(config), "genesis_seed", (json_int_t)config->genesis_seed, "hosted",
-                  hosted_json(config), "senses", senses_json(config));
+    chirr_cli_model_hex(model->description.digest, digest);
+    json_t *info = json_pack("{s:s, s:I, s:i, s:s, s:s, s:s, s:o, s:I, s:o, s:o}", "checkpoint",
+                             path, "file_bytes", (json_int_t)model->description.bytes, "format",
+                             (int)model->description.format, "digest", digest, "lineage", lineage,
+                             "state_hash", hash, "shape", shape_json(config), "genesis_seed",
+                             (json_int_t)config->genesis_seed, "hosted", hosted_json(config),
+                             "senses", senses_json(config));
     json_t *more = json_pack(
         "{s:I, s:I, s:i, s:f, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f}", "parameters",
         (json_int_t)chirr_model_parameter_count(config), "memory_bytes",
@@ -102,7 +101,8 @@ static void print_info(const json_t *info)
 {
     const json_t *shape = json_object_get(info, "shape");
     size_t hosted = json_array_size(json_object_get(info, "hosted"));
-    printf("checkpoint   %s, %lld bytes\n", text(info, "checkpoint"), whole(info, "file_bytes"));
+    printf("checkpoint   %s, %lld bytes, format %lld, digest %s\n", text(info, "checkpoint"),
+           whole(info, "file_bytes"), whole(info, "format"), text(info, "digest"));
     printf("lineage      %s, seed %lld\n", text(info, "lineage"), whole(info, "genesis_seed"));
     printf("shape        width %lld, %lld layers, section %lld, MLP %lld, %lld rates\n",
            whole(shape, "width"), whole(shape, "layers"), whole(shape, "section_width"),

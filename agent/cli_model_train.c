@@ -187,9 +187,6 @@ static enum chirr_err create_model(const struct chirr_train_options *o, struct c
                                    struct chirr_error *error)
 {
     enum chirr_err err = chirr_model_config_validate(&o->config, error);
-    if (err == CHIRR_OK) {
-        err = chirr_cli_model_note(o->path, &o->config, error);
-    }
     return err == CHIRR_OK ? chirr_cli_model_create(&train->model, &o->config, error) : err;
 }
 
@@ -197,14 +194,19 @@ static enum chirr_err create_model(const struct chirr_train_options *o, struct c
 static enum chirr_err open_model(const struct chirr_train_options *o, struct chirr_train *train,
                                  struct chirr_error *error)
 {
-    struct chirr_model_config config;
+    struct chirr_checkpoint_description description;
+    char previous[CHIRR_TRAIN_PATH_BYTES];
     enum chirr_checkpoint_origin origin = CHIRR_CHECKPOINT_NONE;
-    enum chirr_err err = chirr_cli_model_describe(o->path, &config, error);
-    if (err == CHIRR_OK) {
-        err = check_given(o, &config, error);
+    enum chirr_err err = chirr_checkpoint_describe(o->path, &description, error);
+    snprintf(previous, sizeof previous, "%s.previous", o->path);
+    if (err != CHIRR_OK && chirr_checkpoint_describe(previous, &description, NULL) == CHIRR_OK) {
+        err = CHIRR_OK;
     }
     if (err == CHIRR_OK) {
-        err = chirr_cli_model_create(&train->model, &config, error);
+        err = check_given(o, &description.config, error);
+    }
+    if (err == CHIRR_OK) {
+        err = chirr_cli_model_create(&train->model, &description.config, error);
     }
     if (err == CHIRR_OK) {
         err = chirr_checkpoint_load(train->model.model, o->path, &origin, error);

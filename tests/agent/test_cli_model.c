@@ -11,6 +11,7 @@
 
 #include "base/random.h"
 #include "base/wire.h"
+#include "model/checkpoint.h"
 #include "tests/agent/fake_agent.h"
 #include "tests/support/directory.h"
 
@@ -367,6 +368,30 @@ Test(cli_model, a_damaged_checkpoint_is_told_and_ends_with_1)
     run_chirr(&run, "model", "info", "m.ckpt", NULL);
     cr_expect_eq(run.code, 1);
     cr_expect_not_null(strstr(run.err, "m.ckpt.previous is whole"), "%s", run.err);
+}
+
+Test(cli_model, info_reads_what_an_agent_keeps)
+{
+    struct chirr_error error = {0};
+    struct chirr_arena arena;
+    struct chirr_model_config config = chirr_model_config_default();
+    config.sense_count = 3;
+    config.senses[1] =
+        (struct chirr_model_sense){.name = "load", .kind = CHIRR_SENSE_VECTOR, .width = 8};
+    config.senses[2] = (struct chirr_model_sense){.name = "ears", .kind = CHIRR_SENSE_AUDIO};
+    config.hosted = 0x3C;
+    cr_assert_eq(chirr_arena_init(&arena, chirr_model_bytes(&config)), CHIRR_OK);
+    struct chirr_model *model = chirr_model_create(&arena, &config);
+    cr_assert_eq(chirr_checkpoint_save(model, "model.checkpoint", &error), CHIRR_OK, "%s",
+                 error.text);
+    chirr_arena_finish(&arena);
+    run_chirr(&run, "model", "info", "model.checkpoint", NULL);
+    cr_expect_eq(run.code, 0, "%s", run.err);
+    cr_expect_not_null(strstr(run.out, "8, 4 hosted"), "%s", run.out);
+    cr_expect_not_null(strstr(run.out, "load, vector of 8"), "%s", run.out);
+    cr_expect_not_null(strstr(run.out, "ears, audio"), "%s", run.out);
+    run_chirr(&run, "model", "eval", "model.checkpoint", "b.txt", NULL);
+    cr_expect_eq(run.code, 0, "%s", run.err);
 }
 
 Test(cli_model, info_tells_the_shape_and_what_was_learned)
