@@ -8,11 +8,11 @@
 /* Loads are exponential averages over about so many steps. */
 #define LOAD_STEPS CHIRR_REAL(2048)
 /* What a step of too much or too little load moves the bias by. */
-#define BIAS_RATE (CHIRR_REAL(0.3) / LOAD_STEPS)
+#define BIAS_RATE (CHIRR_REAL(0.1) / LOAD_STEPS)
 #define BIAS_MAX CHIRR_REAL(2)
 /* How much a sense's own habit weighs against the gradient's choice. */
 #define HABIT CHIRR_REAL(0.5)
-#define NOISE_AT_FIRST CHIRR_REAL(0.5)
+#define NOISE_AT_FIRST CHIRR_REAL(0.1)
 
 static size_t answer_count(const struct chirr_layout *layout)
 {

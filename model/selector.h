@@ -17,7 +17,7 @@
 #include "model/layout.h"
 #include "model/stream.h"
 
-#define CHIRR_SELECTOR_NOISE_UPDATES 1000
+#define CHIRR_SELECTOR_NOISE_UPDATES 100
 
 struct chirr_selector {
     size_t count;                              /* L · H: layers and hosted units */
