@@ -59,6 +59,7 @@ int main(int argc, char **argv)
         *fields[i - 3] = (uint32_t)strtoul(argv[i], NULL, 10);
     }
     config.input_gate = gate != 0;
+    config.learning_rate = argc > 14 ? strtof(argv[14], NULL) : config.learning_rate;
     config.hosted = config.partitions > 0 ? UINT64_MAX >> (64 - config.partitions) : 0;
     config.origins_max = 0;
     config.warmup_updates = 100;
