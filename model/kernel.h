@@ -99,17 +99,9 @@ struct chirr_kernels {
     void (*blend)(size_t count, chirr_real factor, chirr_real *y, chirr_real gain,
                   const chirr_real *x);
 
-    /* sum = (a + b) + c */
-    void (*sum_three)(size_t count, const chirr_real *a, const chirr_real *b, const chirr_real *c,
-                      chirr_real *sum);
-
     /* sum[i] += step · (four-bit value i − 8); the even value is in the low half of its byte.
      * `count` is even. */
     void (*add_nibbles)(size_t count, chirr_real step, const uint8_t *packed, chirr_real *sum);
-
-    /* One step of RMSprop on `own`; `moment` is the running mean of squared gradients. */
-    void (*descend)(const struct chirr_descent *descent, size_t count, const chirr_real *gradient,
-                    chirr_real *moment, chirr_real *own);
 
     /* RMSprop in two passes, so that a step can be clipped by its own length. The first takes the
      * gradient into the moment and returns Σ g² / (moment · correction), the squared length of the

@@ -133,14 +133,6 @@ static void blend(size_t count, chirr_real factor, chirr_real *restrict y, chirr
     }
 }
 
-static void sum_three(size_t count, const chirr_real *restrict a, const chirr_real *restrict b,
-                      const chirr_real *restrict c, chirr_real *restrict sum)
-{
-    for (size_t i = 0; i < count; i++) {
-        sum[i] = (a[i] + b[i]) + c[i];
-    }
-}
-
 /* The upper half of each float, rounded to nearest, ties to even. The carry that rounds an infinity
  * or a NaN up is kept from changing what it is: a NaN stays a NaN by its highest bit. */
 static void narrow(size_t count, const chirr_real *restrict wide, uint16_t *restrict out)
@@ -174,21 +166,6 @@ static void add_nibbles(size_t count, chirr_real step, const uint8_t *restrict p
 /* Added to squared gradients: stands in for RMSprop's epsilon and keeps idle moments out of the
  * denormals. */
 #define SQUARE_MIN 1e-16
-
-static void descend(const struct chirr_descent *descent, size_t count,
-                    const chirr_real *restrict gradient, chirr_real *restrict moment,
-                    chirr_real *restrict own)
-{
-    const struct chirr_descent k = *descent;
-    for (size_t i = 0; i < count; i++) {
-        chirr_real g = gradient[i] * k.clip;
-        chirr_real m = k.decay * moment[i] + (1 - k.decay) * (g * g + CHIRR_REAL(SQUARE_MIN));
-        chirr_real next = own[i] - k.rate * g / ROOT(m * k.correction);
-        next = next < k.bound ? next : k.bound;
-        moment[i] = m;
-        own[i] = next > -k.bound ? next : -k.bound;
-    }
-}
 
 static double descend_moment(const struct chirr_descent *descent, size_t count,
                              const chirr_real *restrict gradient, chirr_real *restrict moment)

@@ -147,9 +147,7 @@ const struct chirr_kernels PASTE(chirr_kernels_, CHIRR_KERNEL) = {
     .gate_backward = gate_backward,
     .softmax = softmax,
     .blend = blend,
-    .sum_three = sum_three,
     .add_nibbles = add_nibbles,
-    .descend = descend,
     .descend_moment = descend_moment,
     .descend_move = descend_move,
 };

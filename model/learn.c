@@ -17,7 +17,7 @@
 #define MOMENT_DECAY 0.99
 #define STEP_RMS_MAX 2.0
 #define GRAM_RATE 500.0
-#define AVERAGE_RATE_MIN 0.003
+#define AVERAGE_RATE_MIN 0.001
 /* Of the configured rate; the least that a sense which never drifts comes down to. */
 #define SETTLED_RATE_MIN 0.1
 /* Factors on the rate of a softmax, whose matrix begins near zero, and of the rows of an embedding,

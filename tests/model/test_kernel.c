@@ -84,8 +84,6 @@ Test(kernel, descent_in_two_passes_equals_its_equations)
 static size_t run_elementwise(const struct chirr_kernels *k, float *out)
 {
     const size_t n = 77;
-    const struct chirr_descent descent = {
-        .clip = 0.5f, .rate = 0.01f, .decay = 0.99f, .correction = 3.0f, .bound = 4.0f};
     float *at = out;
     memcpy(at, x, n * sizeof *at);
     k->softmax(n, at);
@@ -104,12 +102,6 @@ static size_t run_elementwise(const struct chirr_kernels *k, float *out)
     memcpy(at += n, w, 7 * sizeof *at);
     k->sum_rows(11, 7, x, at);
     k->transpose(11, 7, x, at += 7);
-    k->sum_three(n, x, w, x + n, at += n);
-    for (size_t i = 0; i < n; i++) {
-        at[n + i] = fabsf(w[i]);
-    }
-    memcpy(at += 2 * n, x, n * sizeof *at);
-    k->descend(&descent, n, x + n, at - n, at);
     at += n;
     *at++ = (float)k->sum_squares(9001, x);
     size_t written = run_descent(k, at);
