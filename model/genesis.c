@@ -68,7 +68,7 @@ static struct piece trunk_piece(const struct chirr_model_config *config,
         {.end = l->bytes.head_bias, .deviation = head_deviation(config)},
         {.end = l->selector},
         {.end = l->input_gate, .deviation = 1 / sqrt((double)config->width)},
-        {.end = l->shared_end}, /* input gates half open, n-grams silent */
+        {.end = l->shared_end}, /* input gates half open */
     };
     size_t i = 0;
     while (at >= pieces[i].end) {
@@ -118,7 +118,11 @@ static struct piece piece_at(const struct chirr_model_config *config, const stru
     if (at < l->trunk) {
         return partition_piece(config, l, at);
     }
-    return at < l->shared_end ? trunk_piece(config, l, at) : sense_piece(config, l, at);
+    if (at < l->shared_end) {
+        return trunk_piece(config, l, at);
+    }
+    size_t grams_end = chirr_layout_grams_end(l);
+    return at < grams_end ? (struct piece){.end = grams_end} : sense_piece(config, l, at);
 }
 
 void chirr_genesis_fill(const struct chirr_model_config *config, const struct chirr_layout *layout,

@@ -56,7 +56,7 @@ static size_t place_grams(struct chirr_layout *l, uint32_t rows, size_t begin)
     return begin;
 }
 
-static void place_trunk(struct chirr_layout *l, uint32_t partitions, uint32_t gram_rows)
+static void place_trunk(struct chirr_layout *l, uint32_t partitions)
 {
     size_t d = l->width;
     l->trunk = l->hosted_count * l->partition_stride;
@@ -64,8 +64,7 @@ static void place_trunk(struct chirr_layout *l, uint32_t partitions, uint32_t gr
     l->gain_final = l->gains + 2 * d * l->layers;
     l->selector = place_codec(&l->bytes, d, l->gain_final + d);
     l->input_gate = l->selector + (l->selects ? d * l->layers * partitions : 0);
-    size_t gates = l->gates_input ? d * d * l->layers : 0;
-    l->trunk_size = place_grams(l, gram_rows, l->input_gate + gates) - l->trunk;
+    l->trunk_size = l->input_gate + (l->gates_input ? d * d * l->layers : 0) - l->trunk;
     l->trunk_stride = round_to_block(l->trunk_size);
     l->shared_end = l->trunk + l->trunk_stride;
 }
@@ -130,8 +129,8 @@ void chirr_layout_init(struct chirr_layout *layout, const struct chirr_model_con
     if (layout->selects && config->active < layout->slots) {
         layout->slots = config->active;
     }
-    place_trunk(layout, config->partitions, config->gram_rows);
-    size_t end = layout->shared_end;
+    place_trunk(layout, config->partitions);
+    size_t end = place_grams(layout, config->gram_rows, layout->shared_end);
     for (uint32_t i = 0; i < config->sense_count; i++) {
         end = place_sense(layout, i, &config->senses[i], end);
     }

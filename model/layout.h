@@ -1,9 +1,9 @@
 /* Where every parameter lies: one array, cut into exchange units and private parts.
  *
- *   [ hosted partition 0 | hosted partition 1 | … | trunk | sense 0 | sense 1 | … ]
- *     each the same stride                          gains,  private encoders, tags, heads
+ *   [ hosted partition 0 | hosted partition 1 | … | trunk | n-grams | sense 0 | sense 1 | … ]
+ *     each the same stride                          gains,  private tables, encoders, tags, heads
  *                                                   byte codec, selector,
- *                                                   input gates, n-gram tables
+ *                                                   input gates
  *
  * A partition holds, layer by layer, with D = width, e = E/P channels of each section and f = F/P
  * hidden units:
@@ -104,6 +104,12 @@ uint32_t chirr_lineage_format(const struct chirr_model_config *config);
 static inline bool chirr_sense_is_symbols(enum chirr_sense_kind kind)
 {
     return kind == CHIRR_SENSE_BYTES || kind == CHIRR_SENSE_AUDIO || kind == CHIRR_SENSE_IMAGE;
+}
+
+/* Where the n-gram tables end, which begin at `shared_end`. */
+static inline size_t chirr_layout_grams_end(const struct chirr_layout *layout)
+{
+    return layout->shared_end + layout->gram_rows * layout->gram_columns;
 }
 
 /* Units are the hosted partitions in order, then the trunk. */

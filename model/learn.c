@@ -128,7 +128,7 @@ static void descend_gram(const struct update *update, size_t offset, size_t coun
 
 static bool is_gram(const struct chirr_layout *l, size_t offset)
 {
-    return l->gram_tables > 0 && offset >= l->grams[0].offset && offset < l->shared_end;
+    return offset >= l->shared_end && offset < chirr_layout_grams_end(l);
 }
 
 /* A sink that moves a matrix by its gradient. */

@@ -171,7 +171,12 @@ static void visit_model(const struct walk *walk, struct chirr_model *model)
     VISIT("own", model->own, layout->shared_end);
     VISIT("average", model->average, layout->shared_end);
     VISIT("moment", model->moment, layout->shared_end);
-    VISIT("gram_squares", model->gram_squares, layout->gram_rows);
+    if (layout->gram_rows > 0) {
+        size_t grams = layout->gram_rows * layout->gram_columns;
+        VISIT("grams", model->own + layout->shared_end, grams);
+        VISIT("grams_average", model->average + layout->shared_end, grams);
+        VISIT("gram_squares", model->gram_squares, layout->gram_rows);
+    }
     VISIT("steps", &model->steps, 1);
     VISIT("updates", &model->updates, 1);
     VISIT("steps_refused", &model->steps_refused, 1);
