@@ -300,10 +300,9 @@ static void check_summary(void)
     cr_assert_eq(figure(summary, "tasks", "done"), JOBS);
     cr_assert_eq(figure(summary, "tasks", "failed"), 0);
     cr_assert_eq(figure(summary, "tasks", "lost"), 0);
-    /* The launcher kills an agent that ran a job when it last looked; on a busy machine the job may
-     * have ended since, so that none was given out again. That a lost owner's job is, test_node and
-     * the simulator's crashes prove, where time stands still. */
-    cr_assert_leq(figure(summary, "tasks", "reauctioned"), JOBS);
+    /* Whether a job was given out again is not asserted: the launcher kills an agent that ran one
+     * when it last looked, and on a busy machine that job may have ended since. That a lost owner's
+     * job is, test_auction_swarm proves, in virtual time. */
     cr_assert_gt(figure(summary, "bytes_on_wire", "records"), 0);
     const json_t *bits = json_object_get(summary, "bits_per_byte");
     cr_assert_lt(figure(bits, "own_heldout", "swarm"), figure(bits, "own_heldout", "start"));
