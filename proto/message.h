@@ -32,6 +32,10 @@ typedef uint64_t chirr_task_id;
 #define CHIRR_RECORDS_MAX 64 /* in one message */
 #define CHIRR_DIGEST_ENTRIES_MAX 1024
 #define CHIRR_DELTA_PAYLOAD_BYTES_MAX 1100
+#define CHIRR_DIGEST_BUCKETS 64
+#define CHIRR_HAVE_ENTRIES_MAX 64
+#define CHIRR_VIEW_CARDS_MAX 8
+#define CHIRR_TRUST_CHANGES_MAX 40
 
 /* Orders the statements of one author: by incarnation, then by version. A process starts with a
  * greater incarnation than any it had before, and counts versions from 1. */
@@ -49,6 +53,7 @@ enum chirr_record_kind {
     CHIRR_RECORD_CARD = 1, /* register: who an agent is */
     CHIRR_RECORD_CLAIMS,   /* register: its bundle */
     CHIRR_RECORD_TASK,     /* a statement about a task, joined over authors */
+    CHIRR_RECORD_TRUST,    /* register of an operator: which keys count, and which no longer */
 };
 
 struct chirr_tags {
@@ -130,6 +135,18 @@ struct chirr_task {
     struct chirr_task_result result; /* all zero but in DONE, where `end` is not NONE */
 };
 
+struct chirr_trust_change {
+    uint8_t public_key[CHIRR_KEY_BYTES];
+    chirr_agent_id holder; /* whose key it is: the digest of that agent's first key */
+    bool removed;          /* false: trusted from now on */
+};
+
+/* All that an operator ever changed, in order: of two changes of one key the later one holds. */
+struct chirr_trust {
+    uint32_t count;
+    struct chirr_trust_change changes[CHIRR_TRUST_CHANGES_MAX];
+};
+
 struct chirr_record {
     enum chirr_record_kind kind;
     chirr_agent_id author;
@@ -139,6 +156,7 @@ struct chirr_record {
         struct chirr_card card;
         struct chirr_claims claims;
         struct chirr_task task;
+        struct chirr_trust trust;
     };
 };
 
@@ -172,10 +190,15 @@ enum chirr_message_kind {
     CHIRR_MESSAGE_ACK,          /* unicast: `target` is alive */
     CHIRR_MESSAGE_GOSSIP,       /* published on "e/": news of members */
     CHIRR_MESSAGE_HEARTBEAT,    /* published on "h/": I am working */
-    CHIRR_MESSAGE_RECORDS,      /* published on "e/", or unicast in repair */
+    CHIRR_MESSAGE_RECORDS,      /* published on "e/", or unicast in repair and after a graft */
     CHIRR_MESSAGE_DIGEST,       /* unicast: what I know, by author */
-    CHIRR_MESSAGE_DELTA,        /* published on "k/<lineage>/<partition>" */
+    CHIRR_MESSAGE_DELTA,        /* published on "k/" */
+    CHIRR_MESSAGE_NACK,         /* unicast: `target` has not answered me either, but I am here */
+    CHIRR_MESSAGE_VIEW,         /* unicast: who is whose neighbour */
+    CHIRR_MESSAGE_HAVE,         /* published on "i/": these statements can be had from me */
+    CHIRR_MESSAGE_GRAFT,        /* unicast: send me these */
 };
+#define CHIRR_MESSAGE_KINDS (CHIRR_MESSAGE_GRAFT + 1) /* as the size of a table by kind */
 
 enum chirr_member_status {
     CHIRR_MEMBER_ALIVE = 1,
@@ -188,6 +211,7 @@ struct chirr_member_update {
     chirr_agent_id agent;
     uint64_t incarnation;
     enum chirr_member_status status;
+    chirr_agent_id accuser; /* of a SUSPECT who found it so; else 0 */
 };
 
 struct chirr_member_updates {
@@ -195,7 +219,7 @@ struct chirr_member_updates {
     struct chirr_member_update updates[CHIRR_MEMBER_UPDATES_MAX];
 };
 
-/* PING, PING_REQUEST and ACK; news ride along (SWIM, section 4.1). */
+/* PING, PING_REQUEST, ACK and NACK; news ride along (SWIM, section 4.1). */
 struct chirr_probe {
     uint32_t sequence;
     chirr_agent_id target; /* in a PING the receiver itself; never 0 */
@@ -224,10 +248,53 @@ struct chirr_records {
     const struct chirr_digest_entry *covered; /* borrowed; ascending by author */
 };
 
+/* Of which authors something is to be told, without naming those of whom both know the same: an
+ * author belongs to bucket chirr_digest_bucket(author). A first digest carries a summary, a sum of
+ * hashes for each bucket, and no entries; who answers it lists the authors of the buckets that
+ * differ. Entries of authors outside `buckets` are allowed (the sender's own always comes along).
+ */
 struct chirr_digest_message {
-    bool answer_wanted; /* the receiver sends its own digest back */
+    bool answer_wanted;     /* the receiver sends its own digest of these buckets back */
+    uint32_t salt;          /* of the summary, so that no collision stays */
+    uint32_t summary_count; /* CHIRR_DIGEST_BUCKETS, or 0: none */
+    uint32_t summary[CHIRR_DIGEST_BUCKETS];
+    uint64_t buckets; /* bit b: every author of bucket b who is known is listed; 0 in a summary */
     uint32_t count;
     const struct chirr_digest_entry *entries; /* borrowed; ascending by author */
+};
+
+/* 0…CHIRR_DIGEST_BUCKETS-1. */
+uint32_t chirr_digest_bucket(chirr_agent_id author);
+/* What one author's entry adds to its bucket of a summary. */
+uint32_t chirr_digest_hash(const struct chirr_digest_entry *entry, uint32_t salt);
+
+/* HAVE and GRAFT: single statements, by author and stamp, in any order. */
+struct chirr_have {
+    uint32_t count;                           /* 1…CHIRR_HAVE_ENTRIES_MAX */
+    const struct chirr_digest_entry *entries; /* borrowed; versions >= 1 */
+};
+
+/* HyParView's messages (Leitão, Pereira, Rodrigues, DSN 2007, section 4). */
+enum chirr_view_verb {
+    CHIRR_VIEW_JOIN = 1,      /* of a newcomer: take me in (section 4.2) */
+    CHIRR_VIEW_FORWARD_JOIN,  /* random walk with the newcomer's card, `hops` left */
+    CHIRR_VIEW_NEIGHBOUR,     /* be my neighbour; `urgent` may not be refused (4.3) */
+    CHIRR_VIEW_ACCEPT,        /* answer: I am */
+    CHIRR_VIEW_REFUSE,        /* answer: I am full; `cards` are others to try */
+    CHIRR_VIEW_DISCONNECT,    /* I am your neighbour no longer (4.2) */
+    CHIRR_VIEW_SHUFFLE,       /* random walk with some of a view, `origin` gets the answer (4.4) */
+    CHIRR_VIEW_SHUFFLE_REPLY, /* some of another view */
+};
+
+struct chirr_view_message {
+    enum chirr_view_verb verb;
+    chirr_agent_id origin; /* who began this walk; of other verbs the sender */
+    uint32_t hops;         /* left to a walk, 0…16 */
+    bool urgent;
+    uint32_t count;
+    /* Of the agents meant, each signed by its own: nobody can send others astray. Borrowed; the
+     * first is the newcomer's in JOIN and FORWARD_JOIN, and the origin's in SHUFFLE. */
+    const struct chirr_record *cards; /* [count], 0…CHIRR_VIEW_CARDS_MAX */
 };
 
 struct chirr_delta_message {
@@ -237,6 +304,8 @@ struct chirr_delta_message {
     uint32_t partition; /* 0…63 */
     uint32_t payload_bytes;
     const uint8_t *payload; /* borrowed; the model's format, opaque here */
+    /* By the origin, since others pass it on; zero inside the simulator. */
+    uint8_t signature[CHIRR_SIGNATURE_BYTES];
 };
 
 struct chirr_message {
@@ -248,6 +317,8 @@ struct chirr_message {
         struct chirr_records records;
         struct chirr_digest_message digest;
         struct chirr_delta_message delta;
+        struct chirr_view_message view;
+        struct chirr_have have; /* HAVE, GRAFT */
     };
 };
 
