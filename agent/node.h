@@ -105,7 +105,7 @@ const struct chirr_heartbeat *chirr_node_heartbeat(const struct chirr_node *node
                                                    chirr_agent_id agent);
 
 struct chirr_node_counters {
-    uint64_t received[CHIRR_MESSAGE_DELTA + 1]; /* by kind */
+    uint64_t received[CHIRR_MESSAGE_KINDS]; /* by kind */
     uint64_t refused;                           /* receive returned an error */
     uint64_t tasks_submitted, tasks_done_here, tasks_failed_here;
 };

@@ -97,18 +97,24 @@ static json_t *about_model(const struct chirr_agent *agent, chirr_time_us now)
     return out;
 }
 
-static uint64_t membership_bytes(const uint64_t by_kind[CHIRR_MESSAGE_DELTA + 1])
+static uint64_t membership_bytes(const uint64_t by_kind[CHIRR_MESSAGE_KINDS])
 {
     return by_kind[CHIRR_MESSAGE_PING] + by_kind[CHIRR_MESSAGE_PING_REQUEST] +
-           by_kind[CHIRR_MESSAGE_ACK] + by_kind[CHIRR_MESSAGE_GOSSIP] +
+           by_kind[CHIRR_MESSAGE_ACK] + by_kind[CHIRR_MESSAGE_NACK] +
+           by_kind[CHIRR_MESSAGE_GOSSIP] + by_kind[CHIRR_MESSAGE_VIEW] +
            by_kind[CHIRR_MESSAGE_HEARTBEAT];
 }
 
-static json_t *wire_of(const uint64_t by_kind[CHIRR_MESSAGE_DELTA + 1])
+static uint64_t records_bytes(const uint64_t by_kind[CHIRR_MESSAGE_KINDS])
 {
-    return json_pack("{s:o, s:o, s:o}", "records",
-                     count(by_kind[CHIRR_MESSAGE_RECORDS] + by_kind[CHIRR_MESSAGE_DIGEST]),
-                     "knowledge", count(by_kind[CHIRR_MESSAGE_DELTA]), "membership",
+    return by_kind[CHIRR_MESSAGE_RECORDS] + by_kind[CHIRR_MESSAGE_DIGEST] +
+           by_kind[CHIRR_MESSAGE_HAVE] + by_kind[CHIRR_MESSAGE_GRAFT];
+}
+
+static json_t *wire_of(const uint64_t by_kind[CHIRR_MESSAGE_KINDS])
+{
+    return json_pack("{s:o, s:o, s:o}", "records", count(records_bytes(by_kind)), "knowledge",
+                     count(by_kind[CHIRR_MESSAGE_DELTA]), "membership",
                      count(membership_bytes(by_kind)));
 }
 

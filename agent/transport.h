@@ -61,8 +61,8 @@ struct chirr_transport_counters {
     uint64_t received_messages, received_bytes;
     uint64_t dropped[CHIRR_DROP_COUNT];
     /* Bytes on the wire by kind of message, framed, as sent and as received. */
-    uint64_t sent_bytes_by_kind[CHIRR_MESSAGE_DELTA + 1];
-    uint64_t received_bytes_by_kind[CHIRR_MESSAGE_DELTA + 1];
+    uint64_t sent_bytes_by_kind[CHIRR_MESSAGE_KINDS];
+    uint64_t received_bytes_by_kind[CHIRR_MESSAGE_KINDS];
 };
 
 struct chirr_transport;

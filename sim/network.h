@@ -56,12 +56,10 @@ enum chirr_sim_drop {
 };
 const char *chirr_sim_drop_name(enum chirr_sim_drop reason); /* "loss", "partition", … */
 
-#define CHIRR_SIM_MESSAGE_KINDS (CHIRR_MESSAGE_DELTA + 1)
-
 struct chirr_sim_network_counters {
-    uint64_t sent[CHIRR_SIM_MESSAGE_KINDS]; /* by kind; one for each receiver */
-    uint64_t sent_bytes[CHIRR_SIM_MESSAGE_KINDS];
-    uint64_t delivered[CHIRR_SIM_MESSAGE_KINDS];
+    uint64_t sent[CHIRR_MESSAGE_KINDS]; /* by kind; one for each receiver */
+    uint64_t sent_bytes[CHIRR_MESSAGE_KINDS];
+    uint64_t delivered[CHIRR_MESSAGE_KINDS];
     uint64_t duplicated;
     uint64_t dropped[CHIRR_SIM_DROP_COUNT];
 };

@@ -42,6 +42,8 @@ static enum chirr_sim_traffic traffic_of(enum chirr_message_kind kind)
         return CHIRR_SIM_TRAFFIC_HEARTBEATS;
     case CHIRR_MESSAGE_RECORDS:
     case CHIRR_MESSAGE_DIGEST:
+    case CHIRR_MESSAGE_HAVE:
+    case CHIRR_MESSAGE_GRAFT:
         return CHIRR_SIM_TRAFFIC_RECORDS;
     case CHIRR_MESSAGE_DELTA:
         return CHIRR_SIM_TRAFFIC_KNOWLEDGE;
@@ -49,6 +51,8 @@ static enum chirr_sim_traffic traffic_of(enum chirr_message_kind kind)
     case CHIRR_MESSAGE_PING_REQUEST:
     case CHIRR_MESSAGE_ACK:
     case CHIRR_MESSAGE_GOSSIP:
+    case CHIRR_MESSAGE_NACK:
+    case CHIRR_MESSAGE_VIEW:
         break;
     }
     return CHIRR_SIM_TRAFFIC_MEMBERSHIP;
@@ -65,11 +69,11 @@ const char *chirr_sim_traffic_name(enum chirr_sim_traffic traffic)
     return traffic < CHIRR_SIM_TRAFFIC_COUNT ? names[traffic] : "unknown";
 }
 
-uint64_t chirr_sim_traffic_sum(const uint64_t by_kind[CHIRR_SIM_MESSAGE_KINDS],
+uint64_t chirr_sim_traffic_sum(const uint64_t by_kind[CHIRR_MESSAGE_KINDS],
                                enum chirr_sim_traffic traffic)
 {
     uint64_t sum = 0;
-    for (int kind = CHIRR_MESSAGE_PING; kind < CHIRR_SIM_MESSAGE_KINDS; kind++) {
+    for (int kind = CHIRR_MESSAGE_PING; kind < CHIRR_MESSAGE_KINDS; kind++) {
         sum += traffic_of((enum chirr_message_kind)kind) == traffic ? by_kind[kind] : 0;
     }
     return sum;

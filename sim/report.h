@@ -71,7 +71,7 @@ enum chirr_sim_traffic {
 };
 const char *chirr_sim_traffic_name(enum chirr_sim_traffic traffic); /* "membership", … */
 /* Of a counter by kind of message. */
-uint64_t chirr_sim_traffic_sum(const uint64_t by_kind[CHIRR_SIM_MESSAGE_KINDS],
+uint64_t chirr_sim_traffic_sum(const uint64_t by_kind[CHIRR_MESSAGE_KINDS],
                                enum chirr_sim_traffic traffic);
 
 #endif

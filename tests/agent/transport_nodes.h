@@ -19,7 +19,7 @@ struct node {
     struct chirr_transport_config config;
     struct chirr_log log;
     unsigned lines; /* written to the log */
-    unsigned received[CHIRR_MESSAGE_DELTA + 1];
+    unsigned received[CHIRR_MESSAGE_KINDS];
     chirr_agent_id last_from;
     uint32_t last_sequence; /* of a ping */
     uint32_t last_records;  /* how many came in one message, and by whom the first */
