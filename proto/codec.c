@@ -145,6 +145,18 @@ enum chirr_err chirr_codec_encode_statement(const struct chirr_record *record, u
     return encode_record(record, false, out, capacity, bytes);
 }
 
+enum chirr_err chirr_codec_encode_delta_statement(const struct chirr_delta_message *delta,
+                                                  uint8_t *out, size_t capacity, size_t *bytes)
+{
+    *bytes = 0;
+    enum chirr_err err = chirr_delta_validate(delta);
+    if (err != CHIRR_OK) {
+        return err;
+    }
+    Chirr__Wire__Delta wire;
+    return write_packed(chirr_pack_delta(&wire, delta, false), out, capacity, bytes);
+}
+
 enum chirr_err chirr_codec_decode_record(const uint8_t *in, size_t bytes,
                                          struct chirr_record *record)
 {

@@ -43,4 +43,10 @@ CHIRR_NODISCARD enum chirr_err chirr_codec_encode_statement(const struct chirr_r
                                                             uint8_t *out, size_t capacity,
                                                             size_t *bytes);
 
+/* What the origin of a delta signs: the delta as it is sent, but for its signature. Same errors. */
+#define CHIRR_CODEC_DELTA_BYTES_MAX ((size_t)CHIRR_DELTA_PAYLOAD_BYTES_MAX + 128)
+CHIRR_NODISCARD enum chirr_err
+chirr_codec_encode_delta_statement(const struct chirr_delta_message *delta, uint8_t *out,
+                                   size_t capacity, size_t *bytes);
+
 #endif

@@ -17,7 +17,7 @@
 
 #define CHIRR_FRAME_HEADER_BYTES 20
 #define CHIRR_FRAME_BYTES_MAX ((size_t)256 * 1024)
-#define CHIRR_WIRE_VERSION 1
+#define CHIRR_WIRE_VERSION 2
 
 struct chirr_envelope {
     chirr_agent_id from;

@@ -76,6 +76,32 @@ const char *chirr_task_argument(const struct chirr_task_spec *spec, uint32_t ind
     return argument;
 }
 
+/* A bijection of 64 bits in which every bit of the input reaches every bit of the output: the
+ * finaliser of SplitMix64 (Steele, Lea, Flood, OOPSLA 2014, figure 17; Stafford's variant 13). */
+static uint64_t mix(uint64_t value)
+{
+    value = (value ^ value >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    value = (value ^ value >> 27) * UINT64_C(0x94d049bb133111eb);
+    return value ^ value >> 31;
+}
+
+uint32_t chirr_digest_bucket(chirr_agent_id author)
+{
+    _Static_assert(CHIRR_DIGEST_BUCKETS == 1U << 6, "the upper six bits number a bucket");
+    return (uint32_t)(mix(author) >> 58);
+}
+
+/* Each part enters by a step of its own, so that equal parts do not cancel out. The odd constant
+ * keeps the salt 0 from being a fixed point. */
+uint32_t chirr_digest_hash(const struct chirr_digest_entry *entry, uint32_t salt)
+{
+    uint64_t hash = mix(salt + UINT64_C(0x9e3779b97f4a7c15));
+    hash = mix(hash ^ entry->author);
+    hash = mix(hash ^ entry->stamp.incarnation);
+    hash = mix(hash ^ entry->stamp.version);
+    return (uint32_t)(hash >> 32);
+}
+
 const char *chirr_task_phase_name(enum chirr_task_phase phase)
 {
     switch (phase) {
@@ -129,6 +155,14 @@ const char *chirr_message_kind_name(enum chirr_message_kind kind)
         return "digest";
     case CHIRR_MESSAGE_DELTA:
         return "delta";
+    case CHIRR_MESSAGE_NACK:
+        return "nack";
+    case CHIRR_MESSAGE_VIEW:
+        return "view";
+    case CHIRR_MESSAGE_HAVE:
+        return "have";
+    case CHIRR_MESSAGE_GRAFT:
+        return "graft";
     }
     return "unknown";
 }
@@ -138,6 +172,8 @@ const char *chirr_message_kind_name(enum chirr_message_kind kind)
  *      RECORDS  | message | records … | covered … |
  *      DIGEST   | message | entries … |
  *      DELTA    | message | payload … |
+ *      VIEW     | message | cards … |
+ *      HAVE     | message | entries … |     and so GRAFT
  *      others   | message |                                                                   */
 size_t chirr_message_copy_bytes(const struct chirr_message *message)
 {
@@ -152,6 +188,13 @@ size_t chirr_message_copy_bytes(const struct chirr_message *message)
         break;
     case CHIRR_MESSAGE_DELTA:
         bytes += round_up(message->delta.payload_bytes);
+        break;
+    case CHIRR_MESSAGE_VIEW:
+        bytes += round_up(message->view.count * sizeof(struct chirr_record));
+        break;
+    case CHIRR_MESSAGE_HAVE:
+    case CHIRR_MESSAGE_GRAFT:
+        bytes += round_up(message->have.count * sizeof(struct chirr_digest_entry));
         break;
     default:
         break;
@@ -191,6 +234,15 @@ struct chirr_message *chirr_message_copy(void *memory, const struct chirr_messag
         break;
     case CHIRR_MESSAGE_DELTA:
         copy->delta.payload = copy_part(&at, message->delta.payload, message->delta.payload_bytes);
+        break;
+    case CHIRR_MESSAGE_VIEW:
+        copy->view.cards =
+            copy_part(&at, message->view.cards, message->view.count * sizeof(struct chirr_record));
+        break;
+    case CHIRR_MESSAGE_HAVE:
+    case CHIRR_MESSAGE_GRAFT:
+        copy->have.entries = copy_part(&at, message->have.entries,
+                                       message->have.count * sizeof(struct chirr_digest_entry));
         break;
     default:
         break;

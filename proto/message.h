@@ -136,12 +136,13 @@ struct chirr_task {
 };
 
 struct chirr_trust_change {
-    uint8_t public_key[CHIRR_KEY_BYTES];
-    chirr_agent_id holder; /* whose key it is: the digest of that agent's first key */
-    bool removed;          /* false: trusted from now on */
+    uint8_t public_key[CHIRR_KEY_BYTES]; /* Ed25519; never all zero */
+    chirr_agent_id holder;               /* whose key it is: the digest of that agent's first key */
+    bool removed;                        /* false: trusted from now on */
 };
 
-/* All that an operator ever changed, in order: of two changes of one key the later one holds. */
+/* All that an operator ever changed, in order: of two changes of one key the later one holds. A key
+ * has one holder in all of them. */
 struct chirr_trust {
     uint32_t count;
     struct chirr_trust_change changes[CHIRR_TRUST_CHANGES_MAX];
@@ -249,13 +250,13 @@ struct chirr_records {
 };
 
 /* Of which authors something is to be told, without naming those of whom both know the same: an
- * author belongs to bucket chirr_digest_bucket(author). A first digest carries a summary, a sum of
- * hashes for each bucket, and no entries; who answers it lists the authors of the buckets that
- * differ. Entries of authors outside `buckets` are allowed (the sender's own always comes along).
- */
+ * author belongs to bucket chirr_digest_bucket(author). A first digest carries a summary, for each
+ * bucket the sum (modulo 2^32) of its authors' hashes, and lists nobody but the sender; who answers
+ * it lists the authors of the buckets that differ. Entries of authors outside `buckets` are allowed
+ * (the sender's own always comes along). */
 struct chirr_digest_message {
     bool answer_wanted;     /* the receiver sends its own digest of these buckets back */
-    uint32_t salt;          /* of the summary, so that no collision stays */
+    uint32_t salt;          /* of the summary, so that no collision stays; 0 without one */
     uint32_t summary_count; /* CHIRR_DIGEST_BUCKETS, or 0: none */
     uint32_t summary[CHIRR_DIGEST_BUCKETS];
     uint64_t buckets; /* bit b: every author of bucket b who is known is listed; 0 in a summary */
@@ -265,7 +266,8 @@ struct chirr_digest_message {
 
 /* 0…CHIRR_DIGEST_BUCKETS-1. */
 uint32_t chirr_digest_bucket(chirr_agent_id author);
-/* What one author's entry adds to its bucket of a summary. */
+/* What one author's entry adds to its bucket of a summary; the same on every machine. Mixing, not
+ * cryptography: it is no defence against an author who chooses its stamps. */
 uint32_t chirr_digest_hash(const struct chirr_digest_entry *entry, uint32_t salt);
 
 /* HAVE and GRAFT: single statements, by author and stamp, in any order. */
@@ -288,12 +290,14 @@ enum chirr_view_verb {
 
 struct chirr_view_message {
     enum chirr_view_verb verb;
-    chirr_agent_id origin; /* who began this walk; of other verbs the sender */
-    uint32_t hops;         /* left to a walk, 0…16 */
-    bool urgent;
+    /* Whom this is about: the newcomer of a JOIN and FORWARD_JOIN, who began a SHUFFLE and gets its
+     * answer; of other verbs the sender. */
+    chirr_agent_id origin;
+    uint32_t hops; /* left to a walk (FORWARD_JOIN, SHUFFLE), 0…16; of other verbs 0 */
+    bool urgent;   /* of a NEIGHBOUR alone */
     uint32_t count;
     /* Of the agents meant, each signed by its own: nobody can send others astray. Borrowed; the
-     * first is the newcomer's in JOIN and FORWARD_JOIN, and the origin's in SHUFFLE. */
+     * first is the origin's in JOIN, FORWARD_JOIN and SHUFFLE, which therefore have one. */
     const struct chirr_record *cards; /* [count], 0…CHIRR_VIEW_CARDS_MAX */
 };
 
@@ -322,6 +326,7 @@ struct chirr_message {
     };
 };
 
+CHIRR_NODISCARD enum chirr_err chirr_delta_validate(const struct chirr_delta_message *delta);
 /* As chirr_record_validate, for a whole message, the records in it included. What crosses a wire
  * was checked by the codec; the simulator, which copies messages, may check with this. */
 CHIRR_NODISCARD enum chirr_err chirr_message_validate(const struct chirr_message *message);

@@ -3,18 +3,24 @@
  * protobuf-c has no const for what it only reads, hence the casts of borrowed texts and bytes. */
 #include "proto/pack.h"
 
+#include <string.h>
+
 #define SAME_NUMBER(kind, number)                                                                  \
     _Static_assert((int)(kind) == (int)(number), "the schema and the plain enum number alike")
 
 SAME_NUMBER(CHIRR_MESSAGE_PING, CHIRR__WIRE__MESSAGE__KIND_PING);
 SAME_NUMBER(CHIRR_MESSAGE_DELTA, CHIRR__WIRE__MESSAGE__KIND_DELTA);
+SAME_NUMBER(CHIRR_MESSAGE_GRAFT, CHIRR__WIRE__MESSAGE__KIND_GRAFT);
 SAME_NUMBER(CHIRR_RECORD_CARD + 4, CHIRR__WIRE__RECORD__STATEMENT_CARD);
-SAME_NUMBER(CHIRR_RECORD_TASK + 4, CHIRR__WIRE__RECORD__STATEMENT_TASK);
+SAME_NUMBER(CHIRR_RECORD_TRUST + 4, CHIRR__WIRE__RECORD__STATEMENT_TRUST);
 SAME_NUMBER(CHIRR_TASK_OPEN, CHIRR__WIRE__TASK_PHASE__TASK_OPEN);
 SAME_NUMBER(CHIRR_TASK_DONE, CHIRR__WIRE__TASK_PHASE__TASK_DONE);
 SAME_NUMBER(CHIRR_TASK_END_NOT_STARTED, CHIRR__WIRE__TASK_END__END_NOT_STARTED);
 SAME_NUMBER(CHIRR_MEMBER_ALIVE, CHIRR__WIRE__MEMBER_STATUS__MEMBER_ALIVE);
 SAME_NUMBER(CHIRR_MEMBER_LEFT, CHIRR__WIRE__MEMBER_STATUS__MEMBER_LEFT);
+SAME_NUMBER(CHIRR_VIEW_JOIN, CHIRR__WIRE__VIEW_VERB__VIEW_JOIN);
+SAME_NUMBER(CHIRR_VIEW_SHUFFLE_REPLY, CHIRR__WIRE__VIEW_VERB__VIEW_SHUFFLE_REPLY);
+_Static_assert(CHIRR_TRUST_CHANGES_MAX <= 64, "a bit for each change");
 
 static ProtobufCBinaryData borrow(const void *data, size_t bytes)
 {
@@ -105,6 +111,21 @@ static void pack_task(struct chirr_record_pack *pack, const struct chirr_task *t
     }
 }
 
+static void pack_trust(struct chirr_trust_pack *pack, const struct chirr_trust *trust)
+{
+    chirr__wire__trust__init(&pack->trust);
+    for (uint32_t i = 0; i < trust->count; i++) {
+        const struct chirr_trust_change *change = &trust->changes[i];
+        memcpy(pack->public_keys + (size_t)i * CHIRR_KEY_BYTES, change->public_key,
+               CHIRR_KEY_BYTES);
+        pack->holders[i] = change->holder;
+        pack->trust.removed |= (uint64_t)change->removed << i;
+    }
+    pack->trust.public_keys = borrow(pack->public_keys, (size_t)trust->count * CHIRR_KEY_BYTES);
+    pack->trust.n_holders = trust->count;
+    pack->trust.holders = pack->holders;
+}
+
 const ProtobufCMessage *chirr_pack_record(struct chirr_record_pack *pack,
                                           const struct chirr_record *record, bool with_signature)
 {
@@ -133,6 +154,11 @@ const ProtobufCMessage *chirr_pack_record(struct chirr_record_pack *pack,
         wire->statement_case = CHIRR__WIRE__RECORD__STATEMENT_TASK;
         wire->task = &pack->task.task;
         break;
+    case CHIRR_RECORD_TRUST:
+        pack_trust(&pack->trust, &record->trust);
+        wire->statement_case = CHIRR__WIRE__RECORD__STATEMENT_TRUST;
+        wire->trust = &pack->trust.trust;
+        break;
     }
     return &wire->base;
 }
@@ -147,6 +173,7 @@ static Chirr__Wire__MemberUpdates *pack_updates(struct chirr_updates_pack *pack,
         item->agent = news->updates[i].agent;
         item->incarnation = news->updates[i].incarnation;
         item->status = (Chirr__Wire__MemberStatus)news->updates[i].status;
+        item->accuser = news->updates[i].accuser;
         pack->pointers[i] = item;
     }
     pack->updates.n_updates = news->count;
@@ -180,7 +207,7 @@ static void pack_probe(struct chirr_message_pack *pack, const struct chirr_probe
     wire->sequence = probe->sequence;
     wire->target = probe->target;
     wire->news = pack_updates(&pack->probe.news, &probe->news);
-    pack->message.ping = wire; /* one place for all three: the members of a union */
+    pack->message.ping = wire; /* one place for all four: the members of a union */
 }
 
 static void pack_heartbeat(struct chirr_message_pack *pack, const struct chirr_heartbeat *heartbeat)
@@ -194,14 +221,20 @@ static void pack_heartbeat(struct chirr_message_pack *pack, const struct chirr_h
     pack->message.heartbeat = wire;
 }
 
+static void pack_list(struct chirr_record_pack *items, Chirr__Wire__Record **pointers,
+                      const struct chirr_record *records, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        chirr_pack_record(&items[i], &records[i], true);
+        pointers[i] = &items[i].record;
+    }
+}
+
 static void pack_records(struct chirr_message_pack *pack, const struct chirr_records *records)
 {
     Chirr__Wire__Records *wire = &pack->records.records;
     chirr__wire__records__init(wire);
-    for (uint32_t i = 0; i < records->count; i++) {
-        chirr_pack_record(&pack->records.items[i], &records->records[i], true);
-        pack->records.pointers[i] = &pack->records.items[i].record;
-    }
+    pack_list(pack->records.items, pack->records.pointers, records->records, records->count);
     wire->n_records = records->count;
     wire->records = pack->records.pointers;
     wire->covered = pack_entries(&pack->records.covered, records->covered, records->covered_count);
@@ -214,12 +247,17 @@ static void pack_digest(struct chirr_message_pack *pack, const struct chirr_dige
     chirr__wire__digest__init(wire);
     wire->answer_wanted = digest->answer_wanted;
     wire->entries = pack_entries(&pack->digest.entries, digest->entries, digest->count);
+    wire->salt = digest->salt;
+    wire->n_summary = digest->summary_count;
+    wire->summary = (uint32_t *)digest->summary;
+    wire->buckets = digest->buckets;
     pack->message.digest = wire;
 }
 
-static void pack_delta(struct chirr_message_pack *pack, const struct chirr_delta_message *delta)
+const ProtobufCMessage *chirr_pack_delta(Chirr__Wire__Delta *wire,
+                                         const struct chirr_delta_message *delta,
+                                         bool with_signature)
 {
-    Chirr__Wire__Delta *wire = &pack->delta;
     chirr__wire__delta__init(wire);
     wire->origin = delta->origin;
     wire->incarnation = delta->stamp.incarnation;
@@ -227,7 +265,32 @@ static void pack_delta(struct chirr_message_pack *pack, const struct chirr_delta
     wire->lineage = delta->lineage;
     wire->partition = delta->partition;
     wire->payload = borrow(delta->payload, delta->payload_bytes);
-    pack->message.delta = wire;
+    if (with_signature) {
+        wire->signature = borrow(delta->signature, sizeof delta->signature);
+    }
+    return &wire->base;
+}
+
+static void pack_view(struct chirr_message_pack *pack, const struct chirr_view_message *view)
+{
+    Chirr__Wire__View *wire = &pack->view.head;
+    chirr__wire__view__init(wire);
+    wire->verb = (Chirr__Wire__ViewVerb)view->verb;
+    wire->origin = view->origin;
+    wire->hops = view->hops;
+    wire->urgent = view->urgent;
+    pack_list(pack->view.items, pack->view.pointers, view->cards, view->count);
+    wire->n_cards = view->count;
+    wire->cards = pack->view.pointers;
+    pack->message.view = wire;
+}
+
+static void pack_have(struct chirr_message_pack *pack, const struct chirr_have *have)
+{
+    Chirr__Wire__Have *wire = &pack->have.head;
+    chirr__wire__have__init(wire);
+    wire->entries = pack_entries(&pack->have.entries, have->entries, have->count);
+    pack->message.have = wire; /* of HAVE and GRAFT: the members of a union */
 }
 
 const ProtobufCMessage *chirr_pack_message(struct chirr_message_pack *pack,
@@ -239,6 +302,7 @@ const ProtobufCMessage *chirr_pack_message(struct chirr_message_pack *pack,
     case CHIRR_MESSAGE_PING:
     case CHIRR_MESSAGE_PING_REQUEST:
     case CHIRR_MESSAGE_ACK:
+    case CHIRR_MESSAGE_NACK:
         pack_probe(pack, &message->probe);
         break;
     case CHIRR_MESSAGE_GOSSIP:
@@ -254,7 +318,15 @@ const ProtobufCMessage *chirr_pack_message(struct chirr_message_pack *pack,
         pack_digest(pack, &message->digest);
         break;
     case CHIRR_MESSAGE_DELTA:
-        pack_delta(pack, &message->delta);
+        chirr_pack_delta(&pack->delta, &message->delta, true);
+        pack->message.delta = &pack->delta;
+        break;
+    case CHIRR_MESSAGE_VIEW:
+        pack_view(pack, &message->view);
+        break;
+    case CHIRR_MESSAGE_HAVE:
+    case CHIRR_MESSAGE_GRAFT:
+        pack_have(pack, &message->have);
         break;
     }
     return &pack->message.base;

@@ -2,7 +2,8 @@
  * codec.
  *
  * Nothing is copied on the way out: a pack borrows the texts and bytes of what it was made from.
- * A message pack takes some 63 KiB; it is meant to live on the stack for one call. */
+ * A message pack takes some 140 KiB, nearly all of it for records that most messages lack; it is
+ * meant to live on the stack for one call. */
 #ifndef CHIRR_PROTO_PACK_H
 #define CHIRR_PROTO_PACK_H
 
@@ -25,6 +26,12 @@ struct chirr_task_pack {
     Chirr__Wire__TaskResult result;
 };
 
+struct chirr_trust_pack {
+    Chirr__Wire__Trust trust;
+    uint64_t holders[CHIRR_TRUST_CHANGES_MAX];
+    uint8_t public_keys[CHIRR_TRUST_CHANGES_MAX * CHIRR_KEY_BYTES];
+};
+
 struct chirr_record_pack {
     Chirr__Wire__Record record;
     char *tags[CHIRR_TAGS_MAX];
@@ -32,6 +39,7 @@ struct chirr_record_pack {
         Chirr__Wire__Card card;
         struct chirr_claims_pack claims;
         struct chirr_task_pack task;
+        struct chirr_trust_pack trust;
     };
 };
 
@@ -74,8 +82,22 @@ struct chirr_message_pack {
             struct chirr_entries_pack entries;
         } digest;
         Chirr__Wire__Delta delta;
+        struct {
+            Chirr__Wire__View head;
+            struct chirr_record_pack items[CHIRR_VIEW_CARDS_MAX];
+            Chirr__Wire__Record *pointers[CHIRR_VIEW_CARDS_MAX];
+        } view;
+        struct {
+            Chirr__Wire__Have head;
+            struct chirr_entries_pack entries;
+        } have;
     };
 };
+
+/* Dresses a delta; without its signature it is what its origin signs. */
+const ProtobufCMessage *chirr_pack_delta(Chirr__Wire__Delta *wire,
+                                         const struct chirr_delta_message *delta,
+                                         bool with_signature);
 
 /* No count in `message` may be over its limit. */
 const ProtobufCMessage *chirr_pack_message(struct chirr_message_pack *pack,

@@ -12,6 +12,7 @@ _Static_assert(CHIRR_KEY_BYTES == crypto_scalarmult_curve25519_BYTES, "Curve2551
 _Static_assert(CHIRR_SIGNATURE_BYTES == crypto_sign_BYTES, "Ed25519 signature");
 
 #define RECORD_DOMAIN "chirr record"
+#define DELTA_DOMAIN "chirr delta"
 
 enum chirr_err chirr_identity_from_seed(struct chirr_identity *identity,
                                         const uint8_t seed[CHIRR_KEY_BYTES])
@@ -125,5 +126,39 @@ enum chirr_err chirr_record_verify(const struct chirr_record *record,
     bool holds =
         chirr_signature_holds(public_key, RECORD_DOMAIN, (struct chirr_span){statement, bytes},
                               (struct chirr_span){NULL, 0}, record->signature);
+    return holds ? CHIRR_OK : CHIRR_ERR_SIGNATURE;
+}
+
+enum chirr_err chirr_delta_sign(struct chirr_delta_message *delta,
+                                const struct chirr_identity *identity)
+{
+    if (delta->origin != identity->id) {
+        return CHIRR_ERR_INVALID;
+    }
+    uint8_t statement[CHIRR_CODEC_DELTA_BYTES_MAX];
+    size_t bytes;
+    enum chirr_err err =
+        chirr_codec_encode_delta_statement(delta, statement, sizeof statement, &bytes);
+    if (err != CHIRR_OK) {
+        return err;
+    }
+    chirr_sign(identity, DELTA_DOMAIN, (struct chirr_span){statement, bytes},
+               (struct chirr_span){NULL, 0}, delta->signature);
+    return CHIRR_OK;
+}
+
+enum chirr_err chirr_delta_verify(const struct chirr_delta_message *delta,
+                                  const uint8_t public_key[CHIRR_KEY_BYTES])
+{
+    uint8_t statement[CHIRR_CODEC_DELTA_BYTES_MAX];
+    size_t bytes;
+    if (chirr_agent_id_of(public_key) != delta->origin ||
+        chirr_codec_encode_delta_statement(delta, statement, sizeof statement, &bytes) !=
+            CHIRR_OK) {
+        return CHIRR_ERR_SIGNATURE;
+    }
+    bool holds =
+        chirr_signature_holds(public_key, DELTA_DOMAIN, (struct chirr_span){statement, bytes},
+                              (struct chirr_span){NULL, 0}, delta->signature);
     return holds ? CHIRR_OK : CHIRR_ERR_SIGNATURE;
 }

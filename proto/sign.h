@@ -52,4 +52,12 @@ CHIRR_NODISCARD enum chirr_err chirr_record_sign(struct chirr_record *record,
 CHIRR_NODISCARD enum chirr_err chirr_record_verify(const struct chirr_record *record,
                                                    const uint8_t public_key[CHIRR_KEY_BYTES]);
 
+/* The same for a delta, which others pass on (over chirr_codec_encode_delta_statement).
+ * CHIRR_ERR_INVALID: its origin is somebody else. Otherwise what chirr_delta_validate refuses. */
+CHIRR_NODISCARD enum chirr_err chirr_delta_sign(struct chirr_delta_message *delta,
+                                                const struct chirr_identity *identity);
+/* CHIRR_ERR_SIGNATURE unless `public_key` signed exactly this delta and is its origin's. */
+CHIRR_NODISCARD enum chirr_err chirr_delta_verify(const struct chirr_delta_message *delta,
+                                                  const uint8_t public_key[CHIRR_KEY_BYTES]);
+
 #endif

@@ -144,6 +144,24 @@ static enum chirr_err unpack_task(struct chirr_task *task, const Chirr__Wire__Ta
     return err != CHIRR_OK ? err : unpack_result(&task->result, wire->result);
 }
 
+static enum chirr_err unpack_trust(struct chirr_trust *trust, const Chirr__Wire__Trust *wire)
+{
+    if (wire->n_holders > CHIRR_TRUST_CHANGES_MAX) {
+        return CHIRR_ERR_FULL;
+    }
+    if (wire->public_keys.len != wire->n_holders * CHIRR_KEY_BYTES) {
+        return CHIRR_ERR_MALFORMED;
+    }
+    trust->count = (uint32_t)wire->n_holders;
+    for (size_t i = 0; i < wire->n_holders; i++) {
+        struct chirr_trust_change *change = &trust->changes[i];
+        memcpy(change->public_key, wire->public_keys.data + i * CHIRR_KEY_BYTES, CHIRR_KEY_BYTES);
+        change->holder = wire->holders[i];
+        change->removed = (wire->removed >> i & 1) != 0;
+    }
+    return CHIRR_OK;
+}
+
 static enum chirr_err unpack_statement(struct chirr_record *record, const Chirr__Wire__Record *wire)
 {
     switch (wire->statement_case) {
@@ -156,6 +174,9 @@ static enum chirr_err unpack_statement(struct chirr_record *record, const Chirr_
     case CHIRR__WIRE__RECORD__STATEMENT_TASK:
         record->kind = CHIRR_RECORD_TASK;
         return unpack_task(&record->task, wire->task);
+    case CHIRR__WIRE__RECORD__STATEMENT_TRUST:
+        record->kind = CHIRR_RECORD_TRUST;
+        return unpack_trust(&record->trust, wire->trust);
     default:
         return CHIRR_ERR_MALFORMED;
     }
@@ -188,6 +209,7 @@ static enum chirr_err unpack_updates(struct chirr_member_updates *news,
         news->updates[i].agent = wire->updates[i]->agent;
         news->updates[i].incarnation = wire->updates[i]->incarnation;
         news->updates[i].status = (enum chirr_member_status)wire->updates[i]->status;
+        news->updates[i].accuser = wire->updates[i]->accuser;
     }
     return CHIRR_OK;
 }
@@ -237,33 +259,54 @@ static enum chirr_err unpack_heartbeat(struct chirr_heartbeat *heartbeat,
     return CHIRR_OK;
 }
 
+/* `*out` points into the arena; NULL when there are none. */
+static enum chirr_err unpack_list(const struct chirr_record **out, Chirr__Wire__Record *const *wire,
+                                  size_t count, struct chirr_arena *arena)
+{
+    if (count == 0) {
+        return CHIRR_OK;
+    }
+    struct chirr_record *records = chirr_arena_take(arena, count, sizeof *records);
+    if (records == NULL) {
+        return CHIRR_ERR_FULL;
+    }
+    for (size_t i = 0; i < count; i++) {
+        enum chirr_err err = chirr_unpack_record(&records[i], wire[i]);
+        if (err != CHIRR_OK) {
+            return err;
+        }
+    }
+    *out = records;
+    return CHIRR_OK;
+}
+
 static enum chirr_err unpack_records(struct chirr_records *out, const Chirr__Wire__Records *wire,
                                      struct chirr_arena *arena)
 {
     if (wire->n_records > CHIRR_RECORDS_MAX) {
         return CHIRR_ERR_FULL;
     }
-    if (wire->n_records > 0) {
-        struct chirr_record *records = chirr_arena_take(arena, wire->n_records, sizeof *records);
-        if (records == NULL) {
-            return CHIRR_ERR_FULL;
-        }
-        for (size_t i = 0; i < wire->n_records; i++) {
-            enum chirr_err err = chirr_unpack_record(&records[i], wire->records[i]);
-            if (err != CHIRR_OK) {
-                return err;
-            }
-        }
-        out->records = records;
-        out->count = (uint32_t)wire->n_records;
+    enum chirr_err err = unpack_list(&out->records, wire->records, wire->n_records, arena);
+    if (err != CHIRR_OK) {
+        return err;
     }
+    out->count = (uint32_t)wire->n_records;
     return unpack_entries(&out->covered, &out->covered_count, wire->covered, arena);
 }
 
 static enum chirr_err unpack_digest(struct chirr_digest_message *digest,
                                     const Chirr__Wire__Digest *wire, struct chirr_arena *arena)
 {
+    if (wire->n_summary > CHIRR_DIGEST_BUCKETS) {
+        return CHIRR_ERR_FULL;
+    }
     digest->answer_wanted = wire->answer_wanted;
+    digest->salt = wire->salt;
+    digest->summary_count = (uint32_t)wire->n_summary;
+    for (size_t i = 0; i < wire->n_summary; i++) {
+        digest->summary[i] = wire->summary[i];
+    }
+    digest->buckets = wire->buckets;
     return unpack_entries(&digest->entries, &digest->count, wire->entries, arena);
 }
 
@@ -279,7 +322,27 @@ static enum chirr_err unpack_delta(struct chirr_delta_message *delta,
     delta->partition = wire->partition;
     delta->payload_bytes = (uint32_t)wire->payload.len;
     delta->payload = wire->payload.data;
-    return CHIRR_OK;
+    return unpack_exactly(delta->signature, sizeof delta->signature, &wire->signature);
+}
+
+static enum chirr_err unpack_view(struct chirr_view_message *view, const Chirr__Wire__View *wire,
+                                  struct chirr_arena *arena)
+{
+    if (wire->n_cards > CHIRR_VIEW_CARDS_MAX) {
+        return CHIRR_ERR_FULL;
+    }
+    view->verb = (enum chirr_view_verb)wire->verb;
+    view->origin = wire->origin;
+    view->hops = wire->hops;
+    view->urgent = wire->urgent;
+    view->count = (uint32_t)wire->n_cards;
+    return unpack_list(&view->cards, wire->cards, wire->n_cards, arena);
+}
+
+static enum chirr_err unpack_have(struct chirr_have *have, const Chirr__Wire__Have *wire,
+                                  struct chirr_arena *arena)
+{
+    return unpack_entries(&have->entries, &have->count, wire->entries, arena);
 }
 
 enum chirr_err chirr_unpack_message(struct chirr_message *message, const Chirr__Wire__Message *wire,
@@ -304,6 +367,14 @@ enum chirr_err chirr_unpack_message(struct chirr_message *message, const Chirr__
         return unpack_digest(&message->digest, wire->digest, arena);
     case CHIRR__WIRE__MESSAGE__KIND_DELTA:
         return unpack_delta(&message->delta, wire->delta);
+    case CHIRR__WIRE__MESSAGE__KIND_NACK:
+        return unpack_probe(&message->probe, wire->nack);
+    case CHIRR__WIRE__MESSAGE__KIND_VIEW:
+        return unpack_view(&message->view, wire->view, arena);
+    case CHIRR__WIRE__MESSAGE__KIND_HAVE:
+        return unpack_have(&message->have, wire->have, arena);
+    case CHIRR__WIRE__MESSAGE__KIND_GRAFT:
+        return unpack_have(&message->have, wire->graft, arena);
     default:
         return CHIRR_ERR_MALFORMED;
     }

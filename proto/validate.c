@@ -14,6 +14,7 @@
 #define PARTITIONS_MAX 64U
 #define BITS_MAX 64.0F
 #define EXIT_CODE_MAX 255
+#define HOPS_MAX 16U
 
 static bool is_zero(const void *memory, size_t bytes)
 {
@@ -212,6 +213,40 @@ static enum chirr_err validate_task(const struct chirr_task *task)
                                           : validate_no_result(&task->result);
 }
 
+static enum chirr_err validate_no_trust(const struct chirr_trust_change *unused, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        if (unused[i].holder != 0 || unused[i].removed ||
+            !is_zero(unused[i].public_key, CHIRR_KEY_BYTES)) {
+            return CHIRR_ERR_MALFORMED;
+        }
+    }
+    return CHIRR_OK;
+}
+
+/* A key may be trusted and removed again and again, but never change hands: who obeys would not
+ * know whom to forget. */
+static enum chirr_err validate_trust(const struct chirr_trust *trust)
+{
+    if (trust->count > CHIRR_TRUST_CHANGES_MAX) {
+        return CHIRR_ERR_FULL;
+    }
+    for (uint32_t i = 0; i < trust->count; i++) {
+        const struct chirr_trust_change *change = &trust->changes[i];
+        if (change->holder == 0 || is_zero(change->public_key, CHIRR_KEY_BYTES)) {
+            return CHIRR_ERR_RANGE;
+        }
+        for (uint32_t j = 0; j < i; j++) {
+            bool same_key =
+                memcmp(change->public_key, trust->changes[j].public_key, CHIRR_KEY_BYTES) == 0;
+            if (same_key && change->holder != trust->changes[j].holder) {
+                return CHIRR_ERR_MALFORMED;
+            }
+        }
+    }
+    return validate_no_trust(&trust->changes[trust->count], CHIRR_TRUST_CHANGES_MAX - trust->count);
+}
+
 enum chirr_err chirr_record_validate(const struct chirr_record *record)
 {
     if (record->author == 0) {
@@ -228,6 +263,8 @@ enum chirr_err chirr_record_validate(const struct chirr_record *record)
         return validate_claims(&record->claims);
     case CHIRR_RECORD_TASK:
         return validate_task(&record->task);
+    case CHIRR_RECORD_TRUST:
+        return validate_trust(&record->trust);
     }
     return CHIRR_ERR_RANGE;
 }
@@ -242,6 +279,9 @@ static enum chirr_err validate_updates(const struct chirr_member_updates *news)
         if (update->agent == 0 || update->status < CHIRR_MEMBER_ALIVE ||
             update->status > CHIRR_MEMBER_LEFT) {
             return CHIRR_ERR_RANGE;
+        }
+        if (update->accuser != 0 && update->status != CHIRR_MEMBER_SUSPECT) {
+            return CHIRR_ERR_MALFORMED;
         }
     }
     return CHIRR_OK;
@@ -279,21 +319,89 @@ static enum chirr_err validate_entries(const struct chirr_digest_entry *entries,
     return CHIRR_OK;
 }
 
+static enum chirr_err validate_list(const struct chirr_record *records, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        enum chirr_err err = chirr_record_validate(&records[i]);
+        if (err != CHIRR_OK) {
+            return err;
+        }
+    }
+    return CHIRR_OK;
+}
+
 static enum chirr_err validate_records(const struct chirr_records *records)
 {
     if (records->count > CHIRR_RECORDS_MAX) {
         return CHIRR_ERR_FULL;
     }
-    for (uint32_t i = 0; i < records->count; i++) {
-        enum chirr_err err = chirr_record_validate(&records->records[i]);
+    enum chirr_err err = validate_list(records->records, records->count);
+    return err != CHIRR_OK ? err : validate_entries(records->covered, records->covered_count);
+}
+
+static enum chirr_err validate_digest(const struct chirr_digest_message *digest)
+{
+    if (digest->summary_count > CHIRR_DIGEST_BUCKETS) {
+        return CHIRR_ERR_FULL;
+    }
+    bool whole = digest->summary_count == CHIRR_DIGEST_BUCKETS && digest->buckets == 0;
+    bool none = digest->summary_count == 0 && digest->salt == 0 &&
+                is_zero(digest->summary, sizeof digest->summary);
+    return whole || none ? validate_entries(digest->entries, digest->count) : CHIRR_ERR_MALFORMED;
+}
+
+static enum chirr_err validate_have(const struct chirr_have *have)
+{
+    if (have->count > CHIRR_HAVE_ENTRIES_MAX) {
+        return CHIRR_ERR_FULL;
+    }
+    if (have->count == 0) {
+        return CHIRR_ERR_MALFORMED;
+    }
+    for (uint32_t i = 0; i < have->count; i++) {
+        if (have->entries[i].author == 0) {
+            return CHIRR_ERR_RANGE;
+        }
+        enum chirr_err err = validate_stamp(have->entries[i].stamp);
         if (err != CHIRR_OK) {
             return err;
         }
     }
-    return validate_entries(records->covered, records->covered_count);
+    return CHIRR_OK;
 }
 
-static enum chirr_err validate_delta(const struct chirr_delta_message *delta)
+static enum chirr_err validate_cards(const struct chirr_view_message *view)
+{
+    for (uint32_t i = 0; i < view->count; i++) {
+        if (view->cards[i].kind != CHIRR_RECORD_CARD) {
+            return CHIRR_ERR_MALFORMED;
+        }
+    }
+    bool led_by_origin = view->verb == CHIRR_VIEW_JOIN || view->verb == CHIRR_VIEW_FORWARD_JOIN ||
+                         view->verb == CHIRR_VIEW_SHUFFLE;
+    if (led_by_origin && (view->count == 0 || view->cards[0].author != view->origin)) {
+        return CHIRR_ERR_MALFORMED;
+    }
+    return validate_list(view->cards, view->count);
+}
+
+static enum chirr_err validate_view(const struct chirr_view_message *view)
+{
+    if (view->count > CHIRR_VIEW_CARDS_MAX) {
+        return CHIRR_ERR_FULL;
+    }
+    if (view->verb < CHIRR_VIEW_JOIN || view->verb > CHIRR_VIEW_SHUFFLE_REPLY ||
+        view->origin == 0 || view->hops > HOPS_MAX) {
+        return CHIRR_ERR_RANGE;
+    }
+    bool walks = view->verb == CHIRR_VIEW_FORWARD_JOIN || view->verb == CHIRR_VIEW_SHUFFLE;
+    if ((view->hops != 0 && !walks) || (view->urgent && view->verb != CHIRR_VIEW_NEIGHBOUR)) {
+        return CHIRR_ERR_MALFORMED;
+    }
+    return validate_cards(view);
+}
+
+enum chirr_err chirr_delta_validate(const struct chirr_delta_message *delta)
 {
     if (delta->payload_bytes > CHIRR_DELTA_PAYLOAD_BYTES_MAX) {
         return CHIRR_ERR_FULL;
@@ -313,6 +421,7 @@ enum chirr_err chirr_message_validate(const struct chirr_message *message)
     case CHIRR_MESSAGE_PING:
     case CHIRR_MESSAGE_PING_REQUEST:
     case CHIRR_MESSAGE_ACK:
+    case CHIRR_MESSAGE_NACK:
         return validate_probe(&message->probe);
     case CHIRR_MESSAGE_GOSSIP:
         return validate_updates(&message->gossip);
@@ -321,9 +430,14 @@ enum chirr_err chirr_message_validate(const struct chirr_message *message)
     case CHIRR_MESSAGE_RECORDS:
         return validate_records(&message->records);
     case CHIRR_MESSAGE_DIGEST:
-        return validate_entries(message->digest.entries, message->digest.count);
+        return validate_digest(&message->digest);
     case CHIRR_MESSAGE_DELTA:
-        return validate_delta(&message->delta);
+        return chirr_delta_validate(&message->delta);
+    case CHIRR_MESSAGE_VIEW:
+        return validate_view(&message->view);
+    case CHIRR_MESSAGE_HAVE:
+    case CHIRR_MESSAGE_GRAFT:
+        return validate_have(&message->have);
     }
     return CHIRR_ERR_RANGE;
 }

@@ -36,6 +36,12 @@ static void teardown(void)
 
 TestSuite(codec, .init = setup, .fini = teardown);
 
+/* Each in turn. */
+static enum chirr_message_kind any_kind(int round)
+{
+    return (enum chirr_message_kind)(CHIRR_MESSAGE_PING + round % (CHIRR_MESSAGE_KINDS - 1));
+}
+
 static size_t encode(const struct chirr_message *message, uint8_t *out)
 {
     size_t bytes;
@@ -73,6 +79,15 @@ static void assert_equal(const struct chirr_message *a, const struct chirr_messa
         cr_assert_eq(a->delta.payload_bytes, b->delta.payload_bytes);
         assert_same(a->delta.payload, b->delta.payload, a->delta.payload_bytes);
         plain_a.delta.payload = plain_b.delta.payload = NULL;
+    } else if (a->kind == CHIRR_MESSAGE_VIEW) {
+        cr_assert_eq(a->view.count, b->view.count);
+        assert_same(a->view.cards, b->view.cards, a->view.count * sizeof(struct chirr_record));
+        plain_a.view.cards = plain_b.view.cards = NULL;
+    } else if (a->kind == CHIRR_MESSAGE_HAVE || a->kind == CHIRR_MESSAGE_GRAFT) {
+        cr_assert_eq(a->have.count, b->have.count);
+        assert_same(a->have.entries, b->have.entries,
+                    a->have.count * sizeof(struct chirr_digest_entry));
+        plain_a.have.entries = plain_b.have.entries = NULL;
     }
     assert_same(&plain_a, &plain_b, sizeof plain_a);
 }
@@ -82,7 +97,7 @@ Test(codec, every_valid_message_survives_a_round_trip)
     for (int round = 0; round < ROUNDS; round++) {
         struct chirr_message message;
         struct chirr_message decoded;
-        generate_message(&random_stream, &arena, &author, 0, &message);
+        generate_message(&random_stream, &arena, &author, any_kind(round), &message);
         size_t bytes = encode(&message, wire);
         cr_assert_eq(bytes, chirr_codec_message_bytes(&message));
         cr_assert_eq(chirr_codec_decode_message(wire, bytes, &scratch, &decoded), CHIRR_OK,
@@ -95,7 +110,7 @@ Test(codec, a_flattened_copy_equals_its_original)
 {
     for (int round = 0; round < ROUNDS; round++) {
         struct chirr_message message;
-        generate_message(&random_stream, &arena, &author, 0, &message);
+        generate_message(&random_stream, &arena, &author, any_kind(round), &message);
         void *memory = aligned_alloc(16, chirr_message_copy_bytes(&message));
         struct chirr_message *copy = chirr_message_copy(memory, &message);
         assert_equal(&message, copy);
@@ -135,6 +150,25 @@ Test(codec, the_statement_is_the_record_before_its_signature)
                  CHIRR_OK);
     cr_assert_eq(statement_bytes + 2 + CHIRR_SIGNATURE_BYTES, bytes);
     cr_assert_arr_eq(wire, again, statement_bytes);
+}
+
+Test(codec, the_statement_of_a_delta_is_the_delta_before_its_signature)
+{
+    struct chirr_message message;
+    size_t statement_bytes;
+    generate_message(&random_stream, &arena, &author, CHIRR_MESSAGE_DELTA, &message);
+    size_t bytes = encode(&message, wire);
+    cr_assert_eq(chirr_codec_encode_delta_statement(&message.delta, again,
+                                                    CHIRR_CODEC_DELTA_BYTES_MAX, &statement_bytes),
+                 CHIRR_OK);
+    uint8_t *statement = wire + bytes - statement_bytes - 2 - CHIRR_SIGNATURE_BYTES;
+    cr_assert_arr_eq(statement, again, statement_bytes);
+    cr_assert_arr_eq(wire + bytes - CHIRR_SIGNATURE_BYTES, message.delta.signature,
+                     CHIRR_SIGNATURE_BYTES);
+    size_t none;
+    cr_assert_eq(
+        chirr_codec_encode_delta_statement(&message.delta, again, statement_bytes - 1, &none),
+        CHIRR_ERR_FULL);
 }
 
 /* All lists at their limits, all texts and outputs full. */
@@ -198,6 +232,33 @@ Test(codec, the_largest_message_fits_into_the_scratch_and_a_frame)
     cr_assert_eq(chirr_codec_decode_record(again, record_bytes, &record), CHIRR_OK);
 }
 
+Test(codec, the_largest_statements_fit_into_their_limits)
+{
+    static uint8_t payload[CHIRR_DELTA_PAYLOAD_BYTES_MAX];
+    struct chirr_delta_message delta = {.origin = UINT64_MAX,
+                                        .stamp = {UINT64_MAX, UINT64_MAX},
+                                        .lineage = UINT64_MAX,
+                                        .partition = 63,
+                                        .payload_bytes = sizeof payload,
+                                        .payload = payload};
+    struct chirr_record record = {.kind = CHIRR_RECORD_TRUST,
+                                  .author = UINT64_MAX,
+                                  .stamp = {UINT64_MAX, UINT64_MAX},
+                                  .trust.count = CHIRR_TRUST_CHANGES_MAX};
+    for (uint32_t i = 0; i < CHIRR_TRUST_CHANGES_MAX; i++) {
+        record.trust.changes[i] = (struct chirr_trust_change){{1, (uint8_t)i}, UINT64_MAX, true};
+    }
+    struct chirr_record decoded;
+    size_t bytes;
+    cr_assert_eq(
+        chirr_codec_encode_delta_statement(&delta, again, CHIRR_CODEC_DELTA_BYTES_MAX, &bytes),
+        CHIRR_OK);
+    cr_assert_eq(chirr_codec_encode_record(&record, again, CHIRR_CODEC_RECORD_BYTES_MAX, &bytes),
+                 CHIRR_OK);
+    cr_assert_eq(chirr_codec_decode_record(again, bytes, &decoded), CHIRR_OK);
+    cr_assert_arr_eq(&record.trust, &decoded.trust, sizeof record.trust);
+}
+
 Test(codec, encoding_refuses_what_is_invalid_or_too_large_for_the_buffer)
 {
     struct chirr_message message;
@@ -239,6 +300,55 @@ Test(codec, noise_never_decodes_and_never_crashes)
     cr_assert_eq(chirr_codec_decode_record(noise, 0, &record), CHIRR_ERR_VERSION);
 }
 
+/* Short enough to be tried at every byte. */
+static size_t encode_short(enum chirr_message_kind kind)
+{
+    struct chirr_message message;
+    size_t bytes;
+    do {
+        generate_message(&random_stream, &arena, &author, kind, &message);
+        bytes = encode(&message, wire);
+    } while (bytes > 3000);
+    return bytes;
+}
+
+/* A message is one field whose length comes first, so that none is the beginning of another. */
+Test(codec, refuses_a_message_that_was_cut_off_at_any_byte)
+{
+    for (int round = 0; round < 4 * (CHIRR_MESSAGE_KINDS - 1); round++) {
+        size_t bytes = encode_short(any_kind(round));
+        for (size_t cut = 0; cut < bytes; cut++) {
+            /* Exactly as long as what is read, so that a sanitizer sees one byte too far. */
+            uint8_t *beginning = malloc(cut + (cut == 0));
+            memcpy(beginning, wire, cut);
+            struct chirr_message decoded;
+            cr_assert_neq(chirr_codec_decode_message(beginning, cut, &scratch, &decoded), CHIRR_OK,
+                          "seed %lu round %d cut %zu", seed, round, cut);
+            free(beginning);
+        }
+    }
+}
+
+Test(codec, whatever_a_flipped_bit_decodes_to_is_valid_and_encodes_to_the_same_bytes)
+{
+    size_t accepted = 0;
+    for (int round = 0; round < CHIRR_MESSAGE_KINDS - 1; round++) {
+        size_t bytes = encode_short(any_kind(round));
+        for (size_t bit = 0; bit < 8 * bytes; bit++) {
+            struct chirr_message decoded;
+            wire[bit / 8] ^= (uint8_t)(1U << bit % 8);
+            if (chirr_codec_decode_message(wire, bytes, &scratch, &decoded) == CHIRR_OK) {
+                accepted++;
+                cr_assert_eq(chirr_message_validate(&decoded), CHIRR_OK);
+                cr_assert_eq(encode(&decoded, again), bytes, "seed %lu bit %zu", seed, bit);
+                cr_assert_arr_eq(wire, again, bytes);
+            }
+            wire[bit / 8] ^= (uint8_t)(1U << bit % 8);
+        }
+    }
+    cr_assert_gt(accepted, 0);
+}
+
 /* Changes, removes or repeats a few bytes; returns the new length. */
 static size_t mutate(uint8_t *bytes, size_t count)
 {
@@ -263,8 +373,7 @@ Test(codec, whatever_a_mutation_decodes_to_is_valid_and_encodes_to_the_same_byte
     for (int round = 0; round < 6000; round++) {
         struct chirr_message message;
         struct chirr_message decoded;
-        generate_message(&random_stream, &arena, &author, 1 + round % CHIRR_MESSAGE_DELTA,
-                         &message);
+        generate_message(&random_stream, &arena, &author, any_kind(round), &message);
         size_t bytes = mutate(wire, encode(&message, wire));
         if (bytes == 0 || chirr_codec_decode_message(wire, bytes, &scratch, &decoded) != CHIRR_OK) {
             continue;

@@ -37,6 +37,7 @@ static char *same_tags[] = {"a", "a"};
 static char *long_tag[] = {long_text};
 static uint8_t long_bytes[CHIRR_DELTA_PAYLOAD_BYTES_MAX + 1]; /* the longest limit of all */
 static Chirr__Wire__Claim *nine_claims[CHIRR_CLAIMS_MAX + 1];
+static uint64_t many_numbers[CHIRR_DIGEST_ENTRIES_MAX + 1];
 
 /* X(kind, expected error, what makes the valid record `w` bad) */
 #define BAD_RECORDS(X)                                                                             \
@@ -106,7 +107,16 @@ static Chirr__Wire__Claim *nine_claims[CHIRR_CLAIMS_MAX + 1];
     X(TASK, RANGE, w->task->result->code = 256)                                                    \
     X(TASK, RANGE, w->task->result->code = UINT32_MAX)                                             \
     X(TASK, MALFORMED, w->task->result->output_total_bytes = 1)                                    \
-    X(TASK, FULL, (w->task->result->output.data = long_bytes, w->task->result->output.len = 1025))
+    X(TASK, FULL, (w->task->result->output.data = long_bytes, w->task->result->output.len = 1025)) \
+    X(TRUST, FULL, (w->trust->n_holders = 41, w->trust->holders = many_numbers))                   \
+    X(TRUST, MALFORMED, w->trust->n_holders = 1)                                                   \
+    X(TRUST, MALFORMED, w->trust->n_holders = 0)                                                   \
+    X(TRUST, MALFORMED, w->trust->public_keys.len--)                                               \
+    X(TRUST, MALFORMED, w->trust->public_keys.len -= CHIRR_KEY_BYTES)                              \
+    X(TRUST, RANGE, w->trust->holders[1] = 0)                                                      \
+    X(TRUST, RANGE, memset(w->trust->public_keys.data, 0, CHIRR_KEY_BYTES))                        \
+    X(TRUST, MALFORMED, w->trust->holders[2]++)                                                    \
+    X(TRUST, MALFORMED, w->trust->removed |= 1U << 3)
 
 /* A valid record of each kind, with everything in it that the table touches. */
 static void plain_record(enum chirr_record_kind kind, struct chirr_record *record)
@@ -123,6 +133,8 @@ static void plain_record(enum chirr_record_kind kind, struct chirr_record *recor
         record->card.cpu_permille = 1000;
     } else if (kind == CHIRR_RECORD_CLAIMS) {
         record->claims = (struct chirr_claims){2, {{7, 0, -5}, {8, 1, 5}}};
+    } else if (kind == CHIRR_RECORD_TRUST) {
+        record->trust = (struct chirr_trust){3, {{{7}, 9, false}, {{8}, 9, false}, {{7}, 9, true}}};
     } else {
         struct chirr_task *task = &record->task;
         strcpy(task->spec.kind, "hash");
@@ -199,11 +211,16 @@ Test(codec_refusal, refuses_every_malformed_field_of_a_record)
 #define SMASHING 4000 /* so many that storing them unchecked would be noticed */
 static Chirr__Wire__MemberUpdate *many_updates[SMASHING];
 static Chirr__Wire__Record *many_records[CHIRR_RECORDS_MAX + 1];
-static uint64_t many_numbers[CHIRR_DIGEST_ENTRIES_MAX + 1];
+static uint32_t many_sums[CHIRR_DIGEST_BUCKETS + 1];
 
 #define MANY_ENTRIES(entries)                                                                      \
     ((entries)->authors = (entries)->incarnations = (entries)->versions = many_numbers,            \
-     (entries)->n_authors = (entries)->n_incarnations = (entries)->n_versions = 1025)
+     LESS_ENTRIES(entries, 1025))
+#define LESS_ENTRIES(entries, count)                                                               \
+    ((entries)->n_authors = (entries)->n_incarnations = (entries)->n_versions = (count))
+#define NO_ENTRIES(entries) LESS_ENTRIES(entries, 0)
+
+#define VERB(verb) CHIRR__WIRE__VIEW_VERB__VIEW_##verb
 
 #define BAD_MESSAGES(X)                                                                            \
     X(PING, MALFORMED, w->kind_case = 0)                                                           \
@@ -213,6 +230,11 @@ static uint64_t many_numbers[CHIRR_DIGEST_ENTRIES_MAX + 1];
     X(PING, RANGE, w->ping->news->updates[0]->status = 0)                                          \
     X(PING_REQUEST, RANGE, w->ping_request->target = 0)                                            \
     X(ACK, RANGE, w->ack->news->updates[0]->status = 5)                                            \
+    X(ACK, MALFORMED, w->ack->news->updates[0]->status = 1)                                        \
+    X(NACK, RANGE, w->nack->target = 0)                                                            \
+    X(NACK, MALFORMED, w->nack->news = NULL)                                                       \
+    X(NACK, MALFORMED, w->nack->news->updates[0]->status = 3)                                      \
+    X(GOSSIP, MALFORMED, w->gossip->updates[0]->accuser = 1)                                       \
     X(GOSSIP, RANGE, w->gossip->updates[0]->status = -1)                                           \
     X(GOSSIP, FULL, (w->gossip->n_updates = 17, w->gossip->updates = many_updates))                \
     X(GOSSIP, FULL, (w->gossip->n_updates = SMASHING, w->gossip->updates = many_updates))          \
@@ -239,28 +261,68 @@ static uint64_t many_numbers[CHIRR_DIGEST_ENTRIES_MAX + 1];
     X(DIGEST, MALFORMED, w->digest->entries->authors[0] = 3)                                       \
     X(DIGEST, RANGE, w->digest->entries->incarnations[1] = 0)                                      \
     X(DIGEST, FULL, MANY_ENTRIES(w->digest->entries))                                              \
+    X(DIGEST, FULL, (w->digest->n_summary = 65, w->digest->summary = many_sums))                   \
+    X(DIGEST, MALFORMED, w->digest->n_summary--)                                                   \
+    X(DIGEST, MALFORMED, w->digest->n_summary = 1)                                                 \
+    X(DIGEST, MALFORMED, w->digest->n_summary = 0)                                                 \
+    X(DIGEST, MALFORMED, w->digest->buckets = 1)                                                   \
+    X(HAVE, MALFORMED, w->have->entries = NULL)                                                    \
+    X(HAVE, MALFORMED, w->have->entries->n_versions = 1)                                           \
+    X(HAVE, MALFORMED, NO_ENTRIES(w->have->entries))                                               \
+    X(HAVE, FULL, MANY_ENTRIES(w->have->entries))                                                  \
+    X(HAVE, FULL, (MANY_ENTRIES(w->have->entries), LESS_ENTRIES(w->have->entries, 65)))            \
+    X(HAVE, RANGE, w->have->entries->authors[1] = 0)                                               \
+    X(HAVE, RANGE, w->have->entries->incarnations[1] = 0)                                          \
+    X(HAVE, RANGE, w->have->entries->versions[1] = 0)                                              \
+    X(GRAFT, MALFORMED, NO_ENTRIES(w->graft->entries))                                             \
+    X(GRAFT, FULL, (MANY_ENTRIES(w->graft->entries), LESS_ENTRIES(w->graft->entries, 65)))         \
+    X(GRAFT, RANGE, w->graft->entries->versions[0] = 0)                                            \
+    X(VIEW, RANGE, w->view->verb = 0)                                                              \
+    X(VIEW, RANGE, w->view->verb = 9)                                                              \
+    X(VIEW, RANGE, w->view->verb = -1)                                                             \
+    X(VIEW, RANGE, w->view->origin = 0)                                                            \
+    X(VIEW, RANGE, w->view->hops = 17)                                                             \
+    X(VIEW, MALFORMED, w->view->urgent = true)                                                     \
+    X(VIEW, MALFORMED, w->view->verb = VERB(JOIN))                                                 \
+    X(VIEW, MALFORMED, w->view->verb = VERB(NEIGHBOUR))                                            \
+    X(VIEW, MALFORMED, w->view->verb = VERB(DISCONNECT))                                           \
+    X(VIEW, MALFORMED, w->view->n_cards = 0)                                                       \
+    X(VIEW, MALFORMED, (w->view->n_cards = 0, w->view->verb = VERB(FORWARD_JOIN)))                 \
+    X(VIEW, MALFORMED, (w->view->n_cards = 0, w->view->hops = 0, w->view->verb = VERB(JOIN)))      \
+    X(VIEW, MALFORMED, w->view->origin ^= 1)                                                       \
+    X(VIEW, MALFORMED, (w->view->origin ^= 1, w->view->verb = VERB(FORWARD_JOIN)))                 \
+    X(VIEW, MALFORMED, (w->view->origin ^= 1, w->view->hops = 0, w->view->verb = VERB(JOIN)))      \
+    X(VIEW, FULL, (w->view->n_cards = 9, w->view->cards = many_records))                           \
+    X(VIEW, MALFORMED, (w->view->n_cards = 1, w->view->cards = many_records))                      \
+    X(VIEW, MALFORMED, w->view->cards[0]->signature.len = 0)                                       \
+    X(VIEW, VERSION, w->view->cards[0]->format = 2)                                                \
+    X(VIEW, RANGE, w->view->cards[0]->card->cpu_permille = 0)                                      \
     X(DELTA, RANGE, w->delta->origin = 0)                                                          \
     X(DELTA, RANGE, w->delta->incarnation = 0)                                                     \
     X(DELTA, RANGE, w->delta->version = 0)                                                         \
     X(DELTA, RANGE, w->delta->lineage = 0)                                                         \
     X(DELTA, RANGE, w->delta->partition = 64)                                                      \
     X(DELTA, MALFORMED, w->delta->payload.len = 0)                                                 \
-    X(DELTA, FULL, (w->delta->payload.data = long_bytes, w->delta->payload.len = 1101))
+    X(DELTA, FULL, (w->delta->payload.data = long_bytes, w->delta->payload.len = 1101))            \
+    X(DELTA, MALFORMED, w->delta->signature.len = 0)                                               \
+    X(DELTA, MALFORMED, w->delta->signature.len = 63)
 
 static void plain_message(enum chirr_message_kind kind, struct chirr_message *message)
 {
     static struct chirr_record record;
     static const struct chirr_digest_entry entries[] = {{1, {1, 1}}, {2, {1, 0}}};
+    static const struct chirr_digest_entry statements[] = {{2, {1, 1}}, {1, {3, 7}}};
     memset(message, 0, sizeof *message);
     message->kind = kind;
     switch (kind) {
     case CHIRR_MESSAGE_PING:
     case CHIRR_MESSAGE_PING_REQUEST:
     case CHIRR_MESSAGE_ACK:
-        message->probe = (struct chirr_probe){1, 2, {1, {{3, 4, CHIRR_MEMBER_SUSPECT}}}};
+    case CHIRR_MESSAGE_NACK:
+        message->probe = (struct chirr_probe){1, 2, {1, {{3, 4, CHIRR_MEMBER_SUSPECT, 5}}}};
         break;
     case CHIRR_MESSAGE_GOSSIP:
-        message->gossip = (struct chirr_member_updates){1, {{3, 4, CHIRR_MEMBER_LEFT}}};
+        message->gossip = (struct chirr_member_updates){1, {{3, 4, CHIRR_MEMBER_LEFT, 0}}};
         break;
     case CHIRR_MESSAGE_HEARTBEAT:
         message->heartbeat = (struct chirr_heartbeat){1, 2, 3, 4.5F};
@@ -270,10 +332,25 @@ static void plain_message(enum chirr_message_kind kind, struct chirr_message *me
         message->records = (struct chirr_records){1, &record, 2, entries};
         break;
     case CHIRR_MESSAGE_DIGEST:
-        message->digest = (struct chirr_digest_message){true, 2, entries};
+        message->digest = (struct chirr_digest_message){.answer_wanted = true,
+                                                        .salt = 7,
+                                                        .summary_count = CHIRR_DIGEST_BUCKETS,
+                                                        .summary = {8, 9},
+                                                        .count = 2,
+                                                        .entries = entries};
         break;
     case CHIRR_MESSAGE_DELTA:
-        message->delta = (struct chirr_delta_message){1, {1, 1}, 1, 63, 3, (const uint8_t *)"abc"};
+        message->delta =
+            (struct chirr_delta_message){1, {1, 1}, 1, 63, 3, (const uint8_t *)"abc", {1}};
+        break;
+    case CHIRR_MESSAGE_VIEW:
+        plain_record(CHIRR_RECORD_CARD, &record);
+        message->view =
+            (struct chirr_view_message){CHIRR_VIEW_SHUFFLE, author.id, 16, false, 1, &record};
+        break;
+    case CHIRR_MESSAGE_HAVE:
+    case CHIRR_MESSAGE_GRAFT:
+        message->have = (struct chirr_have){2, statements};
         break;
     }
 }
@@ -355,9 +432,9 @@ Test(codec_refusal, refuses_all_but_the_one_encoding_of_a_message)
         size_t bytes;
         uint8_t wire[24];
     } others[] = {
-        {"unknown message kind", 4, {0x4a, 2, 0x08, 1}},
+        {"unknown message kind", 4, {0x6a, 2, 0x08, 1}},
         {"unknown field inside", 10, {0x2a, 8, 0x08, 1, 0x10, 2, 0x18, 3, 0x28, 1}},
-        {"unknown field behind", 10, {0x2a, 6, 0x08, 1, 0x10, 2, 0x18, 3, 0x48, 1}},
+        {"unknown field behind", 10, {0x2a, 6, 0x08, 1, 0x10, 2, 0x18, 3, 0x68, 1}},
         {"field twice", 10, {0x2a, 8, 0x08, 1, 0x08, 1, 0x10, 2, 0x18, 3}},
         {"fields out of order", 8, {0x2a, 6, 0x10, 2, 0x08, 1, 0x18, 3}},
         {"explicit default", 10, {0x2a, 8, 0x08, 1, 0x10, 2, 0x18, 3, 0x20, 0}},

@@ -96,6 +96,23 @@ Test(frame, refuses_every_truncation)
     cr_assert_eq(chirr_frame_open(frame, bytes + 1, &envelope), CHIRR_ERR_MALFORMED);
 }
 
+/* Whatever else a frame of another version holds, its version is what is wrong with it. */
+Test(frame, refuses_every_version_but_its_own)
+{
+    struct chirr_envelope envelope;
+    for (int kind = CHIRR_MESSAGE_PING; kind < CHIRR_MESSAGE_KINDS; kind++) {
+        size_t bytes = seal((enum chirr_message_kind)kind, true);
+        for (uint32_t version = 0; version <= UINT16_MAX; version++) {
+            chirr_wire_put_u16(frame + 4, (uint16_t)version);
+            cr_assert_eq(chirr_frame_open(frame, bytes, &envelope),
+                         version == CHIRR_WIRE_VERSION ? CHIRR_OK : CHIRR_ERR_VERSION);
+        }
+        chirr_wire_put_u16(frame + 4, CHIRR_WIRE_VERSION + 1);
+        cr_assert_eq(chirr_frame_open(frame, CHIRR_FRAME_HEADER_BYTES, &envelope),
+                     CHIRR_ERR_VERSION);
+    }
+}
+
 static enum chirr_err expected_at(size_t at)
 {
     if (at >= 4 && at < 6) {

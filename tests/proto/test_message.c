@@ -3,6 +3,8 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
+#include "base/random.h"
+
 static struct chirr_task_spec spec_of(const char *argument)
 {
     struct chirr_task_spec spec = {.kind = "hash", .time_limit_ms = 1000, .argument_count = 2};
@@ -49,9 +51,69 @@ Test(message, finds_each_argument_of_a_command)
     cr_assert_null(chirr_task_argument(&spec, 2));
 }
 
+/* Random ids and consecutive ones alike: 64,000 balls in 64 bins, within six deviations. */
+Test(message, spreads_authors_evenly_over_the_buckets)
+{
+    struct chirr_random random;
+    chirr_random_init(&random, 3, 0);
+    for (int consecutive = 0; consecutive < 2; consecutive++) {
+        uint32_t filled[CHIRR_DIGEST_BUCKETS] = {0};
+        for (uint64_t i = 1; i <= 64000; i++) {
+            uint32_t bucket = chirr_digest_bucket(consecutive == 1 ? i : chirr_random_u64(&random));
+            cr_assert_lt(bucket, CHIRR_DIGEST_BUCKETS);
+            filled[bucket]++;
+        }
+        for (uint32_t bucket = 0; bucket < CHIRR_DIGEST_BUCKETS; bucket++) {
+            cr_assert(filled[bucket] > 810 && filled[bucket] < 1190, "%u in %u", filled[bucket],
+                      bucket);
+        }
+    }
+}
+
+/* Sums must part what single hashes part: one more here and one less there is another sum. */
+Test(message, no_two_small_differences_of_a_digest_cancel_out)
+{
+    uint32_t sums[400];
+    size_t count = 0;
+    for (uint64_t a = 1; a <= 20; a++) {
+        for (uint64_t b = 1; b <= 20; b++) {
+            struct chirr_digest_entry one = {1, {5, a}};
+            struct chirr_digest_entry other = {2, {5, b}};
+            sums[count++] = chirr_digest_hash(&one, 9) + chirr_digest_hash(&other, 9);
+        }
+    }
+    for (size_t i = 0; i < count; i++) {
+        for (size_t j = 0; j < i; j++) {
+            cr_assert_neq(sums[i], sums[j]);
+        }
+    }
+}
+
+Test(message, another_salt_makes_another_hash)
+{
+    struct chirr_digest_entry entry = {1, {2, 3}};
+    struct chirr_digest_entry swapped = {1, {3, 2}};
+    cr_assert_neq(chirr_digest_hash(&entry, 0), chirr_digest_hash(&entry, 1));
+    cr_assert_neq(chirr_digest_hash(&entry, 0), chirr_digest_hash(&swapped, 0));
+}
+
+/* Peers on other machines compute the same, or every summary would differ. */
+Test(message, buckets_and_hashes_are_part_of_the_protocol)
+{
+    struct chirr_digest_entry entry = {UINT64_C(0x0123456789abcdef), {1700000000, 42}};
+    cr_assert_eq(chirr_digest_bucket(entry.author), 44);
+    cr_assert_eq(chirr_digest_hash(&entry, 7), 0x9d7ff4a0U);
+}
+
 Test(message, names_every_kind_phase_and_end)
 {
-    cr_assert_str_eq(chirr_message_kind_name(CHIRR_MESSAGE_PING), "ping");
+    for (int kind = CHIRR_MESSAGE_PING; kind < CHIRR_MESSAGE_KINDS; kind++) {
+        const char *name = chirr_message_kind_name((enum chirr_message_kind)kind);
+        cr_assert_str_neq(name, "unknown", "kind %d", kind);
+        for (int other = CHIRR_MESSAGE_PING; other < kind; other++) {
+            cr_assert_str_neq(name, chirr_message_kind_name((enum chirr_message_kind)other));
+        }
+    }
     cr_assert_str_eq(chirr_message_kind_name(CHIRR_MESSAGE_DELTA), "delta");
     cr_assert_str_eq(chirr_task_phase_name(CHIRR_TASK_OPEN), "open");
     cr_assert_str_eq(chirr_task_phase_name(CHIRR_TASK_DONE), "done");

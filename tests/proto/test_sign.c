@@ -97,7 +97,7 @@ Test(sign, only_the_author_signs_a_record)
 Test(sign, no_flipped_bit_goes_unnoticed)
 {
     static uint8_t wire[CHIRR_CODEC_RECORD_BYTES_MAX];
-    for (int kind = CHIRR_RECORD_CARD; kind <= CHIRR_RECORD_TASK; kind++) {
+    for (int kind = CHIRR_RECORD_CARD; kind <= CHIRR_RECORD_TRUST; kind++) {
         struct chirr_record record;
         size_t bytes;
         generate_record(&random_stream, &identity, kind, &record);
@@ -111,6 +111,72 @@ Test(sign, no_flipped_bit_goes_unnoticed)
             wire[bit / 8] ^= (uint8_t)(1U << bit % 8);
         }
     }
+}
+
+static struct chirr_delta_message delta_of(const struct chirr_identity *origin)
+{
+    struct chirr_delta_message delta = {.origin = origin->id,
+                                        .stamp = {3, 4},
+                                        .lineage = 5,
+                                        .partition = 6,
+                                        .payload_bytes = 5,
+                                        .payload = (const uint8_t *)"delta"};
+    cr_assert_eq(chirr_delta_sign(&delta, origin), CHIRR_OK);
+    return delta;
+}
+
+Test(sign, only_the_origin_signs_a_delta)
+{
+    struct chirr_identity other = generate_identity(&random_stream);
+    struct chirr_delta_message delta = delta_of(&identity);
+    cr_assert_eq(chirr_delta_verify(&delta, identity.public_key), CHIRR_OK);
+    cr_assert_eq(chirr_delta_verify(&delta, other.public_key), CHIRR_ERR_SIGNATURE);
+    cr_assert_eq(chirr_delta_sign(&delta, &other), CHIRR_ERR_INVALID);
+    delta.origin = other.id; /* claims the signature of the first for the second */
+    cr_assert_eq(chirr_delta_verify(&delta, other.public_key), CHIRR_ERR_SIGNATURE);
+}
+
+Test(sign, refuses_to_sign_a_delta_that_is_none)
+{
+    struct chirr_delta_message delta = delta_of(&identity);
+    delta.partition = 64;
+    cr_assert_eq(chirr_delta_sign(&delta, &identity), CHIRR_ERR_RANGE);
+    cr_assert_eq(chirr_delta_verify(&delta, identity.public_key), CHIRR_ERR_SIGNATURE);
+}
+
+#define CHANGES_OF_A_DELTA(X)                                                                      \
+    X(stamp.incarnation++)                                                                         \
+    X(stamp.version++)                                                                             \
+    X(lineage++)                                                                                   \
+    X(partition++)                                                                                 \
+    X(payload_bytes--)                                                                             \
+    X(payload = (const uint8_t *)"Delta")                                                          \
+    X(signature[0] ^= 1)
+
+Test(sign, the_signature_of_a_delta_covers_all_of_it){
+#define CHECK_CHANGE(change)                                                                       \
+    {                                                                                              \
+        struct chirr_delta_message delta = delta_of(&identity);                                    \
+        (void)(delta.change);                                                                      \
+        cr_expect_eq(chirr_delta_verify(&delta, identity.public_key), CHIRR_ERR_SIGNATURE,         \
+                     #change);                                                                     \
+    }
+    CHANGES_OF_A_DELTA(CHECK_CHANGE)}
+
+/* The same bytes under the domain of records are no signature of a delta. */
+Test(sign, a_signature_of_a_record_is_none_of_a_delta)
+{
+    uint8_t statement[CHIRR_CODEC_DELTA_BYTES_MAX];
+    size_t bytes;
+    struct chirr_delta_message delta = delta_of(&identity);
+    cr_assert_eq(chirr_codec_encode_delta_statement(&delta, statement, sizeof statement, &bytes),
+                 CHIRR_OK);
+    chirr_sign(&identity, "chirr record", (struct chirr_span){statement, bytes},
+               (struct chirr_span){NULL, 0}, delta.signature);
+    cr_assert_eq(chirr_delta_verify(&delta, identity.public_key), CHIRR_ERR_SIGNATURE);
+    chirr_sign(&identity, "chirr delta", (struct chirr_span){statement, bytes},
+               (struct chirr_span){NULL, 0}, delta.signature);
+    cr_assert_eq(chirr_delta_verify(&delta, identity.public_key), CHIRR_OK);
 }
 
 Test(sign, a_signature_holds_for_one_domain_only)

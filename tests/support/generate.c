@@ -153,13 +153,30 @@ static void generate_claims(struct chirr_random *random, struct chirr_claims *cl
     }
 }
 
+/* Some keys come twice, and keep their holder. */
+static void generate_trust(struct chirr_random *random, struct chirr_trust *trust)
+{
+    trust->count = (uint32_t)generate_between(random, 0, CHIRR_TRUST_CHANGES_MAX);
+    for (uint32_t i = 0; i < trust->count; i++) {
+        struct chirr_trust_change *change = &trust->changes[i];
+        if (i > 0 && chirr_random_below(random, 4) == 0) {
+            *change = trust->changes[chirr_random_below(random, i)];
+        } else {
+            generate_bytes(random, change->public_key, sizeof change->public_key);
+            change->holder = any_id(random);
+        }
+        change->removed = chirr_random_below(random, 2) == 1;
+    }
+}
+
 void generate_record(struct chirr_random *random, const struct chirr_identity *author,
                      enum chirr_record_kind kind, struct chirr_record *record)
 {
     memset(record, 0, sizeof *record);
-    record->kind =
-        kind != 0 ? kind
-                  : (enum chirr_record_kind)(CHIRR_RECORD_CARD + chirr_random_below(random, 3));
+    record->kind = kind != 0
+                       ? kind
+                       : (enum chirr_record_kind)(CHIRR_RECORD_CARD +
+                                                  chirr_random_below(random, CHIRR_RECORD_TRUST));
     record->author = author->id;
     record->stamp = any_stamp(random);
     switch (record->kind) {
@@ -171,6 +188,9 @@ void generate_record(struct chirr_random *random, const struct chirr_identity *a
         break;
     case CHIRR_RECORD_TASK:
         generate_task(random, author->id, 0, &record->task);
+        break;
+    case CHIRR_RECORD_TRUST:
+        generate_trust(random, &record->trust);
         break;
     }
     enum chirr_err err = chirr_record_sign(record, author);
@@ -185,6 +205,9 @@ static void generate_updates(struct chirr_random *random, struct chirr_member_up
         news->updates[i].incarnation = generate_between(random, 0, UINT64_MAX);
         news->updates[i].status = (enum chirr_member_status)generate_between(
             random, CHIRR_MEMBER_ALIVE, CHIRR_MEMBER_LEFT);
+        if (news->updates[i].status == CHIRR_MEMBER_SUSPECT) {
+            news->updates[i].accuser = generate_between(random, 0, UINT64_MAX);
+        }
     }
 }
 
@@ -218,6 +241,55 @@ static void generate_records(struct chirr_random *random, struct chirr_arena *ar
     records->covered = generate_entries(random, arena, &records->covered_count);
 }
 
+static void generate_digest(struct chirr_random *random, struct chirr_arena *arena,
+                            struct chirr_digest_message *digest)
+{
+    digest->answer_wanted = chirr_random_below(random, 2) == 1;
+    digest->entries = generate_entries(random, arena, &digest->count);
+    if (chirr_random_below(random, 2) == 0) {
+        digest->buckets = generate_between(random, 0, UINT64_MAX);
+        return;
+    }
+    digest->salt = (uint32_t)generate_between(random, 0, UINT32_MAX);
+    digest->summary_count = CHIRR_DIGEST_BUCKETS;
+    for (uint32_t i = 0; i < CHIRR_DIGEST_BUCKETS; i++) {
+        digest->summary[i] = (uint32_t)generate_between(random, 0, UINT32_MAX);
+    }
+}
+
+static void generate_have(struct chirr_random *random, struct chirr_arena *arena,
+                          struct chirr_have *have)
+{
+    have->count = (uint32_t)generate_between(random, 1, CHIRR_HAVE_ENTRIES_MAX);
+    struct chirr_digest_entry *entries = chirr_arena_take(arena, have->count, sizeof *entries);
+    CHIRR_ASSERT(entries != NULL);
+    for (uint32_t i = 0; i < have->count; i++) {
+        entries[i] = (struct chirr_digest_entry){any_id(random), any_stamp(random)};
+    }
+    have->entries = entries;
+}
+
+/* The first card is `origin`'s, the others are strangers'. */
+static void generate_view(struct chirr_random *random, struct chirr_arena *arena,
+                          const struct chirr_identity *origin, struct chirr_view_message *view)
+{
+    view->verb =
+        (enum chirr_view_verb)generate_between(random, CHIRR_VIEW_JOIN, CHIRR_VIEW_SHUFFLE_REPLY);
+    view->origin = origin->id;
+    view->urgent = view->verb == CHIRR_VIEW_NEIGHBOUR && chirr_random_below(random, 2) == 1;
+    bool walks = view->verb == CHIRR_VIEW_FORWARD_JOIN || view->verb == CHIRR_VIEW_SHUFFLE;
+    view->hops = walks ? (uint32_t)generate_between(random, 0, 16) : 0;
+    uint32_t count_min = walks || view->verb == CHIRR_VIEW_JOIN ? 1 : 0;
+    view->count = (uint32_t)generate_between(random, count_min, CHIRR_VIEW_CARDS_MAX);
+    struct chirr_record *cards = chirr_arena_take(arena, view->count, sizeof *cards);
+    CHIRR_ASSERT(cards != NULL);
+    for (uint32_t i = 0; i < view->count; i++) {
+        struct chirr_identity stranger = generate_identity(random);
+        generate_record(random, i == 0 ? origin : &stranger, CHIRR_RECORD_CARD, &cards[i]);
+    }
+    view->cards = view->count == 0 ? NULL : cards;
+}
+
 static void generate_delta(struct chirr_random *random, struct chirr_arena *arena,
                            const struct chirr_identity *author, struct chirr_delta_message *delta)
 {
@@ -230,6 +302,8 @@ static void generate_delta(struct chirr_random *random, struct chirr_arena *aren
     CHIRR_ASSERT(payload != NULL);
     generate_bytes(random, payload, delta->payload_bytes);
     delta->payload = payload;
+    enum chirr_err err = chirr_delta_sign(delta, author);
+    CHIRR_ASSERT(err == CHIRR_OK);
 }
 
 void generate_message(struct chirr_random *random, struct chirr_arena *arena,
@@ -238,14 +312,15 @@ void generate_message(struct chirr_random *random, struct chirr_arena *arena,
 {
     arena->used = 0;
     memset(message, 0, sizeof *message);
-    message->kind = kind != 0
-                        ? kind
-                        : (enum chirr_message_kind)(
-                              CHIRR_MESSAGE_PING + chirr_random_below(random, CHIRR_MESSAGE_DELTA));
+    message->kind =
+        kind != 0 ? kind
+                  : (enum chirr_message_kind)(CHIRR_MESSAGE_PING +
+                                              chirr_random_below(random, CHIRR_MESSAGE_KINDS - 1));
     switch (message->kind) {
     case CHIRR_MESSAGE_PING:
     case CHIRR_MESSAGE_PING_REQUEST:
     case CHIRR_MESSAGE_ACK:
+    case CHIRR_MESSAGE_NACK:
         message->probe.sequence = (uint32_t)generate_between(random, 0, UINT32_MAX);
         message->probe.target = any_id(random);
         generate_updates(random, &message->probe.news);
@@ -263,11 +338,17 @@ void generate_message(struct chirr_random *random, struct chirr_arena *arena,
         generate_records(random, arena, author, &message->records);
         break;
     case CHIRR_MESSAGE_DIGEST:
-        message->digest.answer_wanted = chirr_random_below(random, 2) == 1;
-        message->digest.entries = generate_entries(random, arena, &message->digest.count);
+        generate_digest(random, arena, &message->digest);
         break;
     case CHIRR_MESSAGE_DELTA:
         generate_delta(random, arena, author, &message->delta);
+        break;
+    case CHIRR_MESSAGE_VIEW:
+        generate_view(random, arena, author, &message->view);
+        break;
+    case CHIRR_MESSAGE_HAVE:
+    case CHIRR_MESSAGE_GRAFT:
+        generate_have(random, arena, &message->have);
         break;
     }
 }

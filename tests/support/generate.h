@@ -31,8 +31,8 @@ void generate_task(struct chirr_random *random, chirr_agent_id author, enum chir
 void generate_record(struct chirr_random *random, const struct chirr_identity *author,
                      enum chirr_record_kind kind, struct chirr_record *record);
 
-/* `kind` 0: any. Records and deltas are `author`'s; variable parts are taken from `arena`, which is
- * reset first. */
+/* `kind` 0: any. Records, deltas and the first card of a view are `author`'s; variable parts
+ * are taken from `arena`, which is reset first. */
 void generate_message(struct chirr_random *random, struct chirr_arena *arena,
                       const struct chirr_identity *author, enum chirr_message_kind kind,
                       struct chirr_message *message);

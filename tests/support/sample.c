@@ -47,6 +47,18 @@ struct chirr_record sample_claims(chirr_task_id task, int64_t bid)
     return record;
 }
 
+struct chirr_record sample_trust(uint32_t index, bool removed)
+{
+    struct chirr_record record;
+    memset(&record, 0, sizeof record);
+    record.kind = CHIRR_RECORD_TRUST;
+    record.trust.count = 1;
+    sample_key(index, record.trust.changes[0].public_key);
+    record.trust.changes[0].holder = sample_agent(index);
+    record.trust.changes[0].removed = removed;
+    return record;
+}
+
 struct chirr_record sample_task(uint32_t submitter, uint64_t nonce)
 {
     struct chirr_record record;

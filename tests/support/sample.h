@@ -11,6 +11,8 @@ chirr_agent_id sample_agent(uint32_t index);
  * hand. */
 struct chirr_record sample_card(uint32_t index);
 struct chirr_record sample_claims(chirr_task_id task, int64_t bid);
+/* One change of the key of agent `index`, which holds it. */
+struct chirr_record sample_trust(uint32_t index, bool removed);
 struct chirr_record sample_task(uint32_t submitter, uint64_t nonce);
 
 /* What becomes of a task: the same one in another phase, consistent in every field. */
