@@ -114,12 +114,14 @@ static void pack_task(struct chirr_record_pack *pack, const struct chirr_task *t
 static void pack_trust(struct chirr_trust_pack *pack, const struct chirr_trust *trust)
 {
     chirr__wire__trust__init(&pack->trust);
+    uint64_t bit = 1;
     for (uint32_t i = 0; i < trust->count; i++) {
         const struct chirr_trust_change *change = &trust->changes[i];
         memcpy(pack->public_keys + (size_t)i * CHIRR_KEY_BYTES, change->public_key,
                CHIRR_KEY_BYTES);
         pack->holders[i] = change->holder;
-        pack->trust.removed |= (uint64_t)change->removed << i;
+        pack->trust.removed |= change->removed ? bit : 0;
+        bit <<= 1;
     }
     pack->trust.public_keys = borrow(pack->public_keys, (size_t)trust->count * CHIRR_KEY_BYTES);
     pack->trust.n_holders = trust->count;
