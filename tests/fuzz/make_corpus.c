@@ -1,22 +1,26 @@
-/* Writes the seed corpus of fuzz_wire: one short input of each kind, at each entrance.
- *      make_corpus DIRECTORY */
+/* Writes the seed corpora of fuzz_frame and fuzz_codec: short inputs of each kind, at each
+ * entrance. make_corpus DIRECTORY      (which holds frame/ and codec/) */
 #include <stdio.h>
 #include <string.h>
 
+#include "base/wire.h"
 #include "proto/frame.h"
 #include "tests/support/generate.h"
 
 #define INPUT_BYTES_MAX 1500
+#define INPUTS_OF_A_KIND 2
 
 static struct chirr_random random_stream;
 static struct chirr_identity identity;
 static struct chirr_arena arena;
 static uint8_t out[CHIRR_FRAME_BYTES_MAX];
 
+/* In the folder of the target that has this entrance. */
 static void write_input(const char *directory, char entrance, const char *name, size_t bytes)
 {
     char path[512];
-    snprintf(path, sizeof path, "%s/%c-%s", directory, entrance, name);
+    const char *target = entrance == 'f' || entrance == 'e' ? "frame" : "codec";
+    snprintf(path, sizeof path, "%s/%s/%c-%s", directory, target, entrance, name);
     for (char *at = path + strlen(directory); *at != '\0'; at++) {
         *at = *at == ' ' ? '-' : *at;
     }
@@ -27,11 +31,12 @@ static void write_input(const char *directory, char entrance, const char *name, 
     fclose(file);
 }
 
-static void write_message(const char *directory, enum chirr_message_kind kind)
+static void write_message(const char *directory, enum chirr_message_kind kind, int number)
 {
     struct chirr_message message;
     size_t bytes;
-    const char *name = chirr_message_kind_name(kind);
+    char name[64];
+    snprintf(name, sizeof name, "%s-%d", chirr_message_kind_name(kind), number);
     do {
         generate_message(&random_stream, &arena, &identity, kind, &message);
     } while (chirr_codec_message_bytes(&message) > INPUT_BYTES_MAX);
@@ -43,16 +48,31 @@ static void write_message(const char *directory, enum chirr_message_kind kind)
     write_input(directory, 'e', name, bytes);
 }
 
-static void write_record(const char *directory, enum chirr_record_kind kind)
+static void write_record(const char *directory, enum chirr_record_kind kind, int number)
 {
-    static const char *const names[] = {"card", "claims", "task"};
+    static const char *const names[] = {"card", "claims", "task", "trust"};
     struct chirr_record record;
     size_t bytes;
+    char name[64];
+    snprintf(name, sizeof name, "%s-%d", names[kind - CHIRR_RECORD_CARD], number);
     do {
         generate_record(&random_stream, &identity, kind, &record);
         CHIRR_ASSERT(chirr_codec_encode_record(&record, out, sizeof out, &bytes) == CHIRR_OK);
     } while (bytes > INPUT_BYTES_MAX);
-    write_input(directory, 'r', names[kind - CHIRR_RECORD_CARD], bytes);
+    write_input(directory, 'r', name, bytes);
+}
+
+/* A frame that is good but for its version: one earlier, one later. */
+static void write_versions(const char *directory)
+{
+    struct chirr_message message;
+    size_t bytes;
+    generate_message(&random_stream, &arena, &identity, CHIRR_MESSAGE_PING, &message);
+    CHIRR_ASSERT(chirr_frame_seal(&message, &identity, true, out, sizeof out, &bytes) == CHIRR_OK);
+    chirr_wire_put_u16(out + 4, CHIRR_WIRE_VERSION - 1);
+    write_input(directory, 'f', "earlier version", bytes);
+    chirr_wire_put_u16(out + 4, CHIRR_WIRE_VERSION + 1);
+    write_input(directory, 'f', "later version", bytes);
 }
 
 int main(int argc, char **argv)
@@ -64,12 +84,15 @@ int main(int argc, char **argv)
     chirr_random_init(&random_stream, 1, 0);
     identity = generate_identity(&random_stream);
     CHIRR_ASSERT(chirr_arena_init(&arena, GENERATE_ARENA_BYTES) == CHIRR_OK);
-    for (int kind = CHIRR_MESSAGE_PING; kind <= CHIRR_MESSAGE_DELTA; kind++) {
-        write_message(argv[1], kind);
+    for (int number = 1; number <= INPUTS_OF_A_KIND; number++) {
+        for (int kind = CHIRR_MESSAGE_PING; kind < CHIRR_MESSAGE_KINDS; kind++) {
+            write_message(argv[1], kind, number);
+        }
+        for (int kind = CHIRR_RECORD_CARD; kind <= CHIRR_RECORD_TRUST; kind++) {
+            write_record(argv[1], kind, number);
+        }
     }
-    for (int kind = CHIRR_RECORD_CARD; kind <= CHIRR_RECORD_TASK; kind++) {
-        write_record(argv[1], kind);
-    }
+    write_versions(argv[1]);
     chirr_arena_finish(&arena);
     return 0;
 }
