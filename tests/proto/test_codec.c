@@ -232,7 +232,7 @@ Test(codec, the_largest_message_fits_into_the_scratch_and_a_frame)
     cr_assert_eq(chirr_codec_decode_record(again, record_bytes, &record), CHIRR_OK);
 }
 
-Test(codec, the_largest_statements_fit_into_their_limits)
+Test(codec, the_largest_deltas_and_changes_of_trust_fit_into_their_limits)
 {
     static uint8_t payload[CHIRR_DELTA_PAYLOAD_BYTES_MAX];
     struct chirr_delta_message delta = {.origin = UINT64_MAX,
@@ -257,6 +257,14 @@ Test(codec, the_largest_statements_fit_into_their_limits)
                  CHIRR_OK);
     cr_assert_eq(chirr_codec_decode_record(again, bytes, &decoded), CHIRR_OK);
     cr_assert_arr_eq(&record.trust, &decoded.trust, sizeof record.trust);
+    static struct chirr_record many[CHIRR_RECORDS_MAX];
+    for (int i = 0; i < CHIRR_RECORDS_MAX; i++) {
+        many[i] = record;
+    }
+    struct chirr_message message = {.kind = CHIRR_MESSAGE_RECORDS,
+                                    .records = {.count = CHIRR_RECORDS_MAX, .records = many}};
+    bytes = encode(&message, wire);
+    cr_assert_eq(chirr_codec_decode_message(wire, bytes, &scratch, &message), CHIRR_OK);
 }
 
 Test(codec, encoding_refuses_what_is_invalid_or_too_large_for_the_buffer)
