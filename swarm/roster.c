@@ -3,13 +3,11 @@
 
 #include <string.h>
 
-/* 3·log2 of the largest roster. */
-#define TELLINGS_MAX 33
-
 size_t chirr_roster_bytes(uint32_t capacity)
 {
     return chirr_arena_round(capacity * sizeof(struct chirr_roster_slot)) +
-           chirr_arena_round(capacity * sizeof(chirr_agent_id));
+           3 * chirr_arena_round(capacity * sizeof(uint32_t)) + 2 * chirr_news_bytes(capacity) +
+           chirr_schedule_bytes(capacity);
 }
 
 enum chirr_err chirr_roster_init(struct chirr_roster *roster, struct chirr_arena *arena,
@@ -19,18 +17,36 @@ enum chirr_err chirr_roster_init(struct chirr_roster *roster, struct chirr_arena
     CHIRR_ASSERT(capacity <= CHIRR_DIGEST_ENTRIES_MAX);
     *roster = (struct chirr_roster){.capacity = capacity};
     roster->slots = chirr_arena_take(arena, capacity, sizeof *roster->slots);
+    roster->ranks = chirr_arena_take(arena, capacity, sizeof *roster->ranks);
     roster->round = chirr_arena_take(arena, capacity, sizeof *roster->round);
-    return roster->slots == NULL || roster->round == NULL ? CHIRR_ERR_NOMEM : CHIRR_OK;
+    roster->free_slots = chirr_arena_take(arena, capacity, sizeof *roster->free_slots);
+    if (roster->slots == NULL || roster->ranks == NULL || roster->round == NULL ||
+        roster->free_slots == NULL) {
+        return CHIRR_ERR_NOMEM;
+    }
+    for (uint32_t i = 0; i < capacity; i++) {
+        roster->free_slots[i] = capacity - 1 - i; /* taken from the end */
+    }
+    enum chirr_err err = chirr_news_init(&roster->news, arena, capacity);
+    if (err == CHIRR_OK) {
+        err = chirr_news_init(&roster->reports, arena, capacity);
+    }
+    return err == CHIRR_OK ? chirr_schedule_init(&roster->verdicts, arena, capacity) : err;
 }
 
-/* Where `agent` stands, or would stand. */
+static uint32_t index_of(const struct chirr_roster *roster, const struct chirr_roster_slot *slot)
+{
+    return (uint32_t)(slot - roster->slots);
+}
+
+/* Where `agent` stands among the ids, or would stand. */
 static uint32_t rank_of(const struct chirr_roster *roster, chirr_agent_id agent)
 {
     uint32_t low = 0;
     uint32_t high = roster->count;
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
-        if (roster->slots[middle].member.agent < agent) {
+        if (roster->slots[roster->ranks[middle]].member.agent < agent) {
             low = middle + 1;
         } else {
             high = middle;
@@ -39,11 +55,20 @@ static uint32_t rank_of(const struct chirr_roster *roster, chirr_agent_id agent)
     return low;
 }
 
+struct chirr_roster_slot *chirr_roster_at(const struct chirr_roster *roster, uint32_t rank)
+{
+    CHIRR_ASSERT(rank < roster->count);
+    return &roster->slots[roster->ranks[rank]];
+}
+
 struct chirr_roster_slot *chirr_roster_find(const struct chirr_roster *roster, chirr_agent_id agent)
 {
     uint32_t rank = rank_of(roster, agent);
-    bool found = rank < roster->count && roster->slots[rank].member.agent == agent;
-    return found ? &roster->slots[rank] : NULL;
+    if (rank == roster->count) {
+        return NULL;
+    }
+    struct chirr_roster_slot *slot = chirr_roster_at(roster, rank);
+    return slot->member.agent == agent ? slot : NULL;
 }
 
 bool chirr_roster_is_live(const struct chirr_roster_slot *slot)
@@ -51,83 +76,109 @@ bool chirr_roster_is_live(const struct chirr_roster_slot *slot)
     return slot->member.status == CHIRR_MEMBER_ALIVE || slot->member.status == CHIRR_MEMBER_SUSPECT;
 }
 
+uint32_t chirr_roster_live_count(const struct chirr_roster *roster)
+{
+    return roster->status_count[CHIRR_MEMBER_ALIVE] + roster->status_count[CHIRR_MEMBER_SUSPECT];
+}
+
 /* ---- Who is in it -------------------------------------------------------------------------- */
 
-static void forget(struct chirr_roster *roster, uint32_t rank)
-{
-    struct chirr_roster_slot *slot = &roster->slots[rank];
-    roster->status_count[slot->member.status]--;
-    roster->unreported_count -= slot->unreported;
-    roster->news_count -= slot->tellings != 0;
-    uint32_t at = 0;
-    while (roster->round[at] != slot->member.agent) {
-        at++;
-    }
-    roster->round_at -= at < roster->round_at;
-    roster->count--;
-    memmove(&roster->round[at], &roster->round[at + 1],
-            (roster->count - at) * sizeof *roster->round);
-    memmove(slot, slot + 1, (roster->count - rank) * sizeof *slot);
-}
-
-/* Of those who left the one that left first; false when nobody has. */
-static bool forget_a_leaver(struct chirr_roster *roster)
-{
-    uint32_t first = roster->count;
-    for (uint32_t i = 0; i < roster->count; i++) {
-        const struct chirr_member *member = &roster->slots[i].member;
-        if (member->status == CHIRR_MEMBER_LEFT &&
-            (first == roster->count || member->since_us < roster->slots[first].member.since_us)) {
-            first = i;
-        }
-    }
-    if (first == roster->count) {
-        return false;
-    }
-    forget(roster, first);
-    return true;
-}
-
 /* A newcomer takes a random place in what is left of the round (SWIM, section 4.3). */
-static void enter_round(struct chirr_roster *roster, struct chirr_random *random,
-                        chirr_agent_id agent)
+static void enter_round(struct chirr_roster *roster, struct chirr_random *random, uint32_t index)
 {
     uint32_t last = roster->count - 1;
     uint32_t at =
         roster->round_at + (uint32_t)chirr_random_below(random, last - roster->round_at + 1);
     roster->round[last] = roster->round[at];
-    roster->round[at] = agent;
+    roster->round[at] = index;
 }
 
-static void make_unreported(struct chirr_roster *roster, struct chirr_roster_slot *slot)
+static void leave_round(struct chirr_roster *roster, uint32_t index)
 {
-    roster->unreported_count += !slot->unreported;
-    slot->unreported = true;
+    uint32_t at = 0;
+    while (roster->round[at] != index) {
+        at++;
+    }
+    roster->round_at -= at < roster->round_at;
+    roster->dead_at -= at < roster->dead_at;
+    memmove(&roster->round[at], &roster->round[at + 1],
+            (roster->count - 1 - at) * sizeof *roster->round);
 }
 
 struct chirr_roster_slot *chirr_roster_add(struct chirr_roster *roster, struct chirr_random *random,
                                            const struct chirr_member *member)
 {
-    if (roster->count == roster->capacity && !forget_a_leaver(roster)) {
+    if (roster->count == roster->capacity) {
         return NULL;
     }
+    uint32_t index = roster->free_slots[roster->capacity - roster->count - 1];
     uint32_t rank = rank_of(roster, member->agent);
-    struct chirr_roster_slot *slot = &roster->slots[rank];
-    memmove(slot + 1, slot, (roster->count - rank) * sizeof *slot);
-    memset(slot, 0, sizeof *slot);
-    slot->member = *member;
+    memmove(&roster->ranks[rank + 1], &roster->ranks[rank],
+            (roster->count - rank) * sizeof *roster->ranks);
+    roster->ranks[rank] = index;
     roster->count++;
+    roster->slots[index] = (struct chirr_roster_slot){.member = *member};
     roster->status_count[member->status]++;
-    make_unreported(roster, slot);
-    enter_round(roster, random, member->agent);
-    return slot;
+    chirr_news_set(&roster->reports, index, 1);
+    enter_round(roster, random, index);
+    return &roster->slots[index];
 }
+
+void chirr_roster_forget(struct chirr_roster *roster, struct chirr_roster_slot *slot)
+{
+    uint32_t index = index_of(roster, slot);
+    uint32_t rank = rank_of(roster, slot->member.agent);
+    roster->status_count[slot->member.status]--;
+    chirr_news_set(&roster->news, index, 0);
+    chirr_news_set(&roster->reports, index, 0);
+    chirr_schedule_set(&roster->verdicts, index, CHIRR_TIME_NEVER);
+    leave_round(roster, index);
+    memmove(&roster->ranks[rank], &roster->ranks[rank + 1],
+            (roster->count - 1 - rank) * sizeof *roster->ranks);
+    roster->count--;
+    roster->free_slots[roster->capacity - roster->count - 1] = index;
+    *slot = (struct chirr_roster_slot){.tried_us = 0};
+}
+
+uint32_t chirr_roster_tombstone_count(const struct chirr_roster *roster)
+{
+    return roster->count - chirr_roster_live_count(roster);
+}
+
+/* Does `a` go before `b` (NULL: anybody does)? */
+static bool is_evicted_before(const struct chirr_member *a, const struct chirr_member *b)
+{
+    if (b == NULL) {
+        return true;
+    }
+    return a->status != b->status ? a->status == CHIRR_MEMBER_LEFT : a->since_us < b->since_us;
+}
+
+bool chirr_roster_evict(struct chirr_roster *roster)
+{
+    struct chirr_roster_slot *evicted = NULL;
+    for (uint32_t rank = 0; rank < roster->count; rank++) {
+        struct chirr_roster_slot *slot = chirr_roster_at(roster, rank);
+        bool reported = chirr_news_left(&roster->reports, index_of(roster, slot)) == 0;
+        if (!chirr_roster_is_live(slot) && reported &&
+            is_evicted_before(&slot->member, evicted == NULL ? NULL : &evicted->member)) {
+            evicted = slot;
+        }
+    }
+    if (evicted == NULL) {
+        return false;
+    }
+    chirr_roster_forget(roster, evicted);
+    return true;
+}
+
+/* ---- Turns --------------------------------------------------------------------------------- */
 
 static void shuffle_round(struct chirr_roster *roster, struct chirr_random *random)
 {
     for (uint32_t i = roster->count; i > 1; i--) {
         uint32_t j = (uint32_t)chirr_random_below(random, i);
-        chirr_agent_id swapped = roster->round[i - 1];
+        uint32_t swapped = roster->round[i - 1];
         roster->round[i - 1] = roster->round[j];
         roster->round[j] = swapped;
     }
@@ -138,20 +189,31 @@ static void shuffle_round(struct chirr_roster *roster, struct chirr_random *rand
 struct chirr_roster_slot *chirr_roster_next(struct chirr_roster *roster,
                                             struct chirr_random *random)
 {
-    if (roster->status_count[CHIRR_MEMBER_ALIVE] + roster->status_count[CHIRR_MEMBER_SUSPECT] ==
-        0) {
+    if (chirr_roster_live_count(roster) == 0) {
         return NULL;
     }
     for (;;) {
         if (roster->round_at == roster->count) {
             shuffle_round(roster, random);
         }
-        struct chirr_roster_slot *slot =
-            chirr_roster_find(roster, roster->round[roster->round_at++]);
+        struct chirr_roster_slot *slot = &roster->slots[roster->round[roster->round_at++]];
         if (chirr_roster_is_live(slot)) {
             return slot;
         }
     }
+}
+
+struct chirr_roster_slot *chirr_roster_next_dead(struct chirr_roster *roster,
+                                                 chirr_time_us before_us)
+{
+    for (uint32_t i = 0; i < roster->count; i++) {
+        roster->dead_at = roster->dead_at < roster->count ? roster->dead_at : 0;
+        struct chirr_roster_slot *slot = &roster->slots[roster->round[roster->dead_at++]];
+        if (slot->member.status == CHIRR_MEMBER_DEAD && slot->tried_us <= before_us) {
+            return slot;
+        }
+    }
+    return NULL;
 }
 
 /* ---- Status -------------------------------------------------------------------------------- */
@@ -181,7 +243,7 @@ void chirr_roster_set(struct chirr_roster *roster, struct chirr_roster_slot *slo
         update->incarnation > member->incarnation ||
         (update->incarnation == member->incarnation && may_follow[member->status][update->status]));
     member->incarnation = update->incarnation;
-    slot->judged_us = now;
+    chirr_schedule_set(&roster->verdicts, index_of(roster, slot), CHIRR_TIME_NEVER);
     if (update->status == member->status) {
         return;
     }
@@ -189,68 +251,82 @@ void chirr_roster_set(struct chirr_roster *roster, struct chirr_roster_slot *slo
     roster->status_count[update->status]++;
     member->status = update->status;
     member->since_us = now;
-    make_unreported(roster, slot);
+    slot->tried_us = now;
+    chirr_news_set(&roster->reports, index_of(roster, slot), 1);
+}
+
+void chirr_roster_set_verdict(struct chirr_roster *roster, const struct chirr_roster_slot *slot,
+                              chirr_time_us at)
+{
+    CHIRR_ASSERT(slot->member.status == CHIRR_MEMBER_SUSPECT);
+    chirr_schedule_set(&roster->verdicts, index_of(roster, slot), at);
+}
+
+struct chirr_roster_slot *chirr_roster_due(const struct chirr_roster *roster, chirr_time_us now)
+{
+    if (chirr_schedule_deadline(&roster->verdicts) > now) {
+        return NULL;
+    }
+    return roster->verdicts.count == 0 ? NULL
+                                       : &roster->slots[chirr_schedule_first(&roster->verdicts)];
 }
 
 bool chirr_roster_report(struct chirr_roster *roster, struct chirr_member_update *update)
 {
-    for (uint32_t i = 0; i < roster->count && roster->unreported_count > 0; i++) {
-        struct chirr_roster_slot *slot = &roster->slots[i];
-        if (slot->unreported) {
-            slot->unreported = false;
-            roster->unreported_count--;
-            *update = (struct chirr_member_update){slot->member.agent, slot->member.incarnation,
-                                                   slot->member.status};
-            return true;
-        }
+    uint32_t index = chirr_news_first(&roster->reports);
+    if (index == CHIRR_NEWS_NONE) {
+        return false;
     }
-    return false;
+    chirr_news_set(&roster->reports, index, 0);
+    *update = chirr_roster_update(roster, &roster->slots[index]);
+    return true;
 }
 
 /* ---- News ---------------------------------------------------------------------------------- */
 
 /* SWIM, section 4.1: λ·log n times reach everybody with high probability. */
-void chirr_roster_tell(struct chirr_roster *roster, struct chirr_roster_slot *slot)
+void chirr_roster_tell(struct chirr_roster *roster, const struct chirr_roster_slot *slot)
 {
     uint32_t bits = 0;
     while (roster->count >> bits != 0) {
         bits++;
     }
-    roster->news_count += slot->tellings == 0;
-    slot->tellings = 3 * bits;
+    chirr_news_set(&roster->news, index_of(roster, slot), 3 * bits);
 }
 
-static void put(struct chirr_member_updates *news, const struct chirr_member *member)
+bool chirr_roster_is_told(const struct chirr_roster *roster, const struct chirr_roster_slot *slot)
 {
-    news->updates[news->count++] =
-        (struct chirr_member_update){member->agent, member->incarnation, member->status};
+    return chirr_news_left(&roster->news, index_of(roster, slot)) > 0;
 }
 
-void chirr_roster_add_news(struct chirr_roster *roster, chirr_agent_id to,
+struct chirr_member_update chirr_roster_update(const struct chirr_roster *roster,
+                                               const struct chirr_roster_slot *slot)
+{
+    struct chirr_member_update update = {.agent = slot->member.agent,
+                                         .incarnation = slot->member.incarnation,
+                                         .status = slot->member.status};
+    if (update.status == CHIRR_MEMBER_SUSPECT) {
+        uint32_t turn = chirr_news_left(&roster->news, index_of(roster, slot));
+        update.accuser = slot->suspicion.accusers[turn % slot->suspicion.accuser_count];
+    }
+    return update;
+}
+
+void chirr_roster_add_news(struct chirr_roster *roster, const struct chirr_roster_slot *except,
                            struct chirr_member_updates *news)
 {
-    const struct chirr_roster_slot *receiver = chirr_roster_find(roster, to);
-    if (receiver != NULL) {
-        put(news, &receiver->member);
-    }
-    struct chirr_roster_slot *told[CHIRR_MEMBER_UPDATES_MAX];
+    uint32_t told[CHIRR_MEMBER_UPDATES_MAX];
     uint32_t told_count = 0;
-    uint32_t seen = 0;
-    for (uint32_t left = TELLINGS_MAX; left > 0 && seen < roster->news_count; left--) {
-        for (uint32_t i = 0; i < roster->count; i++) {
-            struct chirr_roster_slot *slot = &roster->slots[i];
-            if (slot->tellings != left) {
-                continue;
-            }
-            seen++;
-            if (slot != receiver && news->count < CHIRR_MEMBER_UPDATES_MAX) {
-                put(news, &slot->member);
-                told[told_count++] = slot;
-            }
+    for (uint32_t index = chirr_news_first(&roster->news);
+         index != CHIRR_NEWS_NONE && news->count < CHIRR_MEMBER_UPDATES_MAX;
+         index = chirr_news_next(&roster->news, index)) {
+        const struct chirr_roster_slot *slot = &roster->slots[index];
+        if (slot != except) {
+            news->updates[news->count++] = chirr_roster_update(roster, slot);
+            told[told_count++] = index;
         }
     }
     for (uint32_t i = 0; i < told_count; i++) {
-        told[i]->tellings--;
-        roster->news_count -= told[i]->tellings == 0;
+        chirr_news_set(&roster->news, told[i], chirr_news_left(&roster->news, told[i]) - 1);
     }
 }
