@@ -59,6 +59,29 @@ chirr_task_id chirr_task_id_of(chirr_agent_id submitter, uint64_t nonce,
     return never_zero(chirr_digest_end(&state));
 }
 
+size_t chirr_record_bytes(enum chirr_record_kind kind)
+{
+    size_t head = offsetof(struct chirr_record, card);
+    switch (kind) {
+    case CHIRR_RECORD_CARD:
+        return head + sizeof(struct chirr_card);
+    case CHIRR_RECORD_CLAIMS:
+        return head + sizeof(struct chirr_claims);
+    case CHIRR_RECORD_TASK:
+        return head + sizeof(struct chirr_task);
+    case CHIRR_RECORD_TRUST:
+        return head + sizeof(struct chirr_trust);
+    }
+    return head;
+}
+
+void chirr_record_copy(struct chirr_record *copy, const struct chirr_record *record)
+{
+    size_t bytes = chirr_record_bytes(record->kind);
+    memcpy(copy, record, bytes);
+    memset((uint8_t *)copy + bytes, 0, sizeof *copy - bytes);
+}
+
 chirr_agent_id chirr_agent_id_of(const uint8_t public_key[CHIRR_KEY_BYTES])
 {
     return never_zero(chirr_digest(public_key, CHIRR_KEY_BYTES));

@@ -161,6 +161,12 @@ struct chirr_record {
     };
 };
 
+/* Of a record only the member of its kind means anything, so a borrowed one may lie in memory that
+ * ends with that: never assign a whole one through a borrowed pointer, copy it. `_bytes` is what a
+ * record of this kind takes; `_copy` fills the rest of `*copy` with zeros. */
+size_t chirr_record_bytes(enum chirr_record_kind kind);
+void chirr_record_copy(struct chirr_record *copy, const struct chirr_record *record);
+
 /* The id of a task is a digest of what was asked, by whom, and a nonce: nobody can change the
  * specification of a known id. */
 chirr_task_id chirr_task_id_of(chirr_agent_id submitter, uint64_t nonce,

@@ -1,12 +1,18 @@
 /* How records travel: pushed at once, and repaired for ever.
  *
- * Push: a record that changed the state is published on "e/" by its author (full mesh: one hop).
+ * Push: a record that changed the state is published on "e/" by its author, and passed on there by
+ * whoever it was news to, along the broadcast tree over the neighbours (tree.h); who is off the
+ * tree hears of it on "i/". In a mesh one hop is all.
  * Repair: scuttlebutt anti-entropy (van Renesse, Dumitriu, Gough, Thomas, "Efficient Reconciliation
- * and Flow Control for Anti-Entropy Protocols", LADIS 2008, section 3): every interval a DIGEST of
- * stamps by author to one random live neighbour, who answers with what is missing here and its own
- * digest. Anti-entropy alone makes every loss harmless; the push makes it fast.
+ * and Flow Control for Anti-Entropy Protocols", LADIS 2008, section 3): every interval a DIGEST to
+ * one random neighbour or member. The first is a summary of constant size: 64 sums of hashes. Where
+ * they differ the receiver lists stamps by author and is answered with what is missing there, both
+ * ways. Who got much asks again at once. Anti-entropy alone makes every loss harmless; the push
+ * makes it fast.
+ * Budgets: what is pushed and what repairs it have a byte budget each. Over it a push waits, in a
+ * bounded queue, and a repair is left to a later round.
  *
- * Deviations, all for agents that restart:
+ * Deviations, most for agents that restart:
  *   - In its own digest an agent's entry about itself is (incarnation that this life began with,
  *     its present incarnation). Who answers sends, of that agent's own records, those of other
  *     lives. What is new to it (its disk was lost) it states again, as it does with what it
@@ -19,13 +25,16 @@
  *   - Records beyond a gap that nobody can fill any more (their author died) are offered with
  *     every eighth answer, not with each.
  *
- * A machine of the usual five verbs round a borrowed record store. Handles RECORDS and DIGEST;
- * outputs SEND and PUBLISH. Not thread-safe; no allocation after create. */
+ * A machine of the usual five verbs round a borrowed record store. Handles RECORDS, DIGEST,
+ * HAVE and GRAFT; outputs SEND, PUBLISH and LISTEN. Not thread-safe; no allocation after create. */
 #ifndef CHIRR_SWARM_DISSEMINATION_H
 #define CHIRR_SWARM_DISSEMINATION_H
 
 #include "swarm/membership.h"
 #include "swarm/records.h"
+#include "swarm/tree.h"
+
+#define CHIRR_NEIGHBOURS_MAX 64 /* in a mesh; an active view is smaller */
 
 struct chirr_dissemination_config {
     chirr_agent_id self;
@@ -34,6 +43,11 @@ struct chirr_dissemination_config {
     uint32_t repair_records_max; /* in one answer, 1…CHIRR_RECORDS_MAX */
     uint32_t changes_max;        /* >= 1; changed records that wait to be collected; beyond that
                                     everything held is shown once more */
+    uint32_t relays_max; /* >= 1; statements that wait to be passed on, and as many that were asked
+                            for; more are dropped and left to announcement and repair */
+    uint32_t push_bytes_per_s;   /* >= 1; bursts of two seconds' worth */
+    uint32_t repair_bytes_per_s; /* >= 1; bursts of eight */
+    struct chirr_tree_config tree;
 };
 struct chirr_dissemination_config chirr_dissemination_config_default(void);
 CHIRR_NODISCARD enum chirr_err
@@ -56,6 +70,10 @@ chirr_dissemination_create(struct chirr_arena *arena,
 CHIRR_NODISCARD enum chirr_err chirr_dissemination_state(struct chirr_dissemination *dissemination,
                                                          struct chirr_record *record,
                                                          uint64_t incarnation, chirr_time_us now);
+
+/* Whom the overlay is connected to, ascending by id; `mesh`: so is everybody to everybody. */
+void chirr_dissemination_set_neighbours(struct chirr_dissemination *dissemination,
+                                        const chirr_agent_id *agents, uint32_t count, bool mesh);
 
 /* Takes in what the durable store kept, any number of records, before the first receive. */
 CHIRR_NODISCARD enum chirr_err
@@ -82,13 +100,23 @@ bool chirr_dissemination_changed(struct chirr_dissemination *dissemination,
 /* Sends a digest to this agent now (first contact, healed link). */
 void chirr_dissemination_ask(struct chirr_dissemination *dissemination, chirr_agent_id to);
 
+/* Is this neighbour's branch of the tree pushed, or announced only? */
+bool chirr_dissemination_is_eager(const struct chirr_dissemination *dissemination,
+                                  chirr_agent_id neighbour);
+
 struct chirr_dissemination_counters {
-    uint64_t pushed_records, answered_records;
-    uint64_t overflows; /* too many changes waited */
-    uint64_t dropped;   /* digests and answers that found their queue full */
+    uint64_t pushed_records;  /* own */
+    uint64_t relayed_records; /* others', passed on */
+    uint64_t grafted_records; /* sent to who missed them */
+    uint64_t answered_records;
+    uint64_t first_deliveries, duplicates; /* statements that came by push */
+    uint64_t overflows;                    /* too many changes waited */
+    uint64_t dropped;   /* relays, digests and answers that found their queue full */
+    uint64_t postponed; /* repairs for which there was no budget */
     uint64_t restated;  /* own statements of an earlier life, made again */
+    struct chirr_tree_counters tree;
 };
-const struct chirr_dissemination_counters *
+struct chirr_dissemination_counters
 chirr_dissemination_count(const struct chirr_dissemination *dissemination);
 
 #endif

@@ -58,8 +58,13 @@ const struct chirr_record *chirr_records_card(const struct chirr_record_store *s
                                               chirr_agent_id author);
 const struct chirr_record *chirr_records_claims(const struct chirr_record_store *store,
                                                 chirr_agent_id author);
+const struct chirr_record *chirr_records_trust(const struct chirr_record_store *store,
+                                               chirr_agent_id author);
 const struct chirr_record *chirr_records_task(const struct chirr_record_store *store,
                                               chirr_task_id id);
+/* The record that holds exactly this statement; NULL: never said, or something greater is held. */
+const struct chirr_record *chirr_records_find(const struct chirr_record_store *store,
+                                              const struct chirr_digest_entry *statement);
 
 /* Iteration in a fixed order (authors ascending; tasks by id): index 0…count-1. */
 uint32_t chirr_records_author_count(const struct chirr_record_store *store);

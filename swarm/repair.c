@@ -1,5 +1,7 @@
-/* The answer to a digest. */
+/* Digests, and the answer to one. */
 #include "swarm/repair.h"
+
+#include <string.h>
 
 /* How often records beyond a gap are offered that no mark covers. Who lacks them gets them in the
  * end; who has them has no way to say so, and should not be sent them every time. */
@@ -25,6 +27,72 @@ const struct chirr_digest_entry *chirr_repair_find(const struct chirr_digest_ent
     }
     return NULL;
 }
+
+/* ---- Digests ------------------------------------------------------------------------------- */
+
+/* Sets apart what is held beyond a mark from the mark itself. */
+#define BEYOND_SALT UINT32_C(0x5bd1e995)
+
+static bool is_in(uint64_t buckets, chirr_agent_id author)
+{
+    return (buckets >> chirr_digest_bucket(author) & 1) != 0;
+}
+
+/* What is held beyond a gap belongs to it too: two who differ only in that have something to give
+ * each other. */
+void chirr_repair_summarise(const struct chirr_record_store *store,
+                            struct chirr_digest_message *digest)
+{
+    digest->summary_count = CHIRR_DIGEST_BUCKETS;
+    memset(digest->summary, 0, sizeof digest->summary);
+    for (uint32_t i = 0; i < chirr_records_author_count(store); i++) {
+        chirr_agent_id author = chirr_records_author_at(store, i);
+        struct chirr_records_span span = chirr_records_span(store, author);
+        uint32_t *sum = &digest->summary[chirr_digest_bucket(author)];
+        const struct chirr_digest_entry mark = {author, span.covered};
+        const struct chirr_digest_entry newest = {author, span.newest};
+        if (span.covered.incarnation != 0) {
+            *sum += chirr_digest_hash(&mark, digest->salt);
+        }
+        if (chirr_stamp_compare(span.newest, span.covered) > 0) {
+            *sum += chirr_digest_hash(&newest, digest->salt ^ BEYOND_SALT);
+        }
+    }
+}
+
+uint64_t chirr_repair_compare(const struct chirr_record_store *store,
+                              const struct chirr_digest_message *summary)
+{
+    struct chirr_digest_message own = {.salt = summary->salt};
+    chirr_repair_summarise(store, &own);
+    uint64_t different = 0;
+    for (uint32_t i = 0; i < CHIRR_DIGEST_BUCKETS; i++) {
+        different |= (uint64_t)(own.summary[i] != summary->summary[i]) << i;
+    }
+    return different;
+}
+
+uint32_t chirr_repair_list(const struct chirr_record_store *store, uint64_t buckets,
+                           const struct chirr_digest_entry *self,
+                           struct chirr_digest_entry *entries)
+{
+    uint32_t covered = chirr_records_covered(store, entries, CHIRR_DIGEST_ENTRIES_MAX);
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < covered; i++) {
+        struct chirr_digest_entry entry = entries[i];
+        if (entry.author == self->author) {
+            entry = *self;
+        } else if (!is_in(buckets, entry.author)) {
+            continue;
+        }
+        if (entry.stamp.incarnation != 0) {
+            entries[count++] = entry;
+        }
+    }
+    return count;
+}
+
+/* ---- The answer ---------------------------------------------------------------------------- */
 
 /* Adds what is held of `author` after `known`; returns how many records that were. */
 static uint32_t add_since(struct chirr_repair_answer *answer,
@@ -117,6 +185,10 @@ bool chirr_repair_answer(struct chirr_repair_answer *answer, const struct chirr_
     for (uint32_t i = 0; i < author_count; i++) {
         uint32_t index = (start + i) % author_count;
         struct chirr_digest_entry mark = {chirr_records_author_at(store, index), nothing};
+        if (mark.author != from && !is_in(digest->buckets, mark.author)) {
+            answer->covered[index] = mark;
+            continue;
+        }
         if (mark.author != from) {
             const struct chirr_digest_entry *known =
                 chirr_repair_find(digest->entries, digest->count, mark.author);

@@ -20,6 +20,18 @@ bool chirr_repair_answer(struct chirr_repair_answer *answer, const struct chirr_
                          struct chirr_random *random, chirr_agent_id from,
                          const struct chirr_digest_message *digest);
 
+/* Fills the summary of `digest`, whose salt is given. */
+void chirr_repair_summarise(const struct chirr_record_store *store,
+                            struct chirr_digest_message *digest);
+/* The buckets in which the store differs from a summary; bit by bit. */
+uint64_t chirr_repair_compare(const struct chirr_record_store *store,
+                              const struct chirr_digest_message *summary);
+/* The marks of all authors in `buckets`, and `self` instead of the own one, whatever its bucket;
+ * into `entries` [CHIRR_DIGEST_ENTRIES_MAX], ascending. Returns how many. */
+uint32_t chirr_repair_list(const struct chirr_record_store *store, uint64_t buckets,
+                           const struct chirr_digest_entry *self,
+                           struct chirr_digest_entry *entries);
+
 /* NULL when there is none of `author`; `entries` are ascending. */
 const struct chirr_digest_entry *chirr_repair_find(const struct chirr_digest_entry *entries,
                                                    uint32_t count, chirr_agent_id author);

@@ -134,6 +134,17 @@ static void digest_task(struct chirr_digest_state *state, const struct chirr_tas
     chirr_digest_add(state, result->output, result->output_bytes);
 }
 
+static void digest_trust(struct chirr_digest_state *state, const struct chirr_trust *trust)
+{
+    chirr_digest_add_u64(state, trust->count);
+    for (uint32_t i = 0; i < trust->count; i++) {
+        const struct chirr_trust_change *change = &trust->changes[i];
+        chirr_digest_add(state, change->public_key, sizeof change->public_key);
+        chirr_digest_add_u64(state, change->holder);
+        chirr_digest_add_u64(state, change->removed);
+    }
+}
+
 uint64_t chirr_statement_digest(const struct chirr_record *record)
 {
     struct chirr_digest_state state;
@@ -151,6 +162,9 @@ uint64_t chirr_statement_digest(const struct chirr_record *record)
         break;
     case CHIRR_RECORD_TASK:
         digest_task(&state, &record->task);
+        break;
+    case CHIRR_RECORD_TRUST:
+        digest_trust(&state, &record->trust);
         break;
     }
     return chirr_digest_end(&state);

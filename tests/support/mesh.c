@@ -129,6 +129,16 @@ static void send_one(struct mesh *mesh, uint32_t from, uint32_t to,
     }
 }
 
+static bool reaches(const struct mesh *mesh, uint32_t from, uint32_t to,
+                    const struct chirr_output *output)
+{
+    if (output->kind == CHIRR_OUTPUT_SEND) {
+        return sample_agent(to) == output->to;
+    }
+    return sample_agent(to) != output->except &&
+           (mesh->machine.hears == NULL || mesh->machine.hears(mesh->context, to, from, output));
+}
+
 static void carry_out(struct mesh *mesh, uint32_t node, const struct chirr_output *output)
 {
     uint32_t loss = mesh->config.loss_permille;
@@ -144,7 +154,7 @@ static void carry_out(struct mesh *mesh, uint32_t node, const struct chirr_outpu
         loss = mesh->config.publish_loss_permille;
     }
     for (uint32_t i = 0; i < mesh->config.node_count; i++) {
-        if (i != node && (publish || sample_agent(i) == output->to)) {
+        if (i != node && reaches(mesh, node, i, output)) {
             send_one(mesh, node, i, output->message, loss);
         }
     }

@@ -18,7 +18,8 @@ struct mesh_config {
     uint32_t duplicate_permille;
 };
 
-/* The machines of one node, behind its number. `observe` sees every other output (may be NULL). */
+/* The machines of one node, behind its number. `observe` sees every other output (may be NULL).
+ * `hears` tells whether what `from` publishes reaches `to` (NULL: it reaches everybody). */
 struct mesh_machine {
     void (*receive)(void *context, uint32_t node, chirr_agent_id from,
                     const struct chirr_message *message, chirr_time_us now);
@@ -27,6 +28,7 @@ struct mesh_machine {
     bool (*poll)(void *context, uint32_t node, struct chirr_output *output);
     void (*observe)(void *context, uint32_t node, const struct chirr_output *output,
                     chirr_time_us now);
+    bool (*hears)(void *context, uint32_t to, uint32_t from, const struct chirr_output *publish);
 };
 
 struct mesh;

@@ -193,7 +193,7 @@ Test(dissemination_swarm, what_an_agent_said_in_an_earlier_life_ends_in_its_pres
             chirr_records_span(world->agents[i].store, sample_agent(0));
         cr_assert_geq(span.oldest.incarnation, 50);
     }
-    cr_assert_gt(chirr_dissemination_count(world->agents[0].dissemination)->restated, 0);
+    cr_assert_gt(chirr_dissemination_count(world->agents[0].dissemination).restated, 0);
     const struct chirr_record *claims =
         chirr_records_claims(world->agents[3].store, sample_agent(0));
     cr_assert(claims == NULL || claims->claims.count == 0);

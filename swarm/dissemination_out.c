@@ -1,0 +1,149 @@
+/* What goes out: own statements, what others said, what was asked for, announcements, answers and
+ * digests, in this order. */
+#include <string.h>
+
+#include "proto/codec.h"
+#include "swarm/dissemination_state.h"
+
+static const struct chirr_message *make_records(struct chirr_dissemination *d, uint32_t count,
+                                                struct chirr_budget *budget)
+{
+    d->message = (struct chirr_message){.kind = CHIRR_MESSAGE_RECORDS,
+                                        .records = {.count = count, .records = d->push}};
+    chirr_budget_spend(budget, chirr_codec_message_bytes(&d->message));
+    return &d->message;
+}
+
+static void announce_pushed(struct chirr_dissemination *d, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        const struct chirr_digest_entry statement = {d->push[i].author, d->push[i].stamp};
+        chirr_tree_announce(d->tree, &statement, d->now);
+    }
+}
+
+static bool poll_own(struct chirr_dissemination *d, struct chirr_output *output)
+{
+    if (!d->push_due || !chirr_budget_allows(&d->push_budget, d->now)) {
+        return false;
+    }
+    d->push_due = false;
+    uint32_t count =
+        chirr_records_since(d->store, d->config.self, d->pushed, d->push, CHIRR_PUSH_RECORDS_MAX);
+    d->pushed = count == CHIRR_PUSH_RECORDS_MAX ? d->push[count - 1].stamp : d->own;
+    if (count == 0) {
+        return false;
+    }
+    d->counters.pushed_records += count;
+    announce_pushed(d, count);
+    *output = (struct chirr_output){.kind = CHIRR_OUTPUT_PUBLISH,
+                                    .topic = CHIRR_TOPIC_EAGER,
+                                    .message = make_records(d, count, &d->push_budget)};
+    return true;
+}
+
+/* The oldest handouts that go the same way, into d->push; what was overtaken meanwhile is left
+ * out. */
+static uint32_t take_handouts(struct chirr_dissemination *d, struct chirr_ring *handouts,
+                              chirr_agent_id *agent)
+{
+    uint32_t count = 0;
+    struct chirr_handout handout;
+    *agent = ((const struct chirr_handout *)chirr_ring_at(handouts, 0))->agent;
+    while (handouts->count > 0 && count < CHIRR_PUSH_RECORDS_MAX &&
+           ((const struct chirr_handout *)chirr_ring_at(handouts, 0))->agent == *agent) {
+        chirr_ring_pop(handouts, &handout);
+        const struct chirr_record *record = chirr_records_find(d->store, &handout.statement);
+        if (record != NULL) {
+            chirr_record_copy(&d->push[count++], record);
+        }
+    }
+    return count;
+}
+
+static bool poll_relays(struct chirr_dissemination *d, struct chirr_output *output)
+{
+    while (d->relays.count > 0 && chirr_budget_allows(&d->push_budget, d->now)) {
+        chirr_agent_id from;
+        uint32_t count = take_handouts(d, &d->relays, &from);
+        if (count > 0) {
+            d->counters.relayed_records += count;
+            *output = (struct chirr_output){.kind = CHIRR_OUTPUT_PUBLISH,
+                                            .topic = CHIRR_TOPIC_EAGER,
+                                            .except = from,
+                                            .message = make_records(d, count, &d->push_budget)};
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool poll_wanted(struct chirr_dissemination *d, struct chirr_output *output)
+{
+    while (d->wanted.count > 0 && chirr_budget_allows(&d->repair_budget, d->now)) {
+        chirr_agent_id to;
+        uint32_t count = take_handouts(d, &d->wanted, &to);
+        if (count > 0) {
+            d->counters.grafted_records += count;
+            *output = (struct chirr_output){.kind = CHIRR_OUTPUT_SEND,
+                                            .to = to,
+                                            .message = make_records(d, count, &d->repair_budget)};
+            return true;
+        }
+    }
+    return false;
+}
+
+static void send_repair(struct chirr_dissemination *d, chirr_agent_id to,
+                        struct chirr_output *output)
+{
+    chirr_budget_spend(&d->repair_budget, chirr_codec_message_bytes(&d->message));
+    *output = (struct chirr_output){.kind = CHIRR_OUTPUT_SEND, .to = to, .message = &d->message};
+}
+
+static bool poll_answer(struct chirr_dissemination *d, struct chirr_output *output)
+{
+    const struct chirr_repair_answer *answer = &d->answer;
+    if (!d->answer_due) {
+        return false;
+    }
+    d->answer_due = false;
+    d->counters.answered_records += answer->count;
+    d->message = (struct chirr_message){
+        .kind = CHIRR_MESSAGE_RECORDS,
+        .records = {.count = answer->count,
+                    .records = answer->records,
+                    .covered_count = answer->covered_count,
+                    .covered = answer->covered},
+    };
+    send_repair(d, d->answer_to, output);
+    return true;
+}
+
+static bool poll_digest(struct chirr_dissemination *d, struct chirr_output *output)
+{
+    struct chirr_errand errand;
+    if (!chirr_ring_pop(&d->errands, &errand)) {
+        return false;
+    }
+    d->message = (struct chirr_message){.kind = CHIRR_MESSAGE_DIGEST};
+    struct chirr_digest_message *digest = &d->message.digest;
+    digest->answer_wanted = errand.answer_wanted;
+    if (errand.buckets == 0) {
+        digest->salt = chirr_random_u32(&d->random);
+        chirr_repair_summarise(d->store, digest);
+    } else {
+        digest->buckets = errand.buckets;
+        digest->entries = d->entries;
+        const struct chirr_digest_entry self = {d->config.self, {d->life, d->own.incarnation}};
+        digest->count = chirr_repair_list(d->store, errand.buckets, &self, d->entries);
+    }
+    send_repair(d, errand.to, output);
+    return true;
+}
+
+bool chirr_dissemination_poll(struct chirr_dissemination *d, struct chirr_output *output)
+{
+    return poll_own(d, output) || poll_relays(d, output) || poll_wanted(d, output) ||
+           chirr_tree_poll(d->tree, output) || poll_answer(d, output) || poll_digest(d, output);
+}

@@ -1,0 +1,67 @@
+/* What the files of dissemination share: dissemination.c (in, and time), dissemination_own.c
+ * (speaking as self), dissemination_out.c (the way out). Internal to them. */
+#ifndef CHIRR_SWARM_DISSEMINATION_STATE_H
+#define CHIRR_SWARM_DISSEMINATION_STATE_H
+
+#include "base/random.h"
+#include "base/ring.h"
+#include "swarm/budget.h"
+#include "swarm/changes.h"
+#include "swarm/dissemination.h"
+#include "swarm/repair.h"
+
+#define CHIRR_PUSH_RECORDS_MAX 16 /* in one message; the rest follows */
+
+/* A statement held here that is to go out: on to all but whom it came from, or to who asked. */
+struct chirr_handout {
+    struct chirr_digest_entry statement;
+    chirr_agent_id agent;
+};
+
+/* A digest that is to go out. */
+struct chirr_errand {
+    chirr_agent_id to;
+    bool answer_wanted;
+    uint64_t buckets; /* 0: a summary */
+};
+
+struct chirr_dissemination {
+    struct chirr_dissemination_config config;
+    struct chirr_record_store *store; /* borrowed */
+    struct chirr_random random;
+    struct chirr_tree *tree;
+    chirr_agent_id neighbours[CHIRR_NEIGHBOURS_MAX]; /* ascending */
+    uint32_t neighbour_count;
+    bool mesh; /* everybody is everybody's neighbour: nothing is passed on */
+
+    uint64_t life;             /* incarnation of this life's first statement; 0 before it */
+    struct chirr_stamp own;    /* of the newest statement made or heard as self */
+    struct chirr_stamp pushed; /* everything own up to here went out */
+    bool push_due;
+    chirr_time_us now; /* of the newest input */
+    chirr_time_us repair_at;
+    struct chirr_changes changes;
+    struct chirr_ring relays; /* of struct chirr_handout: pushed on to all but `agent` */
+    struct chirr_ring wanted; /* of struct chirr_handout: sent to `agent`, who grafted */
+    struct chirr_budget push_budget, repair_budget;
+
+    struct chirr_ring errands;         /* of struct chirr_errand */
+    struct chirr_repair_answer answer; /* borrowed by a SEND */
+    chirr_agent_id answer_to;
+    bool answer_due;
+    struct chirr_record *push;          /* [CHIRR_PUSH_RECORDS_MAX], borrowed by an output */
+    struct chirr_digest_entry *entries; /* [CHIRR_DIGEST_ENTRIES_MAX], borrowed by a SEND */
+    struct chirr_message message;       /* borrowed by an output */
+    struct chirr_dissemination_counters counters;
+};
+
+/* Joins and notes the change. */
+CHIRR_NODISCARD enum chirr_err chirr_dissemination_join(struct chirr_dissemination *dissemination,
+                                                        const struct chirr_record *record,
+                                                        enum chirr_join *how);
+/* A record of this agent's own came, from disk or from others. */
+CHIRR_NODISCARD enum chirr_err
+chirr_dissemination_hear_own(struct chirr_dissemination *dissemination,
+                             const struct chirr_record *record);
+
+#endif

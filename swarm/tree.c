@@ -1,0 +1,442 @@
+/* Eager and lazy neighbours, what was seen, and what is missed. */
+#include "swarm/tree.h"
+
+#include <string.h>
+
+#include "base/ring.h"
+
+#define NEIGHBOURS_MAX 64
+#define SOURCES_MAX 3 /* who announced a missing statement, the first few */
+#define EMPTY 0       /* no statement digests to it */
+
+struct neighbour {
+    chirr_agent_id agent;
+    bool eager;
+    bool moved;          /* a LISTEN is due */
+    uint32_t duplicates; /* pushes in a row that brought nothing first */
+};
+
+/* A statement that was announced but not pushed yet. */
+struct missing {
+    struct chirr_digest_entry statement;
+    chirr_agent_id sources[SOURCES_MAX];
+    uint32_t source_count;
+    uint32_t asked;       /* sources asked so far */
+    chirr_time_us ask_at; /* the next, or nobody any more */
+};
+
+struct chirr_tree {
+    struct chirr_tree_config config;
+    bool mesh;
+    struct neighbour neighbours[NEIGHBOURS_MAX]; /* ascending by id */
+    uint32_t neighbour_count;
+    uint32_t moved_count;
+
+    uint64_t *seen;            /* [2 * seen_max], open addressing */
+    struct chirr_ring history; /* of uint64_t, the oldest is forgotten first */
+
+    struct missing *missing; /* [missing_max], in order of arrival */
+    uint32_t missing_count;
+    struct chirr_digest_entry asked[CHIRR_HAVE_ENTRIES_MAX]; /* borrowed by a SEND */
+    chirr_time_us now;                                       /* of the newest input */
+
+    struct chirr_digest_entry fresh[CHIRR_HAVE_ENTRIES_MAX]; /* to be announced */
+    uint32_t fresh_count;
+    chirr_time_us announce_at;
+    struct chirr_digest_entry announced[CHIRR_HAVE_ENTRIES_MAX]; /* borrowed by a PUBLISH */
+    struct chirr_message message;
+    struct chirr_tree_counters counters;
+};
+
+struct chirr_tree_config chirr_tree_config_default(void)
+{
+    return (struct chirr_tree_config){
+        .neighbours_max = NEIGHBOURS_MAX,
+        .seen_max = 2048,
+        .missing_max = 256,
+        .prune_after = 3,
+        .have_delay_ms = 10,
+        .graft_delay_ms = 60,
+        .graft_retry_ms = 120,
+    };
+}
+
+enum chirr_err chirr_tree_config_validate(const struct chirr_tree_config *config,
+                                          struct chirr_error *error)
+{
+    if (config->neighbours_max == 0 || config->neighbours_max > NEIGHBOURS_MAX) {
+        return chirr_error_set(error, CHIRR_ERR_RANGE, "neighbours_max is %u, must be 1…%d",
+                               config->neighbours_max, NEIGHBOURS_MAX);
+    }
+    if (config->seen_max < 64 || config->seen_max > 65536 ||
+        (config->seen_max & (config->seen_max - 1)) != 0) {
+        return chirr_error_set(error, CHIRR_ERR_RANGE,
+                               "seen_max is %u, must be a power of two, 64…65,536",
+                               config->seen_max);
+    }
+    if (config->missing_max == 0 || config->missing_max > 1024) {
+        return chirr_error_set(error, CHIRR_ERR_RANGE, "missing_max is %u, must be 1…1,024",
+                               config->missing_max);
+    }
+    if (config->prune_after == 0 || config->graft_retry_ms == 0) {
+        return chirr_error_set(error, CHIRR_ERR_RANGE,
+                               "prune_after and graft_retry_ms must be at least 1");
+    }
+    return CHIRR_OK;
+}
+
+size_t chirr_tree_bytes(const struct chirr_tree_config *config)
+{
+    return chirr_arena_round(sizeof(struct chirr_tree)) +
+           chirr_arena_round(2 * (size_t)config->seen_max * sizeof(uint64_t)) +
+           chirr_ring_bytes(config->seen_max, sizeof(uint64_t)) +
+           chirr_arena_round(config->missing_max * sizeof(struct missing));
+}
+
+struct chirr_tree *chirr_tree_create(struct chirr_arena *arena,
+                                     const struct chirr_tree_config *config)
+{
+    CHIRR_ASSERT(chirr_tree_config_validate(config, NULL) == CHIRR_OK);
+    struct chirr_tree *tree = chirr_arena_take(arena, 1, sizeof *tree);
+    if (tree == NULL) {
+        return NULL;
+    }
+    tree->config = *config;
+    tree->seen = chirr_arena_take(arena, 2 * (size_t)config->seen_max, sizeof *tree->seen);
+    enum chirr_err err = chirr_ring_init(&tree->history, arena, config->seen_max, sizeof(uint64_t));
+    tree->missing = chirr_arena_take(arena, config->missing_max, sizeof *tree->missing);
+    tree->announce_at = CHIRR_TIME_NEVER;
+    return tree->seen == NULL || tree->missing == NULL || err != CHIRR_OK ? NULL : tree;
+}
+
+/* ---- What was seen ------------------------------------------------------------------------- */
+
+static uint64_t fingerprint(const struct chirr_digest_entry *statement)
+{
+    uint64_t hash = statement->author;
+    const uint64_t words[] = {statement->stamp.incarnation, statement->stamp.version};
+    for (int i = 0; i < 2; i++) {
+        hash = (hash ^ words[i]) * UINT64_C(0x9e3779b97f4a7c15);
+        hash ^= hash >> 29;
+    }
+    return hash == EMPTY ? 1 : hash;
+}
+
+static uint32_t slot_of(const struct chirr_tree *tree, uint64_t print)
+{
+    uint32_t mask = 2 * tree->config.seen_max - 1;
+    uint32_t at = (uint32_t)(print >> 32) & mask;
+    while (tree->seen[at] != EMPTY && tree->seen[at] != print) {
+        at = (at + 1) & mask;
+    }
+    return at;
+}
+
+/* Closes the gap that the one at `hole` leaves in its run (Knuth, volume 3, algorithm 6.4R). */
+static void forget(struct chirr_tree *tree, uint32_t hole)
+{
+    uint32_t mask = 2 * tree->config.seen_max - 1;
+    tree->seen[hole] = EMPTY;
+    for (uint32_t at = (hole + 1) & mask; tree->seen[at] != EMPTY; at = (at + 1) & mask) {
+        uint32_t home = (uint32_t)(tree->seen[at] >> 32) & mask;
+        if (((at - home) & mask) >= ((at - hole) & mask)) {
+            tree->seen[hole] = tree->seen[at];
+            tree->seen[at] = EMPTY;
+            hole = at;
+        }
+    }
+}
+
+static bool was_seen(const struct chirr_tree *tree, const struct chirr_digest_entry *statement)
+{
+    return tree->seen[slot_of(tree, fingerprint(statement))] != EMPTY;
+}
+
+static bool same_statement(const struct chirr_digest_entry *a, const struct chirr_digest_entry *b)
+{
+    return a->author == b->author && chirr_stamp_compare(a->stamp, b->stamp) == 0;
+}
+
+static void drop_missing(struct chirr_tree *tree, uint32_t index)
+{
+    tree->missing_count--;
+    memmove(&tree->missing[index], &tree->missing[index + 1],
+            (tree->missing_count - index) * sizeof *tree->missing);
+}
+
+static struct missing *find_missing(struct chirr_tree *tree,
+                                    const struct chirr_digest_entry *statement)
+{
+    for (uint32_t i = 0; i < tree->missing_count; i++) {
+        if (same_statement(&tree->missing[i].statement, statement)) {
+            return &tree->missing[i];
+        }
+    }
+    return NULL;
+}
+
+bool chirr_tree_see(struct chirr_tree *tree, const struct chirr_digest_entry *statement)
+{
+    uint64_t print = fingerprint(statement);
+    if (tree->seen[slot_of(tree, print)] != EMPTY) {
+        return false;
+    }
+    if (tree->history.count == tree->history.capacity) {
+        uint64_t oldest;
+        chirr_ring_pop(&tree->history, &oldest);
+        forget(tree, slot_of(tree, oldest));
+    }
+    chirr_ring_push(&tree->history, &print);
+    tree->seen[slot_of(tree, print)] = print;
+    struct missing *missing = find_missing(tree, statement);
+    if (missing != NULL) {
+        drop_missing(tree, (uint32_t)(missing - tree->missing));
+    }
+    return true;
+}
+
+/* ---- Neighbours ---------------------------------------------------------------------------- */
+
+static struct neighbour *find_neighbour(const struct chirr_tree *tree, chirr_agent_id agent)
+{
+    for (uint32_t i = 0; i < tree->neighbour_count; i++) {
+        if (tree->neighbours[i].agent == agent) {
+            return (struct neighbour *)&tree->neighbours[i];
+        }
+    }
+    return NULL;
+}
+
+static void move(struct chirr_tree *tree, struct neighbour *neighbour, bool eager)
+{
+    neighbour->duplicates = 0;
+    if (neighbour->eager == eager) {
+        return;
+    }
+    neighbour->eager = eager;
+    /* Back before anybody was told: nothing to tell. */
+    tree->moved_count += neighbour->moved ? -1U : 1U;
+    neighbour->moved = !neighbour->moved;
+}
+
+void chirr_tree_set_neighbours(struct chirr_tree *tree, const chirr_agent_id *agents,
+                               uint32_t count, bool mesh)
+{
+    struct neighbour next[NEIGHBOURS_MAX];
+    count = count < tree->config.neighbours_max ? count : tree->config.neighbours_max;
+    tree->moved_count = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        const struct neighbour *known = find_neighbour(tree, agents[i]);
+        next[i] = known != NULL ? *known : (struct neighbour){.agent = agents[i], .eager = true};
+        tree->moved_count += next[i].moved;
+    }
+    memcpy(tree->neighbours, next, count * sizeof next[0]);
+    tree->neighbour_count = count;
+    tree->mesh = mesh;
+    for (uint32_t i = 0; mesh && i < count; i++) {
+        move(tree, &tree->neighbours[i], true);
+    }
+}
+
+static uint32_t eager_count(const struct chirr_tree *tree)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < tree->neighbour_count; i++) {
+        count += tree->neighbours[i].eager;
+    }
+    return count;
+}
+
+void chirr_tree_pushed(struct chirr_tree *tree, chirr_agent_id from, bool first)
+{
+    struct neighbour *neighbour = find_neighbour(tree, from);
+    if (neighbour == NULL || tree->mesh) {
+        return;
+    }
+    neighbour->duplicates = first ? 0 : neighbour->duplicates + 1;
+    if (neighbour->eager && neighbour->duplicates >= tree->config.prune_after &&
+        eager_count(tree) > 1) {
+        move(tree, neighbour, false);
+        tree->counters.prunes++;
+    }
+}
+
+bool chirr_tree_is_eager(const struct chirr_tree *tree, chirr_agent_id neighbour)
+{
+    const struct neighbour *found = find_neighbour(tree, neighbour);
+    return found != NULL && found->eager;
+}
+
+/* ---- Announcements ------------------------------------------------------------------------- */
+
+void chirr_tree_announce(struct chirr_tree *tree, const struct chirr_digest_entry *statement,
+                         chirr_time_us now)
+{
+    tree->now = now;
+    if (tree->mesh) {
+        return;
+    }
+    if (tree->fresh_count == CHIRR_HAVE_ENTRIES_MAX) {
+        tree->counters.dropped++;
+        return;
+    }
+    if (tree->fresh_count == 0) {
+        tree->announce_at = now + chirr_time_from_ms(tree->config.have_delay_ms);
+    }
+    tree->fresh[tree->fresh_count++] = *statement;
+    if (tree->fresh_count == CHIRR_HAVE_ENTRIES_MAX) {
+        tree->announce_at = now;
+    }
+}
+
+static void add_source(struct missing *missing, chirr_agent_id from)
+{
+    for (uint32_t i = 0; i < missing->source_count; i++) {
+        if (missing->sources[i] == from) {
+            return;
+        }
+    }
+    if (missing->source_count < SOURCES_MAX) {
+        missing->sources[missing->source_count++] = from;
+    }
+}
+
+void chirr_tree_announced(struct chirr_tree *tree, chirr_agent_id from,
+                          const struct chirr_have *have, chirr_time_us now)
+{
+    tree->now = now;
+    if (find_neighbour(tree, from) == NULL) {
+        return;
+    }
+    for (uint32_t i = 0; i < have->count; i++) {
+        const struct chirr_digest_entry *statement = &have->entries[i];
+        if (was_seen(tree, statement)) {
+            continue;
+        }
+        struct missing *missing = find_missing(tree, statement);
+        if (missing == NULL && tree->missing_count == tree->config.missing_max) {
+            tree->counters.dropped++;
+            continue;
+        }
+        if (missing == NULL) {
+            missing = &tree->missing[tree->missing_count++];
+            *missing =
+                (struct missing){.statement = *statement,
+                                 .ask_at = now + chirr_time_from_ms(tree->config.graft_delay_ms)};
+        }
+        add_source(missing, from);
+    }
+}
+
+/* ---- Time and output ----------------------------------------------------------------------- */
+
+void chirr_tree_tick(struct chirr_tree *tree, chirr_time_us now)
+{
+    tree->now = now;
+}
+
+chirr_time_us chirr_tree_deadline(const struct chirr_tree *tree)
+{
+    chirr_time_us at = tree->fresh_count > 0 ? tree->announce_at : CHIRR_TIME_NEVER;
+    for (uint32_t i = 0; i < tree->missing_count; i++) {
+        at = chirr_time_min(at, tree->missing[i].ask_at);
+    }
+    return at;
+}
+
+static bool poll_listen(struct chirr_tree *tree, struct chirr_output *output)
+{
+    for (uint32_t i = 0; i < tree->neighbour_count && tree->moved_count > 0; i++) {
+        struct neighbour *neighbour = &tree->neighbours[i];
+        if (neighbour->moved) {
+            neighbour->moved = false;
+            tree->moved_count--;
+            *output = (struct chirr_output){.kind = CHIRR_OUTPUT_LISTEN,
+                                            .to = neighbour->agent,
+                                            .topic = neighbour->eager ? CHIRR_TOPIC_EAGER
+                                                                      : CHIRR_TOPIC_LAZY};
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The next source of this one; 0 when nobody is left. */
+static chirr_agent_id next_source(const struct missing *missing)
+{
+    return missing->asked < missing->source_count ? missing->sources[missing->asked] : 0;
+}
+
+/* Asks `from` for everything that is due and that it is the next source of (section 3.4). */
+static uint32_t collect_due(struct chirr_tree *tree, chirr_agent_id from)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < tree->missing_count && count < CHIRR_HAVE_ENTRIES_MAX; i++) {
+        struct missing *missing = &tree->missing[i];
+        if (missing->ask_at <= tree->now && next_source(missing) == from) {
+            missing->asked++;
+            missing->ask_at = tree->now + chirr_time_from_ms(tree->config.graft_retry_ms);
+            tree->asked[count++] = missing->statement;
+        }
+    }
+    return count;
+}
+
+static bool poll_graft(struct chirr_tree *tree, struct chirr_output *output)
+{
+    for (uint32_t i = 0; i < tree->missing_count;) {
+        const struct missing *missing = &tree->missing[i];
+        chirr_agent_id source = next_source(missing);
+        struct neighbour *neighbour = find_neighbour(tree, source);
+        if (missing->ask_at > tree->now) {
+            i++;
+            continue;
+        }
+        if (source == 0) {
+            tree->counters.given_up++;
+            drop_missing(tree, i);
+            continue;
+        }
+        if (neighbour == NULL) { /* gone meanwhile */
+            tree->missing[i].asked++;
+            continue;
+        }
+        move(tree, neighbour, true);
+        uint32_t count = collect_due(tree, source);
+        tree->counters.grafts++;
+        tree->counters.asked += count;
+        tree->message = (struct chirr_message){.kind = CHIRR_MESSAGE_GRAFT,
+                                               .have = {.count = count, .entries = tree->asked}};
+        *output = (struct chirr_output){
+            .kind = CHIRR_OUTPUT_SEND, .to = source, .message = &tree->message};
+        return true;
+    }
+    return false;
+}
+
+static bool poll_have(struct chirr_tree *tree, struct chirr_output *output)
+{
+    if (tree->fresh_count == 0 || tree->announce_at > tree->now) {
+        return false;
+    }
+    memcpy(tree->announced, tree->fresh, tree->fresh_count * sizeof tree->fresh[0]);
+    tree->message =
+        (struct chirr_message){.kind = CHIRR_MESSAGE_HAVE,
+                               .have = {.count = tree->fresh_count, .entries = tree->announced}};
+    tree->counters.announced += tree->fresh_count;
+    tree->fresh_count = 0;
+    tree->announce_at = CHIRR_TIME_NEVER;
+    *output = (struct chirr_output){
+        .kind = CHIRR_OUTPUT_PUBLISH, .topic = CHIRR_TOPIC_LAZY, .message = &tree->message};
+    return true;
+}
+
+bool chirr_tree_poll(struct chirr_tree *tree, struct chirr_output *output)
+{
+    return poll_graft(tree, output) || poll_listen(tree, output) || poll_have(tree, output);
+}
+
+const struct chirr_tree_counters *chirr_tree_count(const struct chirr_tree *tree)
+{
+    return &tree->counters;
+}

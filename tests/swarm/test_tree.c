@@ -1,0 +1,330 @@
+/* One agent's part of the broadcast tree. */
+#include "swarm/tree.h"
+
+#include <criterion/criterion.h>
+#include <string.h>
+
+#include "base/random.h"
+
+static struct chirr_tree_config config;
+static struct chirr_arena arena;
+
+/* Three neighbours, 10, 20 and 30, all eager. */
+static struct chirr_tree *tree_of_three(void)
+{
+    config = chirr_tree_config_default();
+    cr_assert_eq(chirr_arena_init(&arena, chirr_tree_bytes(&config)), CHIRR_OK);
+    struct chirr_tree *tree = chirr_tree_create(&arena, &config);
+    cr_assert_not_null(tree);
+    const chirr_agent_id neighbours[] = {10, 20, 30};
+    chirr_tree_set_neighbours(tree, neighbours, 3, false);
+    return tree;
+}
+
+static struct chirr_digest_entry statement(uint64_t version)
+{
+    return (struct chirr_digest_entry){7, {1, version}};
+}
+
+static void announce(struct chirr_tree *tree, chirr_agent_id from, uint64_t version,
+                     chirr_time_us now)
+{
+    const struct chirr_digest_entry entry = statement(version);
+    const struct chirr_have have = {.count = 1, .entries = &entry};
+    chirr_tree_announced(tree, from, &have, now);
+}
+
+static chirr_time_us ms(int64_t count)
+{
+    return chirr_time_from_ms(count);
+}
+
+Test(tree, a_statement_is_seen_once)
+{
+    struct chirr_tree *tree = tree_of_three();
+    const struct chirr_digest_entry one = statement(1);
+    cr_assert(chirr_tree_see(tree, &one));
+    cr_assert_not(chirr_tree_see(tree, &one));
+}
+
+Test(tree, it_remembers_as_many_as_it_says_and_forgets_the_oldest)
+{
+    struct chirr_tree *tree = tree_of_three();
+    for (uint64_t version = 1; version <= 10 * config.seen_max; version++) {
+        const struct chirr_digest_entry entry = statement(version);
+        cr_assert(chirr_tree_see(tree, &entry));
+    }
+    for (uint64_t back = 0; back < config.seen_max; back++) {
+        const struct chirr_digest_entry entry = statement(10 * config.seen_max - back);
+        cr_assert_not(chirr_tree_see(tree, &entry));
+    }
+    const struct chirr_digest_entry forgotten = statement(9 * config.seen_max);
+    cr_assert(chirr_tree_see(tree, &forgotten));
+}
+
+Test(tree, a_neighbour_that_only_repeats_is_pruned)
+{
+    struct chirr_tree *tree = tree_of_three();
+    struct chirr_output output;
+    for (uint32_t i = 0; i < config.prune_after; i++) {
+        cr_assert(chirr_tree_is_eager(tree, 20));
+        chirr_tree_pushed(tree, 20, false);
+    }
+    cr_assert_not(chirr_tree_is_eager(tree, 20));
+    cr_assert(chirr_tree_poll(tree, &output));
+    cr_assert_eq(output.kind, CHIRR_OUTPUT_LISTEN);
+    cr_assert_eq(output.to, 20);
+    cr_assert_eq(output.topic, CHIRR_TOPIC_LAZY);
+    cr_assert_not(chirr_tree_poll(tree, &output));
+}
+
+Test(tree, a_first_delivery_between_repeats_keeps_a_neighbour)
+{
+    struct chirr_tree *tree = tree_of_three();
+    for (int i = 0; i < 100; i++) {
+        chirr_tree_pushed(tree, 20, i % config.prune_after == 0);
+    }
+    cr_assert(chirr_tree_is_eager(tree, 20));
+}
+
+Test(tree, the_last_eager_neighbour_is_never_pruned)
+{
+    struct chirr_tree *tree = tree_of_three();
+    for (int i = 0; i < 100; i++) {
+        chirr_tree_pushed(tree, 10, false);
+        chirr_tree_pushed(tree, 20, false);
+        chirr_tree_pushed(tree, 30, false);
+    }
+    cr_assert_eq(chirr_tree_is_eager(tree, 10) + chirr_tree_is_eager(tree, 20) +
+                     chirr_tree_is_eager(tree, 30),
+                 1);
+}
+
+Test(tree, a_mesh_neither_prunes_nor_announces)
+{
+    struct chirr_tree *tree = tree_of_three();
+    const chirr_agent_id neighbours[] = {10, 20};
+    chirr_tree_set_neighbours(tree, neighbours, 2, true);
+    const struct chirr_digest_entry one = statement(1);
+    chirr_tree_announce(tree, &one, 0);
+    for (int i = 0; i < 100; i++) {
+        chirr_tree_pushed(tree, 10, false);
+    }
+    struct chirr_output output;
+    chirr_tree_tick(tree, CHIRR_US_PER_S);
+    cr_assert_not(chirr_tree_poll(tree, &output));
+    cr_assert_eq(chirr_tree_deadline(tree), CHIRR_TIME_NEVER);
+}
+
+Test(tree, a_pruned_neighbour_is_heard_eagerly_again_in_a_mesh)
+{
+    struct chirr_tree *tree = tree_of_three();
+    struct chirr_output output;
+    for (int i = 0; i < 3; i++) {
+        chirr_tree_pushed(tree, 20, false);
+    }
+    cr_assert(chirr_tree_poll(tree, &output));
+    const chirr_agent_id neighbours[] = {10, 20, 30};
+    chirr_tree_set_neighbours(tree, neighbours, 3, true);
+    cr_assert(chirr_tree_poll(tree, &output));
+    cr_assert_eq(output.to, 20);
+    cr_assert_eq(output.topic, CHIRR_TOPIC_EAGER);
+}
+
+Test(tree, what_is_announced_but_not_pushed_in_time_is_grafted)
+{
+    struct chirr_tree *tree = tree_of_three();
+    struct chirr_output output;
+    for (int i = 0; i < 3; i++) {
+        chirr_tree_pushed(tree, 20, false);
+    }
+    cr_assert(chirr_tree_poll(tree, &output));
+    announce(tree, 20, 5, 0);
+    chirr_time_us due = chirr_tree_deadline(tree);
+    cr_assert_eq(due, ms(config.graft_delay_ms));
+    chirr_tree_tick(tree, due - 1);
+    cr_assert_not(chirr_tree_poll(tree, &output));
+    chirr_tree_tick(tree, due);
+    cr_assert(chirr_tree_poll(tree, &output));
+    cr_assert_eq(output.kind, CHIRR_OUTPUT_SEND);
+    cr_assert_eq(output.to, 20);
+    cr_assert_eq(output.message->kind, CHIRR_MESSAGE_GRAFT);
+    cr_assert_eq(output.message->have.count, 1);
+    cr_assert_eq(output.message->have.entries[0].stamp.version, 5);
+    cr_assert(chirr_tree_poll(tree, &output));
+    cr_assert_eq(output.kind, CHIRR_OUTPUT_LISTEN);
+    cr_assert_eq(output.topic, CHIRR_TOPIC_EAGER);
+    cr_assert_not(chirr_tree_poll(tree, &output));
+}
+
+Test(tree, what_comes_before_the_graft_is_not_asked_for)
+{
+    struct chirr_tree *tree = tree_of_three();
+    announce(tree, 20, 5, 0);
+    const struct chirr_digest_entry five = statement(5);
+    cr_assert(chirr_tree_see(tree, &five));
+    cr_assert_eq(chirr_tree_deadline(tree), CHIRR_TIME_NEVER);
+    announce(tree, 30, 5, 0);
+    cr_assert_eq(chirr_tree_deadline(tree), CHIRR_TIME_NEVER);
+}
+
+Test(tree, who_does_not_answer_a_graft_is_followed_by_the_next_who_announced)
+{
+    struct chirr_tree *tree = tree_of_three();
+    struct chirr_output output;
+    announce(tree, 20, 5, 0);
+    announce(tree, 30, 5, 0);
+    announce(tree, 30, 5, 0);
+    const chirr_agent_id asked[] = {20, 30};
+    for (int i = 0; i < 2; i++) {
+        chirr_tree_tick(tree, chirr_tree_deadline(tree));
+        cr_assert(chirr_tree_poll(tree, &output));
+        cr_assert_eq(output.to, asked[i]);
+        cr_assert_not(chirr_tree_poll(tree, &output));
+    }
+    chirr_tree_tick(tree, chirr_tree_deadline(tree));
+    cr_assert_not(chirr_tree_poll(tree, &output));
+    cr_assert_eq(chirr_tree_count(tree)->given_up, 1);
+    cr_assert_eq(chirr_tree_deadline(tree), CHIRR_TIME_NEVER);
+}
+
+Test(tree, a_source_that_went_away_is_passed_over)
+{
+    struct chirr_tree *tree = tree_of_three();
+    struct chirr_output output;
+    announce(tree, 20, 5, 0);
+    announce(tree, 30, 5, 0);
+    const chirr_agent_id neighbours[] = {10, 30};
+    chirr_tree_set_neighbours(tree, neighbours, 2, false);
+    chirr_tree_tick(tree, chirr_tree_deadline(tree));
+    cr_assert(chirr_tree_poll(tree, &output));
+    cr_assert_eq(output.to, 30);
+}
+
+Test(tree, strangers_announce_nothing)
+{
+    struct chirr_tree *tree = tree_of_three();
+    announce(tree, 99, 5, 0);
+    cr_assert_eq(chirr_tree_deadline(tree), CHIRR_TIME_NEVER);
+}
+
+Test(tree, one_graft_asks_for_everything_that_a_neighbour_announced)
+{
+    struct chirr_tree *tree = tree_of_three();
+    struct chirr_output output;
+    for (uint64_t version = 1; version <= 9; version++) {
+        announce(tree, version % 3 == 0 ? 30 : 20, version, 0);
+    }
+    chirr_tree_tick(tree, ms(config.graft_delay_ms));
+    cr_assert(chirr_tree_poll(tree, &output));
+    cr_assert_eq(output.message->have.count, 6);
+    cr_assert(chirr_tree_poll(tree, &output));
+    cr_assert_eq(output.message->have.count, 3);
+    cr_assert_not(chirr_tree_poll(tree, &output));
+}
+
+Test(tree, announcements_wait_for_company_but_not_long)
+{
+    struct chirr_tree *tree = tree_of_three();
+    struct chirr_output output;
+    for (uint64_t version = 1; version <= 3; version++) {
+        const struct chirr_digest_entry entry = statement(version);
+        chirr_tree_announce(tree, &entry, ms((int64_t)version));
+    }
+    chirr_time_us due = chirr_tree_deadline(tree);
+    cr_assert_eq(due, ms(1 + config.have_delay_ms));
+    chirr_tree_tick(tree, due);
+    cr_assert(chirr_tree_poll(tree, &output));
+    cr_assert_eq(output.kind, CHIRR_OUTPUT_PUBLISH);
+    cr_assert_eq(output.topic, CHIRR_TOPIC_LAZY);
+    cr_assert_eq(output.message->have.count, 3);
+    cr_assert_eq(chirr_tree_deadline(tree), CHIRR_TIME_NEVER);
+}
+
+Test(tree, more_announcements_than_it_has_room_for_are_counted)
+{
+    struct chirr_tree *tree = tree_of_three();
+    for (uint64_t version = 1; version <= config.missing_max + 5; version++) {
+        announce(tree, 20, version, 0);
+    }
+    cr_assert_eq(chirr_tree_count(tree)->dropped, 5);
+}
+
+Test(tree, a_neighbour_that_left_and_came_back_is_eager_again)
+{
+    struct chirr_tree *tree = tree_of_three();
+    struct chirr_output output;
+    for (int i = 0; i < 3; i++) {
+        chirr_tree_pushed(tree, 20, false);
+    }
+    const chirr_agent_id without[] = {10, 30};
+    const chirr_agent_id with[] = {10, 20, 30};
+    chirr_tree_set_neighbours(tree, without, 2, false);
+    cr_assert_not(chirr_tree_poll(tree, &output));
+    chirr_tree_set_neighbours(tree, with, 3, false);
+    cr_assert(chirr_tree_is_eager(tree, 20));
+    cr_assert_not(chirr_tree_poll(tree, &output)); /* eager is how a new link begins */
+}
+
+/* Against a list that always tells the truth. */
+Test(tree, it_sees_what_a_naive_list_sees)
+{
+    for (uint64_t seed = 0; seed < 20; seed++) {
+        struct chirr_random random;
+        chirr_random_init(&random, seed, 0);
+        config = chirr_tree_config_default();
+        config.seen_max = 64;
+        cr_assert_eq(chirr_arena_init(&arena, chirr_tree_bytes(&config)), CHIRR_OK);
+        struct chirr_tree *tree = chirr_tree_create(&arena, &config);
+        uint64_t list[64];
+        uint32_t count = 0;
+        for (int i = 0; i < 5000; i++) {
+            uint64_t version = 1 + chirr_random_below(&random, 200);
+            bool known = false;
+            for (uint32_t j = 0; j < count; j++) {
+                known = known || list[j] == version;
+            }
+            const struct chirr_digest_entry entry = statement(version);
+            cr_assert_eq(chirr_tree_see(tree, &entry), !known, "seed %llu, step %d",
+                         (unsigned long long)seed, i);
+            if (!known && count == 64) {
+                memmove(list, list + 1, 63 * sizeof list[0]);
+                count--;
+            }
+            if (!known) {
+                list[count++] = version;
+            }
+        }
+        chirr_arena_finish(&arena);
+    }
+}
+
+Test(tree, creation_fails_at_every_cut_and_takes_exactly_its_bytes)
+{
+    config = chirr_tree_config_default();
+    size_t bytes = chirr_tree_bytes(&config);
+    cr_assert_eq(chirr_arena_init(&arena, bytes), CHIRR_OK);
+    for (arena.capacity = 0; arena.capacity < bytes; arena.capacity += CHIRR_ARENA_ALIGN) {
+        arena.used = 0;
+        cr_assert_null(chirr_tree_create(&arena, &config));
+    }
+    arena.used = 0;
+    cr_assert_not_null(chirr_tree_create(&arena, &config));
+    cr_assert_eq(arena.used, bytes);
+}
+
+Test(tree, a_bad_configuration_is_named)
+{
+    struct chirr_error error;
+    config = chirr_tree_config_default();
+    cr_assert_eq(chirr_tree_config_validate(&config, &error), CHIRR_OK);
+    config.seen_max = 100;
+    cr_assert_eq(chirr_tree_config_validate(&config, &error), CHIRR_ERR_RANGE);
+    cr_assert_not_null(strstr(error.text, "seen_max"));
+    config = chirr_tree_config_default();
+    config.missing_max = 0;
+    cr_assert_eq(chirr_tree_config_validate(&config, &error), CHIRR_ERR_RANGE);
+    config = chirr_tree_config_default();
+    config.prune_after = 0;
+    cr_assert_eq(chirr_tree_config_validate(&config, &error), CHIRR_ERR_RANGE);
+}
