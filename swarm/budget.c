@@ -12,6 +12,13 @@ void chirr_budget_init(struct chirr_budget *budget, uint32_t bytes_per_s, uint32
         .bytes_per_s = bytes_per_s, .burst_bytes = burst_bytes, .level = burst_bytes, .at = now};
 }
 
+/* At least what earning `bytes` takes. In two steps: debts times microseconds would overflow. */
+static chirr_time_us time_for(const struct chirr_budget *budget, int64_t bytes)
+{
+    int64_t rate = budget->bytes_per_s;
+    return bytes / rate * CHIRR_US_PER_S + (bytes % rate * CHIRR_US_PER_S + rate - 1) / rate;
+}
+
 static void earn(struct chirr_budget *budget, chirr_time_us now)
 {
     if (now <= budget->at) {
@@ -19,8 +26,7 @@ static void earn(struct chirr_budget *budget, chirr_time_us now)
     }
     chirr_time_us waited = now - budget->at;
     budget->at = now;
-    int64_t missing = budget->burst_bytes - budget->level;
-    chirr_time_us full_after = missing * CHIRR_US_PER_S / budget->bytes_per_s + 1;
+    chirr_time_us full_after = time_for(budget, budget->burst_bytes - budget->level);
     if (waited >= full_after) {
         budget->level = budget->burst_bytes;
         budget->remainder_us = 0;
@@ -53,6 +59,9 @@ chirr_time_us chirr_budget_ready_at(const struct chirr_budget *budget)
     if (budget->level > 0) {
         return budget->at;
     }
-    int64_t needed_us = (1 - budget->level) * CHIRR_US_PER_S - budget->remainder_us;
-    return budget->at + (needed_us + budget->bytes_per_s - 1) / budget->bytes_per_s;
+    int64_t rate = budget->bytes_per_s;
+    int64_t missing = 1 - budget->level;
+    int64_t rest = missing % rate * CHIRR_US_PER_S - budget->remainder_us;
+    int64_t rounded = rest > 0 ? (rest + rate - 1) / rate : -(-rest / rate);
+    return budget->at + missing / rate * CHIRR_US_PER_S + rounded;
 }

@@ -333,7 +333,7 @@ static void put(struct chirr_record_store *store, struct chirr_author *author, u
     if (slot->record->kind != 0) {
         author_unlink(store, at);
     }
-    chirr_record_copy(slot->record, record);
+    memcpy(slot->record, record, chirr_record_bytes(record->kind)); /* what its place holds */
     slot->digest = chirr_statement_digest(record);
     author_link(store, author, at);
     if (!had_ended && chirr_statement_ends_task(record)) {

@@ -98,6 +98,10 @@ struct chirr_records_span {
 struct chirr_records_span chirr_records_span(const struct chirr_record_store *store,
                                              chirr_agent_id author);
 
+/* Sum of chirr_digest_hash over the statements held of one author. */
+uint32_t chirr_records_fingerprint(const struct chirr_record_store *store, chirr_agent_id author,
+                                   uint32_t salt);
+
 /* The records of `author` newer than `after`, oldest first, copied; at most `capacity`. */
 uint32_t chirr_records_since(const struct chirr_record_store *store, chirr_agent_id author,
                              struct chirr_stamp after, struct chirr_record *records,

@@ -16,8 +16,9 @@
 #include "base/ring.h"
 #include "swarm/records.h"
 
-#define CHIRR_REGISTERS_PER_AUTHOR 2U /* card and claims; a trust register is an operator's alone  \
-                                       */
+#define CHIRR_REGISTERS_PER_AUTHOR                                                                 \
+    2U /* card and claims; a trust register is an operator's alone                                 \
+        */
 #define CHIRR_OPERATORS_MAX 8
 #define CHIRR_SLOT_NONE UINT32_MAX
 

@@ -187,6 +187,19 @@ struct chirr_records_span chirr_records_span(const struct chirr_record_store *st
     return span;
 }
 
+uint32_t chirr_records_fingerprint(const struct chirr_record_store *store, chirr_agent_id author,
+                                   uint32_t salt)
+{
+    const struct chirr_author *found = chirr_records_author(store, author);
+    uint32_t sum = 0;
+    uint32_t at = found == NULL ? CHIRR_SLOT_NONE : found->held.first;
+    for (; at != CHIRR_SLOT_NONE; at = store->slots[at].by_stamp.after) {
+        const struct chirr_digest_entry held = {author, store->slots[at].record->stamp};
+        sum += chirr_digest_hash(&held, salt);
+    }
+    return sum;
+}
+
 uint32_t chirr_records_since(const struct chirr_record_store *store, chirr_agent_id author,
                              struct chirr_stamp after, struct chirr_record *records,
                              uint32_t capacity)

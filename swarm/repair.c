@@ -30,16 +30,16 @@ const struct chirr_digest_entry *chirr_repair_find(const struct chirr_digest_ent
 
 /* ---- Digests ------------------------------------------------------------------------------- */
 
-/* Sets apart what is held beyond a mark from the mark itself. */
-#define BEYOND_SALT UINT32_C(0x5bd1e995)
+/* Sets a mark apart from the statement under the same stamp. */
+#define MARK_SALT UINT32_C(0x5bd1e995)
 
 static bool is_in(uint64_t buckets, chirr_agent_id author)
 {
     return (buckets >> chirr_digest_bucket(author) & 1) != 0;
 }
 
-/* What is held beyond a gap belongs to it too: two who differ only in that have something to give
- * each other. */
+/* Marks alone would not do: two may have heard the same and yet hold different things, beyond a gap
+ * or of an earlier life. */
 void chirr_repair_summarise(const struct chirr_record_store *store,
                             struct chirr_digest_message *digest)
 {
@@ -47,15 +47,11 @@ void chirr_repair_summarise(const struct chirr_record_store *store,
     memset(digest->summary, 0, sizeof digest->summary);
     for (uint32_t i = 0; i < chirr_records_author_count(store); i++) {
         chirr_agent_id author = chirr_records_author_at(store, i);
-        struct chirr_records_span span = chirr_records_span(store, author);
+        const struct chirr_digest_entry mark = {author, chirr_records_span(store, author).covered};
         uint32_t *sum = &digest->summary[chirr_digest_bucket(author)];
-        const struct chirr_digest_entry mark = {author, span.covered};
-        const struct chirr_digest_entry newest = {author, span.newest};
-        if (span.covered.incarnation != 0) {
-            *sum += chirr_digest_hash(&mark, digest->salt);
-        }
-        if (chirr_stamp_compare(span.newest, span.covered) > 0) {
-            *sum += chirr_digest_hash(&newest, digest->salt ^ BEYOND_SALT);
+        *sum += chirr_records_fingerprint(store, author, digest->salt);
+        if (mark.stamp.incarnation != 0) {
+            *sum += chirr_digest_hash(&mark, digest->salt ^ MARK_SALT);
         }
     }
 }
