@@ -1,197 +1,361 @@
-/* The full mesh: a sorted table of who is to be connected, and what is still to be done about it.
- */
-#include "swarm/overlay.h"
+/* The overlay's inputs: creation, who there is, coming and going. */
+#include "swarm/overlay_state.h"
 
 #include <string.h>
 
-struct neighbour {
-    chirr_agent_id agent;
-    struct chirr_card card; /* the newest; borrowed by a CONNECT */
-    bool wanted;            /* to be connected; false: it left */
-    bool connected;         /* CONNECT was handed out last */
-    bool moved;             /* to be disconnected first: its endpoints changed */
-};
+#define STREAM UINT64_C(0x6f766572) /* the machine's own, should seeds be shared */
+#define ACTIVE_MAX 16
+#define PASSIVE_MAX 64
+#define MESH_BELOW_MAX 64
 
-struct chirr_overlay {
-    struct chirr_overlay_config config;
-    uint32_t count;
-    uint32_t wanted_count;
-    uint64_t refused_count;
-    uint32_t pending_count;       /* neighbours for which something is to be done */
-    struct neighbour *neighbours; /* [neighbours_max], ascending by id */
-};
-
-size_t chirr_overlay_bytes(const struct chirr_overlay_config *config)
+struct chirr_overlay_config chirr_overlay_config_default(void)
 {
-    return chirr_arena_round(sizeof(struct chirr_overlay)) +
-           chirr_arena_round(config->neighbours_max * sizeof(struct neighbour));
+    return (struct chirr_overlay_config){
+        .agents_max = 256,
+        .active_max = 5,
+        .passive_max = 30,
+        .mesh_below = 16,
+        .links_max = 32,
+        .link_idle_ms = 30000,
+        .shuffle_interval_ms = 10000,
+        .request_timeout_ms = 1000,
+    };
 }
 
-struct chirr_overlay *chirr_overlay_create(struct chirr_arena *arena,
-                                           const struct chirr_overlay_config *config)
+enum chirr_err chirr_overlay_config_validate(const struct chirr_overlay_config *config,
+                                             struct chirr_error *error)
 {
-    CHIRR_ASSERT(config->self != 0);
-    CHIRR_ASSERT(config->neighbours_max > 0);
-    struct chirr_overlay *overlay = chirr_arena_take(arena, 1, sizeof *overlay);
-    if (overlay == NULL) {
-        return NULL;
+    if (config->agents_max == 0 || config->agents_max > CHIRR_DIGEST_ENTRIES_MAX) {
+        return chirr_error_set(error, CHIRR_ERR_RANGE, "agents_max is %u, must be 1…%d",
+                               config->agents_max, CHIRR_DIGEST_ENTRIES_MAX);
     }
-    overlay->config = *config;
-    overlay->neighbours =
-        chirr_arena_take(arena, config->neighbours_max, sizeof *overlay->neighbours);
-    return overlay->neighbours == NULL ? NULL : overlay;
-}
-
-/* Where `agent` stands, or would stand. */
-static uint32_t rank_of(const struct chirr_overlay *overlay, chirr_agent_id agent)
-{
-    uint32_t low = 0;
-    uint32_t high = overlay->count;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (overlay->neighbours[middle].agent < agent) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
+    if (config->active_max < 2 || config->active_max > ACTIVE_MAX) {
+        return chirr_error_set(error, CHIRR_ERR_RANGE, "active_max is %u, must be 2…%d",
+                               config->active_max, ACTIVE_MAX);
     }
-    return low;
-}
-
-static struct neighbour *find(const struct chirr_overlay *overlay, chirr_agent_id agent)
-{
-    uint32_t rank = rank_of(overlay, agent);
-    bool found = rank < overlay->count && overlay->neighbours[rank].agent == agent;
-    return found ? &overlay->neighbours[rank] : NULL;
-}
-
-static bool is_pending(const struct neighbour *neighbour)
-{
-    return neighbour->wanted != neighbour->connected || neighbour->moved;
-}
-
-/* Every change of a neighbour goes between these two, which keep the counts. */
-static void begin_change(struct chirr_overlay *overlay, const struct neighbour *neighbour)
-{
-    overlay->wanted_count -= neighbour->wanted;
-    overlay->pending_count -= is_pending(neighbour);
-}
-
-static void end_change(struct chirr_overlay *overlay, const struct neighbour *neighbour)
-{
-    overlay->wanted_count += neighbour->wanted;
-    overlay->pending_count += is_pending(neighbour);
-}
-
-/* Makes room by dropping one who left and is disconnected; false when there is none. */
-static bool drop_a_leaver(struct chirr_overlay *overlay)
-{
-    for (uint32_t i = 0; i < overlay->count; i++) {
-        struct neighbour *neighbour = &overlay->neighbours[i];
-        if (!neighbour->wanted && !neighbour->connected) {
-            overlay->count--;
-            memmove(neighbour, neighbour + 1, (overlay->count - i) * sizeof *neighbour);
-            return true;
-        }
+    if (config->passive_max == 0 || config->passive_max > PASSIVE_MAX) {
+        return chirr_error_set(error, CHIRR_ERR_RANGE, "passive_max is %u, must be 1…%d",
+                               config->passive_max, PASSIVE_MAX);
     }
-    return false;
-}
-
-static struct neighbour *insert(struct chirr_overlay *overlay, chirr_agent_id agent)
-{
-    if (overlay->count == overlay->config.neighbours_max && !drop_a_leaver(overlay)) {
-        return NULL;
+    if (config->mesh_below > MESH_BELOW_MAX) {
+        return chirr_error_set(error, CHIRR_ERR_RANGE, "mesh_below is %u, must be 0…%d",
+                               config->mesh_below, MESH_BELOW_MAX);
     }
-    uint32_t rank = rank_of(overlay, agent);
-    struct neighbour *neighbour = &overlay->neighbours[rank];
-    memmove(neighbour + 1, neighbour, (overlay->count - rank) * sizeof *neighbour);
-    memset(neighbour, 0, sizeof *neighbour);
-    neighbour->agent = agent;
-    overlay->count++;
-    return neighbour;
-}
-
-static bool same_endpoints(const struct chirr_card *a, const struct chirr_card *b)
-{
-    return strcmp(a->publish_endpoint, b->publish_endpoint) == 0 &&
-           strcmp(a->unicast_endpoint, b->unicast_endpoint) == 0;
-}
-
-enum chirr_err chirr_overlay_card(struct chirr_overlay *overlay, chirr_agent_id agent,
-                                  const struct chirr_card *card)
-{
-    if (agent == overlay->config.self) {
-        return CHIRR_OK;
+    if (config->local && config->agents_max < 2 * (config->active_max + config->passive_max)) {
+        return chirr_error_set(error, CHIRR_ERR_RANGE,
+                               "agents_max is %u, must be at least %u with a local view",
+                               config->agents_max, 2 * (config->active_max + config->passive_max));
     }
-    struct neighbour *neighbour = find(overlay, agent);
-    if (neighbour == NULL) {
-        neighbour = insert(overlay, agent);
-        if (neighbour == NULL) {
-            overlay->refused_count++;
-            return CHIRR_ERR_FULL;
-        }
-        neighbour->wanted = true;
-        overlay->wanted_count++;
-        overlay->pending_count++;
-    } else {
-        begin_change(overlay, neighbour);
-        neighbour->moved =
-            neighbour->connected && (neighbour->moved || !same_endpoints(&neighbour->card, card));
-        end_change(overlay, neighbour);
+    if (config->links_max == 0 || config->link_idle_ms == 0 || config->shuffle_interval_ms == 0 ||
+        config->request_timeout_ms == 0) {
+        return chirr_error_set(error, CHIRR_ERR_RANGE,
+                               "links_max, link_idle_ms, shuffle_interval_ms and "
+                               "request_timeout_ms must be at least 1");
     }
-    neighbour->card = *card;
     return CHIRR_OK;
 }
 
-void chirr_overlay_status(struct chirr_overlay *overlay, chirr_agent_id agent,
-                          enum chirr_member_status status)
+/* ---- Creation ------------------------------------------------------------------------------ */
+
+uint32_t overlay_mesh_end(const struct chirr_overlay_config *config)
 {
-    struct neighbour *neighbour = find(overlay, agent);
-    if (neighbour != NULL) {
-        begin_change(overlay, neighbour);
-        neighbour->wanted = status != CHIRR_MEMBER_LEFT;
-        end_change(overlay, neighbour);
-    }
+    return config->local || config->mesh_below == 0
+               ? 0
+               : config->mesh_below + (config->mesh_below + 3) / 4;
 }
 
-static void advance(struct neighbour *neighbour, struct chirr_output *output)
+static uint32_t neighbours_max(const struct chirr_overlay_config *config)
 {
-    if (neighbour->connected) {
-        *output = (struct chirr_output){.kind = CHIRR_OUTPUT_DISCONNECT, .to = neighbour->agent};
-    } else {
-        *output = (struct chirr_output){
-            .kind = CHIRR_OUTPUT_CONNECT, .to = neighbour->agent, .card = &neighbour->card};
-    }
-    neighbour->connected = !neighbour->connected;
-    neighbour->moved = false;
+    uint32_t mesh_end = overlay_mesh_end(config);
+    return mesh_end > config->active_max ? mesh_end : config->active_max;
 }
 
-bool chirr_overlay_poll(struct chirr_overlay *overlay, struct chirr_output *output)
+static struct chirr_links_config links_config(const struct chirr_overlay_config *config)
 {
-    for (uint32_t i = 0; i < overlay->count && overlay->pending_count > 0; i++) {
-        struct neighbour *neighbour = &overlay->neighbours[i];
-        if (is_pending(neighbour)) {
-            begin_change(overlay, neighbour);
-            advance(neighbour, output);
-            end_change(overlay, neighbour);
+    return (struct chirr_links_config){.neighbours_max = neighbours_max(config),
+                                       .unicast_max = config->links_max};
+}
+
+size_t chirr_overlay_bytes(const struct chirr_overlay_config *config)
+{
+    const struct chirr_links_config links = links_config(config);
+    return chirr_arena_round(sizeof(struct chirr_overlay)) + chirr_peers_bytes(config->agents_max) +
+           chirr_view_bytes(neighbours_max(config)) +
+           chirr_arena_round(neighbours_max(config) * sizeof(struct neighbour)) +
+           chirr_view_bytes(config->passive_max) + chirr_links_bytes(&links);
+}
+
+struct chirr_overlay *chirr_overlay_create(struct chirr_arena *arena,
+                                           const struct chirr_overlay_config *config,
+                                           const struct chirr_record_store *records,
+                                           chirr_time_us now)
+{
+    CHIRR_ASSERT(chirr_overlay_config_validate(config, NULL) == CHIRR_OK);
+    CHIRR_ASSERT(config->self != 0);
+    struct chirr_overlay *o = chirr_arena_take(arena, 1, sizeof *o);
+    if (o == NULL) {
+        return NULL;
+    }
+    const struct chirr_links_config links = links_config(config);
+    o->config = *config;
+    o->records = records;
+    if (chirr_peers_init(&o->peers, arena, config->agents_max) != CHIRR_OK ||
+        chirr_view_init(&o->active, arena, neighbours_max(config)) != CHIRR_OK ||
+        chirr_view_init(&o->passive, arena, config->passive_max) != CHIRR_OK ||
+        chirr_links_init(&o->links, arena, &links) != CHIRR_OK) {
+        return NULL;
+    }
+    o->neighbours = chirr_arena_take(arena, o->active.capacity, sizeof *o->neighbours);
+    if (o->neighbours == NULL) {
+        return NULL;
+    }
+    o->may_be_mesh = overlay_mesh_end(config) > 0;
+    o->large_us = CHIRR_TIME_NEVER;
+    chirr_random_init(&o->random, config->seed, config->self ^ STREAM);
+    o->force = (struct bucket){.burst = 8, .per_second = 4, .tokens_milli = 8000, .filled_us = now};
+    o->revive =
+        (struct bucket){.burst = 2, .per_second = 1, .tokens_milli = 2000, .filled_us = now};
+    o->shuffle_us = now + overlay_jittered(o, config->shuffle_interval_ms);
+    o->deadline = o->shuffle_us;
+    return o;
+}
+
+/* ---- Who there is -------------------------------------------------------------------------- */
+
+/* Neither in a view nor being asked. */
+static bool is_stray(struct chirr_overlay *o, chirr_agent_id agent)
+{
+    return !chirr_view_has(&o->active, agent) && !chirr_view_has(&o->passive, agent) &&
+           overlay_find_request(o, agent) == NULL;
+}
+
+/* Makes room among the known; 0: there is none to make. */
+static bool make_peer_room(struct chirr_overlay *o)
+{
+    if (o->peers.count < o->peers.capacity) {
+        return true;
+    }
+    chirr_agent_id gone = chirr_peers_gone(&o->peers);
+    for (uint32_t i = 0; o->config.local && gone == 0 && i < o->peers.count; i++) {
+        chirr_agent_id agent = o->peers.slots[i].agent;
+        gone = is_stray(o, agent) ? agent : 0;
+    }
+    if (gone != 0) {
+        chirr_peers_drop(&o->peers, gone);
+    }
+    return gone != 0;
+}
+
+struct chirr_peer *overlay_learn(struct chirr_overlay *o, chirr_agent_id agent)
+{
+    struct chirr_peer *peer = chirr_peers_find(&o->peers, agent);
+    if (peer != NULL || !o->config.local || agent == o->config.self ||
+        overlay_card_of(o, agent) == NULL || !make_peer_room(o)) {
+        return peer;
+    }
+    return chirr_peers_add(&o->peers, agent);
+}
+
+/* A card that no record holds yet is kept here. */
+static bool keep_seed(struct chirr_overlay *o, chirr_agent_id agent, const struct chirr_card *card)
+{
+    if (chirr_records_card(o->records, agent) != NULL) {
+        return true;
+    }
+    struct seed *place = NULL;
+    for (uint32_t i = 0; i < OVERLAY_SEEDS_MAX; i++) {
+        struct seed *seed = &o->seeds[i];
+        if (seed->agent == agent) {
+            seed->card = *card;
             return true;
         }
+        bool is_free = seed->agent == 0 || chirr_records_card(o->records, seed->agent) != NULL;
+        place = place == NULL && is_free ? seed : place;
     }
-    return false;
+    if (place != NULL) {
+        *place = (struct seed){.agent = agent, .card = *card};
+    }
+    return place != NULL;
 }
 
-uint32_t chirr_overlay_neighbour_count(const struct chirr_overlay *overlay)
+enum chirr_err chirr_overlay_card(struct chirr_overlay *o, chirr_agent_id agent,
+                                  const struct chirr_card *card, chirr_time_us now)
 {
-    return overlay->wanted_count;
+    if (agent == o->config.self) {
+        return CHIRR_OK;
+    }
+    struct chirr_peer *peer = chirr_peers_find(&o->peers, agent);
+    if ((peer == NULL && !make_peer_room(o)) || !keep_seed(o, agent, card)) {
+        o->counters.refused++;
+        return CHIRR_ERR_FULL;
+    }
+    if (peer == NULL) {
+        chirr_peers_add(&o->peers, agent);
+        overlay_peers_changed(o, now);
+    } else if (peer->removed) {
+        chirr_peers_set(&o->peers, peer, CHIRR_MEMBER_ALIVE, false);
+        overlay_peers_changed(o, now);
+    }
+    chirr_links_move(&o->links, agent, overlay_endpoints(card));
+    if (o->passive.count < o->passive.capacity) {
+        overlay_add_passive(o, agent);
+    }
+    return CHIRR_OK;
 }
 
-bool chirr_overlay_is_neighbour(const struct chirr_overlay *overlay, chirr_agent_id agent)
+static void lose(struct chirr_overlay *o, chirr_agent_id agent, chirr_time_us now)
 {
-    const struct neighbour *neighbour = find(overlay, agent);
-    return neighbour != NULL && neighbour->wanted;
+    overlay_remove_neighbour(o, agent, now);
+    chirr_view_remove(&o->passive, agent);
+    struct request *request = overlay_find_request(o, agent);
+    if (request != NULL) {
+        overlay_drop_request(o, request);
+    }
 }
 
-uint64_t chirr_overlay_refused_count(const struct chirr_overlay *overlay)
+/* Two halves of a swarm that found each other again are joined by more than the ring. */
+static void revive(struct chirr_overlay *o, chirr_agent_id agent, chirr_time_us now)
 {
-    return overlay->refused_count;
+    overlay_add_passive(o, agent);
+    if (!o->is_mesh && overlay_take_token(&o->revive, now)) {
+        overlay_request(
+            o,
+            (struct request){
+                .agent = agent, .verb = CHIRR_VIEW_NEIGHBOUR, .urgent = true, .forced = true},
+            now);
+    }
+}
+
+void chirr_overlay_status(struct chirr_overlay *o, chirr_agent_id agent,
+                          enum chirr_member_status status, chirr_time_us now)
+{
+    struct chirr_peer *peer = chirr_peers_find(&o->peers, agent);
+    if (peer == NULL || peer->removed || o->leaving) {
+        return;
+    }
+    bool was_dead = peer->status == CHIRR_MEMBER_DEAD;
+    bool was_live = chirr_peer_is_live(peer);
+    chirr_peers_set(&o->peers, peer, status, false);
+    bool is_live = chirr_peer_is_live(peer);
+    if (was_live != is_live) {
+        overlay_peers_changed(o, now);
+    }
+    if (!is_live) {
+        lose(o, agent, now);
+    } else if (was_dead) {
+        peer->again_us = now;
+        revive(o, agent, now);
+    }
+    if (status == CHIRR_MEMBER_LEFT) {
+        chirr_links_drop(&o->links, agent);
+    }
+}
+
+void chirr_overlay_forget(struct chirr_overlay *o, chirr_agent_id agent, chirr_time_us now)
+{
+    for (uint32_t i = 0; i < o->contact_count; i++) {
+        if (o->contacts[i] == agent) {
+            o->contacts[i] = o->contacts[--o->contact_count];
+        }
+    }
+    for (uint32_t i = 0; i < OVERLAY_SEEDS_MAX; i++) {
+        if (o->seeds[i].agent == agent) {
+            o->seeds[i].agent = 0;
+        }
+    }
+    struct chirr_peer *peer = chirr_peers_find(&o->peers, agent);
+    if (peer != NULL) {
+        chirr_peers_set(&o->peers, peer, CHIRR_MEMBER_LEFT, true);
+    }
+    lose(o, agent, now);
+    chirr_links_drop(&o->links, agent);
+    overlay_peers_changed(o, now);
+}
+
+/* ---- Coming and going ---------------------------------------------------------------------- */
+
+static void remember_contact(struct chirr_overlay *o, chirr_agent_id contact)
+{
+    for (uint32_t i = 0; i < o->contact_count; i++) {
+        if (o->contacts[i] == contact) {
+            return;
+        }
+    }
+    if (o->contact_count == OVERLAY_CONTACTS_MAX) {
+        o->contact_count--;
+        memmove(&o->contacts[0], &o->contacts[1], o->contact_count * sizeof o->contacts[0]);
+    }
+    o->contacts[o->contact_count++] = contact;
+}
+
+void chirr_overlay_join(struct chirr_overlay *o, chirr_agent_id contact, chirr_time_us now)
+{
+    if (contact == o->config.self || overlay_card_of(o, contact) == NULL || o->leaving) {
+        return;
+    }
+    remember_contact(o, contact);
+    overlay_wake(o, now);
+    overlay_request(o, (struct request){.agent = contact, .verb = CHIRR_VIEW_JOIN, .forced = true},
+                    now);
+}
+
+void chirr_overlay_leave(struct chirr_overlay *o, chirr_time_us now)
+{
+    for (uint32_t i = 0; i < o->active.count; i++) {
+        overlay_say(o, o->active.agents[i], CHIRR_VIEW_DISCONNECT, now);
+    }
+    while (o->active.count > 0) {
+        overlay_remove_neighbour(o, o->active.agents[o->active.count - 1], now);
+    }
+    o->request_count = 0;
+    o->leaving = true;
+}
+
+enum chirr_err chirr_overlay_reach(struct chirr_overlay *o, chirr_agent_id to, chirr_time_us now)
+{
+    const struct chirr_peer *peer = chirr_peers_find(&o->peers, to);
+    bool is_removed = peer != NULL && peer->removed;
+    bool has_card = chirr_links_find(&o->links, to) != NULL || overlay_card_of(o, to) != NULL;
+    if (to == o->config.self || is_removed || !has_card) {
+        return CHIRR_ERR_NOTFOUND;
+    }
+    return overlay_want_link(o, to, CHIRR_LINK_UNICAST, now) ? CHIRR_OK : CHIRR_ERR_FULL;
+}
+
+/* ---- Questions ----------------------------------------------------------------------------- */
+
+chirr_time_us chirr_overlay_deadline(const struct chirr_overlay *o)
+{
+    return o->deadline;
+}
+
+struct chirr_neighbours chirr_overlay_neighbours(const struct chirr_overlay *o)
+{
+    return (struct chirr_neighbours){
+        .count = o->active.count, .agents = o->active.agents, .change = o->change};
+}
+
+bool chirr_overlay_is_neighbour(const struct chirr_overlay *o, chirr_agent_id agent)
+{
+    return chirr_view_has(&o->active, agent);
+}
+
+bool chirr_overlay_is_mesh(const struct chirr_overlay *o)
+{
+    return o->is_mesh && o->active.count == o->peers.live_count;
+}
+
+uint32_t chirr_overlay_passive_count(const struct chirr_overlay *o)
+{
+    return o->passive.count;
+}
+
+uint32_t chirr_overlay_link_count(const struct chirr_overlay *o)
+{
+    return o->links.unicast_count;
+}
+
+const struct chirr_overlay_counters *chirr_overlay_count_events(const struct chirr_overlay *o)
+{
+    return &o->counters;
 }

@@ -6,17 +6,29 @@
  * (4.4).
  * Deviations:
  *   - below `mesh_below` live agents everybody is everybody's neighbour: with so few, views save
- *     nothing, and one hop is fastest;
- *   - a connection does not tell of its peer's death here, membership does;
+ *     nothing, and one hop is fastest. It begins when nobody came or went for half a second (a
+ *     newcomer to a thousand knows few at first) and ends a quarter above, or when more than that
+ *     many stay for half a minute; surplus neighbours go one by one, the same ones on both sides;
+ *   - two of the active view are the live agents next to oneself on the circle of ids, as in Chord
+ *     (Stoica et al., SIGCOMM 2001): where everybody knows of everybody the active views are then
+ *     connected by construction, not by chance, and grow together as soon as a partition has
+ *     healed; the others are random, which keeps ways short;
+ *   - a connection does not tell of its peer's death here, membership does; but who does not answer
+ *     although it lives is replaced;
  *   - cards travel signed, so a lie about where somebody can be reached is impossible;
- *   - symmetry is forced: whoever holds a neighbour that does not hold it back hears DISCONNECT
- *     when it says so, and asks again;
- *   - an agent that returns from the dead is asked to be a neighbour at once, so that the two
- *     halves of a healed partition grow together.
+ *   - symmetry is forced: everybody repeats NEIGHBOUR to its neighbours, who ACCEPT if they hold it
+ *     and else treat it as a new request, so a lost message heals;
+ *   - an agent that returns from the dead is asked to be a neighbour at once, urgently;
+ *   - requests that may not be refused make room a bounded number of times a second; the rest of a
+ *     flood is refused with others to try;
+ *   - with a full view of the swarm the passive view is drawn from everybody known, at no cost;
+ *     shuffles are sent with a `local` view only, which works from these messages alone.
  *
  * Besides the neighbours there are unicast links, opened when something has to be sent to somebody
  * else and closed when idle. A machine of the usual five verbs. Handles VIEW; outputs SEND,
- * CONNECT, DISCONNECT. Not thread-safe; no allocation after create. */
+ * CONNECT, DISCONNECT. A second CONNECT changes the kind of a link that stands: to a neighbour's,
+ * or back to a unicast one (what was sent before still goes out). Not thread-safe; no allocation
+ * after create. */
 #ifndef CHIRR_SWARM_OVERLAY_H
 #define CHIRR_SWARM_OVERLAY_H
 
@@ -26,13 +38,14 @@
 
 struct chirr_overlay_config {
     chirr_agent_id self;
-    uint64_t seed;                /* of the random stream */
-    uint32_t agents_max;          /* known at all, without self */
-    uint32_t active_max;          /* neighbours, 2…16 */
-    uint32_t passive_max;         /* 1…64 */
-    uint32_t mesh_below;          /* live agents, self included; 0: never a mesh; at most 64 */
-    uint32_t links_max;           /* unicast links at once; the one idle longest makes room */
-    uint32_t link_idle_ms;        /* then it is closed */
+    uint64_t seed;         /* of the random stream */
+    bool local;            /* most of the swarm is unknown: views come from walks */
+    uint32_t agents_max;   /* known at all, without self */
+    uint32_t active_max;   /* neighbours, 2…16 */
+    uint32_t passive_max;  /* 1…64 */
+    uint32_t mesh_below;   /* live agents, self included; 0, or `local`: never a mesh; at most 64 */
+    uint32_t links_max;    /* unicast links at once; the one idle longest makes room */
+    uint32_t link_idle_ms; /* then it is closed */
     uint32_t shuffle_interval_ms; /* the mean, jittered by a quarter */
     uint32_t request_timeout_ms;  /* a NEIGHBOUR or JOIN that stays unanswered is given up */
 };
@@ -49,8 +62,9 @@ struct chirr_overlay *chirr_overlay_create(struct chirr_arena *arena,
                                            const struct chirr_record_store *records,
                                            chirr_time_us now);
 
-/* A card was joined, or given as a seed's; the own is passed over. One with new endpoints moves the
- * connections. CHIRR_ERR_FULL: agents_max; counted. */
+/* A card was joined, or given as a seed's, which is copied until a record holds one; the own is
+ * passed over. One with new endpoints moves the connections; one of somebody forgotten brings it
+ * back. CHIRR_ERR_FULL: agents_max, or too many seeds; counted. */
 CHIRR_NODISCARD enum chirr_err chirr_overlay_card(struct chirr_overlay *overlay,
                                                   chirr_agent_id agent,
                                                   const struct chirr_card *card, chirr_time_us now);
@@ -59,14 +73,19 @@ CHIRR_NODISCARD enum chirr_err chirr_overlay_card(struct chirr_overlay *overlay,
 void chirr_overlay_status(struct chirr_overlay *overlay, chirr_agent_id agent,
                           enum chirr_member_status status, chirr_time_us now);
 /* Whose key was removed: forgotten, connections and all. */
-void chirr_overlay_forget(struct chirr_overlay *overlay, chirr_agent_id agent);
-/* Asks `contact`, whose card is known, to be taken in (a seed). */
+void chirr_overlay_forget(struct chirr_overlay *overlay, chirr_agent_id agent, chirr_time_us now);
+/* Asks `contact`, whose card is known, to be taken in (a seed). Whoever has lost everybody asks its
+ * last 16 contacts again, in turn, for ever. */
 void chirr_overlay_join(struct chirr_overlay *overlay, chirr_agent_id contact, chirr_time_us now);
-/* DISCONNECT to every neighbour with the next outputs. */
+/* DISCONNECT to every neighbour with the next outputs; deaf from then on. */
 void chirr_overlay_leave(struct chirr_overlay *overlay, chirr_time_us now);
 
-/* CHIRR_ERR_INVALID: another kind of message, or one that contradicts itself. The cards in it are
- * the caller's to join in the record store first. */
+/* The cards in it are the caller's to join in the record store first (and, if that changed it, to
+ * hand to chirr_overlay_card). CHIRR_ERR_INVALID: another kind of message, or one that contradicts
+ * itself. CHIRR_ERR_NOTFOUND: from a stranger. CHIRR_ERR_UNTRUSTED: from somebody forgotten.
+ * CHIRR_ERR_STATE: from somebody held dead, who has to come alive in membership first; an answer to
+ * a question of one's own is heard all the same. CHIRR_ERR_STALE: an answer to nothing asked. All
+ * of these are counted and change nothing. */
 CHIRR_NODISCARD enum chirr_err chirr_overlay_receive(struct chirr_overlay *overlay,
                                                      chirr_agent_id from,
                                                      const struct chirr_message *message,
@@ -77,7 +96,8 @@ chirr_time_us chirr_overlay_deadline(const struct chirr_overlay *overlay);
 bool chirr_overlay_poll(struct chirr_overlay *overlay, struct chirr_output *output);
 
 /* Something is about to be sent to `to`: opens a unicast link if there is no connection, so that
- * `poll` hands out its CONNECT first. CHIRR_ERR_NOTFOUND: no card of it. */
+ * `poll` hands out its CONNECT first; what was handed out before stays borrowed.
+ * CHIRR_ERR_NOTFOUND: no card of it. CHIRR_ERR_FULL: too many links are still to be closed. */
 CHIRR_NODISCARD enum chirr_err chirr_overlay_reach(struct chirr_overlay *overlay, chirr_agent_id to,
                                                    chirr_time_us now);
 
@@ -89,6 +109,7 @@ struct chirr_neighbours {
 };
 struct chirr_neighbours chirr_overlay_neighbours(const struct chirr_overlay *overlay);
 bool chirr_overlay_is_neighbour(const struct chirr_overlay *overlay, chirr_agent_id agent);
+/* Everybody live is a neighbour, and meant to be. */
 bool chirr_overlay_is_mesh(const struct chirr_overlay *overlay);
 uint32_t chirr_overlay_passive_count(const struct chirr_overlay *overlay);
 uint32_t chirr_overlay_link_count(const struct chirr_overlay *overlay); /* unicast ones */
@@ -96,7 +117,12 @@ uint32_t chirr_overlay_link_count(const struct chirr_overlay *overlay); /* unica
 struct chirr_overlay_counters {
     uint64_t joins, forwards, shuffles, requests, refusals, disconnects; /* sent */
     uint64_t refused;                                                    /* cards without room */
-    uint64_t dropped; /* messages that found the output queue full */
+    uint64_t evictions;     /* neighbours that made room for others */
+    uint64_t held_off;      /* requests that may not be refused, but came too fast */
+    uint64_t unanswered;    /* requests given up, and neighbours that fell silent */
+    uint64_t strangers;     /* messages refused: see receive */
+    uint64_t links_evicted; /* unicast links closed for want of room */
+    uint64_t dropped;       /* messages that found the output queue full, or nobody's card */
 };
 const struct chirr_overlay_counters *
 chirr_overlay_count_events(const struct chirr_overlay *overlay);
