@@ -257,7 +257,8 @@ static struct membership_output *add_output(struct chirr_membership *m,
     return output;
 }
 
-/* Lifeguard, section IV-C: what the receiver is held to be comes first. */
+/* Lifeguard, section IV-C: what the receiver is held to be comes first. What room the news leave
+ * goes to what is old, for whoever was not there when it was news. */
 static void fill_news(struct chirr_membership *m, struct chirr_member_updates *news,
                       chirr_agent_id to)
 {
@@ -268,6 +269,7 @@ static void fill_news(struct chirr_membership *m, struct chirr_member_updates *n
         news->updates[news->count++] = chirr_roster_update(&m->roster, receiver);
     }
     chirr_roster_add_news(&m->roster, receiver, news);
+    chirr_roster_remind(&m->roster, receiver, m->config.self, news);
 }
 
 void chirr_membership_send(struct chirr_membership *m, const struct membership_send *send)

@@ -16,6 +16,8 @@
  *   - the dead go on being probed for ever, with jitter, on one budget for all of them, so that a
  *     healed partition rejoins; while they return, faster;
  *   - who is told something that is known to be outdated tells the newer again;
+ *   - probes remind of who is not alive, in turn, for agents that were not there when it was news;
+ *     an old death is told as a suspicion, so that whoever lives after all can refute it;
  *   - every message begins with the sender's own incarnation, so that it is known first-hand;
  *   - whatever comes from an agent itself (heartbeats too) is a sign of life: it stands for the ACK
  *     that is awaited, and with Lifeguard it holds off the end of a suspicion, which only a

@@ -3,6 +3,8 @@
 
 /* While some of the dead return, the rest are probed that many times as fast. */
 #define HURRY 8
+/* Who was heard of within that many periods is likely to hear a PING_REQUEST. */
+#define RECENT_PERIODS 5
 
 static bool probe_is_open(const struct chirr_membership *m)
 {
@@ -35,31 +37,47 @@ static const struct chirr_roster_slot *candidate(const struct chirr_membership *
                               : chirr_roster_at(&m->roster, index);
 }
 
-/* Up to k random ones of those that could help, all of them when there are no more. */
-static uint32_t choose_helpers(struct chirr_membership *m, chirr_agent_id helpers[])
+static bool may_help(const struct chirr_membership *m, const struct chirr_roster_slot *slot)
 {
-    uint32_t wanted = m->config.indirect_count;
+    return slot != NULL && slot->member.status == CHIRR_MEMBER_ALIVE &&
+           slot->member.agent != m->probe.target;
+}
+
+/* Adds random ones of those that could help and were heard of since, or only before, `recent_us`,
+ * up to k in all. */
+static void add_helpers(struct chirr_membership *m, chirr_time_us recent_us, bool recent)
+{
+    uint32_t first = m->probe.helper_count;
+    uint32_t wanted = m->config.indirect_count - first;
     uint32_t candidates = m->watch.count > 0 ? m->watch.count : m->roster.count;
     uint32_t seen = 0;
     for (uint32_t i = 0; i < candidates; i++) {
         const struct chirr_roster_slot *slot = candidate(m, i);
-        if (slot == NULL || slot->member.status != CHIRR_MEMBER_ALIVE ||
-            slot->member.agent == m->probe.target) {
+        if (!may_help(m, slot) || (slot->member.heard_us >= recent_us) != recent) {
             continue;
         }
         seen++;
         uint32_t at = seen <= wanted ? seen - 1 : (uint32_t)chirr_random_below(&m->random, seen);
         if (at < wanted) {
-            helpers[at] = slot->member.agent;
+            m->probe.helpers[first + at] = slot->member.agent;
         }
     }
-    return seen < wanted ? seen : wanted;
+    m->probe.helper_count += seen < wanted ? seen : wanted;
 }
 
-static void probe_indirectly(struct chirr_membership *m)
+/* Of helpers beyond the same cut as the target no NACK would come, and this agent would doubt
+ * itself: those that were heard of lately are asked first, all there are if there are no more. */
+static void choose_helpers(struct chirr_membership *m, chirr_time_us now)
+{
+    chirr_time_us recent_us = now - RECENT_PERIODS * scaled_us(m, m->config.probe_interval_ms);
+    add_helpers(m, recent_us, true);
+    add_helpers(m, recent_us, false);
+}
+
+static void probe_indirectly(struct chirr_membership *m, chirr_time_us now)
 {
     m->probe.indirect = true;
-    m->probe.helper_count = choose_helpers(m, m->probe.helpers);
+    choose_helpers(m, now);
     for (uint32_t i = 0; i < m->probe.helper_count; i++) {
         const struct membership_send request = {.to = m->probe.helpers[i],
                                                 .kind = CHIRR_MESSAGE_PING_REQUEST,
@@ -121,8 +139,8 @@ static struct chirr_roster_slot *watched_suspect(const struct chirr_membership *
 
 static struct chirr_roster_slot *next_watched(struct chirr_membership *m)
 {
-    for (uint32_t i = 0; i < 2 * m->watch.count; i++) { /* one whole round is among them */
-        chirr_agent_id agent = chirr_watch_next(&m->watch, &m->random);
+    for (uint32_t i = 0; i < m->watch.count; i++) {
+        chirr_agent_id agent = chirr_watch_next(&m->watch);
         struct chirr_roster_slot *slot = chirr_roster_find(&m->roster, agent);
         if (slot != NULL && chirr_roster_is_live(slot)) {
             return slot;
@@ -162,7 +180,7 @@ static bool grants_helpers(struct chirr_membership *m, chirr_time_us now)
     if (!m->config.lifeguard || !probe_is_open(m) || m->probe.indirect) {
         return false;
     }
-    probe_indirectly(m);
+    probe_indirectly(m, now);
     m->period_us = now + scaled_us(m, m->config.probe_interval_ms - m->config.probe_timeout_ms);
     return m->probe.helper_count > 0;
 }
@@ -175,7 +193,7 @@ static void tick_probe(struct chirr_membership *m, chirr_time_us now)
             begin_period(m, now);
         }
     } else if (probe_is_open(m) && !m->probe.indirect && now >= m->probe.timeout_us) {
-        probe_indirectly(m);
+        probe_indirectly(m, now);
     }
 }
 

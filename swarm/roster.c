@@ -3,10 +3,12 @@
 
 #include <string.h>
 
+#define REMINDERS_MAX 4 /* in a message */
+
 size_t chirr_roster_bytes(uint32_t capacity)
 {
     return chirr_arena_round(capacity * sizeof(struct chirr_roster_slot)) +
-           3 * chirr_arena_round(capacity * sizeof(uint32_t)) + 2 * chirr_news_bytes(capacity) +
+           3 * chirr_arena_round(capacity * sizeof(uint32_t)) + 3 * chirr_news_bytes(capacity) +
            chirr_schedule_bytes(capacity);
 }
 
@@ -28,6 +30,9 @@ enum chirr_err chirr_roster_init(struct chirr_roster *roster, struct chirr_arena
         roster->free_slots[i] = capacity - 1 - i; /* taken from the end */
     }
     enum chirr_err err = chirr_news_init(&roster->news, arena, capacity);
+    if (err == CHIRR_OK) {
+        err = chirr_news_init(&roster->reminders, arena, capacity);
+    }
     if (err == CHIRR_OK) {
         err = chirr_news_init(&roster->reports, arena, capacity);
     }
@@ -130,6 +135,7 @@ void chirr_roster_forget(struct chirr_roster *roster, struct chirr_roster_slot *
     uint32_t rank = rank_of(roster, slot->member.agent);
     roster->status_count[slot->member.status]--;
     chirr_news_set(&roster->news, index, 0);
+    chirr_news_set(&roster->reminders, index, 0);
     chirr_news_set(&roster->reports, index, 0);
     chirr_schedule_set(&roster->verdicts, index, CHIRR_TIME_NEVER);
     leave_round(roster, index);
@@ -253,6 +259,8 @@ void chirr_roster_set(struct chirr_roster *roster, struct chirr_roster_slot *slo
     member->since_us = now;
     slot->tried_us = now;
     chirr_news_set(&roster->reports, index_of(roster, slot), 1);
+    chirr_news_set(&roster->reminders, index_of(roster, slot),
+                   update->status != CHIRR_MEMBER_ALIVE);
 }
 
 void chirr_roster_set_verdict(struct chirr_roster *roster, const struct chirr_roster_slot *slot,
@@ -328,5 +336,26 @@ void chirr_roster_add_news(struct chirr_roster *roster, const struct chirr_roste
     }
     for (uint32_t i = 0; i < told_count; i++) {
         chirr_news_set(&roster->news, told[i], chirr_news_left(&roster->news, told[i]) - 1);
+    }
+}
+
+void chirr_roster_remind(struct chirr_roster *roster, const struct chirr_roster_slot *except,
+                         chirr_agent_id teller, struct chirr_member_updates *news)
+{
+    uint32_t count = roster->reminders.count;
+    for (uint32_t i = 0; i < REMINDERS_MAX && i < count; i++) {
+        uint32_t index = chirr_news_first(&roster->reminders);
+        chirr_news_set(&roster->reminders, index, 1); /* now last */
+        const struct chirr_roster_slot *slot = &roster->slots[index];
+        if (slot == except || chirr_roster_is_told(roster, slot) ||
+            news->count == CHIRR_MEMBER_UPDATES_MAX) {
+            continue;
+        }
+        struct chirr_member_update update = chirr_roster_update(roster, slot);
+        if (update.status == CHIRR_MEMBER_DEAD) {
+            update.status = CHIRR_MEMBER_SUSPECT;
+            update.accuser = teller;
+        }
+        news->updates[news->count++] = update;
     }
 }

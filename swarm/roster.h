@@ -38,6 +38,7 @@ struct chirr_roster {
     uint32_t *free_slots;            /* [capacity - count] */
     uint32_t status_count[CHIRR_MEMBER_STATUS_COUNT];
     struct chirr_news news;         /* statuses still to be told */
+    struct chirr_news reminders;    /* who is not ALIVE, each in its turn */
     struct chirr_news reports;      /* MEMBER outputs that are due, once each */
     struct chirr_schedule verdicts; /* when suspects are buried */
 };
@@ -84,6 +85,11 @@ bool chirr_roster_is_told(const struct chirr_roster *roster, const struct chirr_
 /* Adds what was told least so far, `except` (NULL: nobody) left out, and counts it as told. */
 void chirr_roster_add_news(struct chirr_roster *roster, const struct chirr_roster_slot *except,
                            struct chirr_member_updates *news);
+/* Adds a few of those who are not ALIVE, each in its turn, `except` left out. A death is told as a
+ * suspicion by `teller`: it may be outdated, and whoever is alive after all shall have the time to
+ * refute. */
+void chirr_roster_remind(struct chirr_roster *roster, const struct chirr_roster_slot *except,
+                         chirr_agent_id teller, struct chirr_member_updates *news);
 /* What is known of this member, as it is told. A suspect's accusers take turns. */
 struct chirr_member_update chirr_roster_update(const struct chirr_roster *roster,
                                                const struct chirr_roster_slot *slot);

@@ -13,25 +13,18 @@ static bool holds(const chirr_agent_id *agents, uint32_t count, chirr_agent_id a
     return false;
 }
 
-static void swap(chirr_agent_id *a, chirr_agent_id *b)
-{
-    chirr_agent_id swapped = *a;
-    *a = *b;
-    *b = swapped;
-}
-
 static void enter(struct chirr_watch *watch, struct chirr_random *random, chirr_agent_id agent)
 {
-    uint32_t last = watch->count++;
-    uint32_t place = watch->at + (uint32_t)chirr_random_below(random, last - watch->at + 1);
-    watch->agents[last] = agent;
-    swap(&watch->agents[last], &watch->agents[place]);
+    uint32_t place = (uint32_t)chirr_random_below(random, watch->count + 1);
+    memmove(&watch->agents[place + 1], &watch->agents[place],
+            (watch->count - place) * sizeof *watch->agents);
+    watch->agents[place] = agent;
+    watch->count++;
 }
 
 static void remove_at(struct chirr_watch *watch, uint32_t place)
 {
     watch->count--;
-    watch->at -= place < watch->at;
     memmove(&watch->agents[place], &watch->agents[place + 1],
             (watch->count - place) * sizeof *watch->agents);
 }
@@ -61,16 +54,13 @@ void chirr_watch_forget(struct chirr_watch *watch, chirr_agent_id agent)
     }
 }
 
-chirr_agent_id chirr_watch_next(struct chirr_watch *watch, struct chirr_random *random)
+chirr_agent_id chirr_watch_next(struct chirr_watch *watch)
 {
     if (watch->count == 0) {
         return 0;
     }
-    if (watch->at >= watch->count) {
-        for (uint32_t i = watch->count; i > 1; i--) {
-            swap(&watch->agents[i - 1], &watch->agents[chirr_random_below(random, i)]);
-        }
-        watch->at = 0;
-    }
-    return watch->agents[watch->at++];
+    chirr_agent_id next = watch->agents[0];
+    remove_at(watch, 0);
+    watch->agents[watch->count++] = next;
+    return next;
 }
