@@ -107,7 +107,7 @@ static bool write_message(struct chirr_overlay *o, const struct outgoing *outgoi
     for (uint32_t i = 0; i < outgoing->count; i++) {
         const struct chirr_record *card = chirr_records_card(o->records, outgoing->cards[i]);
         if (card != NULL) {
-            o->cards[view.count++] = *card;
+            chirr_record_copy(&o->cards[view.count++], card);
         }
     }
     memset(&o->message, 0, sizeof o->message);

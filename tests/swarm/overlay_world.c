@@ -197,6 +197,7 @@ static void carry(struct overlay_world *world, uint32_t from, const struct chirr
     const struct chirr_view_message *view = &output->message->view;
     uint32_t to = node_of(world, output->to);
     world->sent++;
+    cr_assert_eq(chirr_message_validate(output->message), CHIRR_OK);
     if (chirr_random_below(&world->random, 1000) < world->config.loss_permille) {
         return;
     }
