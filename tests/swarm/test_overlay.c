@@ -202,6 +202,19 @@ Test(overlay, who_is_next_on_the_circle_of_ids_is_never_refused)
     cr_assert_eq(bench_neighbour_count(&bench), FIVE);
 }
 
+Test(overlay, who_is_full_asks_the_next_on_the_circle_of_ids_and_makes_room_for_it)
+{
+    fill_up();
+    uint32_t next = a_next();
+    cr_assert_eq(bench_card(&bench, next), CHIRR_OK);
+    bench.now += CHIRR_US_PER_S / 10;
+    bench_tick(&bench);
+    cr_assert_eq(bench_count_sent(&bench, CHIRR_VIEW_NEIGHBOUR, next, NULL), 1);
+    cr_assert_eq(bench_hear(&bench, CHIRR_VIEW_ACCEPT, next), CHIRR_OK);
+    cr_assert(bench_is_neighbour(&bench, next));
+    cr_assert_eq(bench_neighbour_count(&bench), FIVE);
+}
+
 Test(overlay, who_has_nobody_asks_urgently_and_who_has_somebody_does_not)
 {
     cr_assert_eq(bench_card(&bench, 1), CHIRR_OK);
