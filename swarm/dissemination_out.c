@@ -42,8 +42,20 @@ static bool poll_own(struct chirr_dissemination *d, struct chirr_output *output)
     return true;
 }
 
-/* The oldest handouts that go the same way, into d->push; what was overtaken meanwhile is left
- * out. */
+/* What its author said instead; who asks for an overtaken statement would ask for ever. */
+static const struct chirr_record *find_or_newer(struct chirr_dissemination *d,
+                                                const struct chirr_digest_entry *statement,
+                                                struct chirr_record *newer)
+{
+    const struct chirr_record *record = chirr_records_find(d->store, statement);
+    if (record != NULL) {
+        return record;
+    }
+    bool found = chirr_records_since(d->store, statement->author, statement->stamp, newer, 1) == 1;
+    return found ? newer : NULL;
+}
+
+/* The oldest handouts that go the same way, into d->push. */
 static uint32_t take_handouts(struct chirr_dissemination *d, struct chirr_ring *handouts,
                               chirr_agent_id *agent)
 {
@@ -53,7 +65,8 @@ static uint32_t take_handouts(struct chirr_dissemination *d, struct chirr_ring *
     while (handouts->count > 0 && count < CHIRR_PUSH_RECORDS_MAX &&
            ((const struct chirr_handout *)chirr_ring_at(handouts, 0))->agent == *agent) {
         chirr_ring_pop(handouts, &handout);
-        const struct chirr_record *record = chirr_records_find(d->store, &handout.statement);
+        struct chirr_record newer;
+        const struct chirr_record *record = find_or_newer(d, &handout.statement, &newer);
         if (record != NULL) {
             chirr_record_copy(&d->push[count++], record);
         }
