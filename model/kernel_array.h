@@ -183,7 +183,7 @@ static double descend_moment(const struct chirr_descent *descent, size_t count,
                 chirr_real m =
                     k.decay * moment[block + i] + (1 - k.decay) * (square + CHIRR_REAL(SQUARE_MIN));
                 moment[block + i] = m;
-                sums[i] += square / (m * k.correction);
+                sums[i] += square / m;
             }
         }
         total += (double)fold(sums);
@@ -199,7 +199,7 @@ static void descend_move(const struct chirr_descent *descent, size_t count,
     const struct chirr_descent_arrays a = *arrays;
 #pragma omp simd
     for (size_t i = 0; i < count; i++) {
-        chirr_real next = a.own[i] - step * a.gradient[i] / ROOT(a.moment[i] * k.correction);
+        chirr_real next = a.own[i] - step * a.gradient[i] / ROOT(a.moment[i]);
         next = next < k.bound ? next : k.bound;
         next = next > -k.bound ? next : -k.bound;
         a.own[i] = next;

@@ -86,7 +86,6 @@ static struct chirr_descent descent_of(const struct chirr_model *model, uint32_t
     return (struct chirr_descent){
         .rate = (chirr_real)(fresh_rate(model) * settled_rate(model, sense)),
         .decay = CHIRR_REAL(MOMENT_DECAY),
-        .correction = 1,
         .bound = OWN_CHANGE_MAX,
         .average = (chirr_real)average_rate(model->updates),
     };

@@ -341,7 +341,7 @@ static void descend(struct chirr_lstm *l)
     const struct places *p = &l->places;
     const size_t ends[] = {p->input, p->recurrent, p->bias, p->head, p->head_bias, p->end};
     double rate = rate_of(l);
-    const struct chirr_descent descent = {.decay = CHIRR_REAL(MOMENT_DECAY), .correction = 1};
+    const struct chirr_descent descent = {.decay = CHIRR_REAL(MOMENT_DECAY)};
     size_t begin = 0;
     for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
         size_t count = ends[i] - begin;
