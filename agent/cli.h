@@ -66,6 +66,10 @@ struct chirr_cli_range {
 bool chirr_cli_integer(const struct chirr_cli_arguments *arguments, const char *option,
                        const struct chirr_cli_range *range, uint64_t *value);
 
+/* The same of a decimal number. */
+bool chirr_cli_number(const struct chirr_cli_arguments *arguments, const char *option, double min,
+                      double max, double *value);
+
 /* Prints and gives back the reference. */
 void chirr_cli_print_json(json_t *value);
 

@@ -1,5 +1,4 @@
 /* `chirr model generate`: bytes that a model thinks likely. */
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,21 +28,9 @@ struct options {
     const char *prompt;
     const char *sense;
     uint64_t bytes;
-    float temperature;
+    double temperature;
     uint64_t seed;
 };
-
-static bool parse_temperature(const struct chirr_cli_arguments *arguments, float *temperature)
-{
-    char *end;
-    *temperature = strtof(optarg, &end);
-    if (end == optarg || *end != '\0' || !(*temperature >= 0 && *temperature <= 100)) {
-        chirr_cli_usage(arguments->command,
-                        "--temperature: expected a number from 0 to 100, got \"%s\"", optarg);
-        return false;
-    }
-    return true;
-}
 
 static bool take_option(const struct chirr_cli_arguments *arguments, int option, struct options *o)
 {
@@ -59,7 +46,7 @@ static bool take_option(const struct chirr_cli_arguments *arguments, int option,
     case 'b':
         return chirr_cli_integer(arguments, "--bytes", &size, &o->bytes);
     case 't':
-        return parse_temperature(arguments, &o->temperature);
+        return chirr_cli_number(arguments, "--temperature", 0, 100, &o->temperature);
     default:
         return chirr_cli_integer(arguments, "--seed", &any, &o->seed);
     }
@@ -82,7 +69,7 @@ static enum chirr_err generate(struct chirr_model *model, uint32_t sense, const 
     struct chirr_random random;
     chirr_random_init(&random, o->seed, 0);
     enum chirr_err err =
-        chirr_model_generate(model, sense, o->temperature, &random, text, o->bytes);
+        chirr_model_generate(model, sense, (float)o->temperature, &random, text, o->bytes);
     CHIRR_ASSERT(err == CHIRR_OK); /* and a finite temperature */
     bool written = fwrite(text, 1, o->bytes, stdout) == o->bytes && fflush(stdout) == 0;
     free(text);

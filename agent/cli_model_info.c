@@ -40,10 +40,13 @@ static json_t *hosted_json(const struct chirr_model_config *config)
 
 static json_t *shape_json(const struct chirr_model_config *config)
 {
-    return json_pack("{s:i, s:i, s:i, s:i, s:i, s:i, s:i}", "width", (int)config->width, "layers",
-                     (int)config->layers, "section_width", (int)config->section_width, "mlp_width",
-                     (int)config->mlp_width, "rates", (int)config->rates, "partitions",
-                     (int)config->partitions, "active", (int)config->active);
+    return json_pack("{s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:b, s:i, s:i}", "width",
+                     (int)config->width, "layers", (int)config->layers, "section_width",
+                     (int)config->section_width, "mlp_width", (int)config->mlp_width, "rates",
+                     (int)config->rates, "decay_min", (int)config->decay_min, "decay_max",
+                     (int)config->decay_max, "input_gate", (int)config->input_gate, "gram_rows",
+                     (int)config->gram_rows, "partitions", (int)config->partitions, "active",
+                     (int)config->active);
 }
 
 static json_t *info_json(const struct chirr_cli_model *model, const char *path)
@@ -107,6 +110,10 @@ static void print_info(const json_t *info)
     printf("shape        width %lld, %lld layers, section %lld, MLP %lld, %lld rates\n",
            whole(shape, "width"), whole(shape, "layers"), whole(shape, "section_width"),
            whole(shape, "mlp_width"), whole(shape, "rates"));
+    printf("             decays of %lld to %lld steps, %s input gate, n-gram tables of %lld rows\n",
+           whole(shape, "decay_min"), whole(shape, "decay_max"),
+           json_is_true(json_object_get(shape, "input_gate")) ? "an" : "no",
+           whole(shape, "gram_rows"));
     printf("partitions   %lld, %zu hosted", whole(shape, "partitions"), hosted);
     if (whole(shape, "active") > 0) {
         printf(", %lld answer at a time", whole(shape, "active"));

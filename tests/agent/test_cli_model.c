@@ -126,8 +126,12 @@ static const struct misuse {
     {{"train", "a.txt", "--shape", "64,2"}, "--shape: expected six whole numbers"},
     {{"train", "a.txt", "--shape", "64,2,128,32,4,8x"}, "--shape: expected six whole numbers"},
     {{"train", "a.txt", "--shape", "65,2,128,32,4,8"}, "width"},
-    {{"train", "a.txt", "--rate", "nan"}, "--rate: expected a number above 0, at most 1"},
+    {{"train", "a.txt", "--rate", "nan"}, "--rate: expected a number from 0 to 0.1"},
     {{"train", "a.txt", "--chunk", "257"}, "--chunk: expected a whole number from 1 to 256"},
+    {{"train", "a.txt", "--decay", "512"}, "--decay: expected two whole numbers (as in 6,512)"},
+    {{"train", "a.txt", "--decay", "9,3"}, "decays of 9 to 3 steps, expected 1 to 65536"},
+    {{"train", "a.txt", "--gate", "no"}, "--gate: expected true or false, got \"no\""},
+    {{"train", "a.txt", "--grams", "1000"}, "expected 0 or a power of two up to 65536"},
     {{"train", "a.txt", "--held-out", "100"}, "--held-out: expected a whole number from 0 to 99"},
     {{"train", "a.txt", "--sense", "nose"}, "expected a sense of bytes of this model (text)"},
     {{"eval", "m.ckpt"}, "expected a checkpoint and one text or more"},
@@ -320,10 +324,46 @@ Test(cli_model, another_shape_than_the_files_is_refused)
     run_chirr(&run, "model", "train", "a.txt", "b.txt", "--model", "m.ckpt", "--shape",
               "16,1,64,16,4,8", NULL);
     cr_expect_eq(run.code, 2);
-    cr_expect_not_null(strstr(run.err, "m.ckpt: exists, with the shape " SHAPE), "%s", run.err);
+    cr_expect_not_null(strstr(run.err, "m.ckpt: exists, with --shape " SHAPE), "%s", run.err);
     run_chirr(&run, "model", "train", "a.txt", "--model", "m.ckpt", "--seed", "9", NULL);
     cr_expect_eq(run.code, 2);
-    cr_expect_not_null(strstr(run.err, "exists, with the seed 1"), "%s", run.err);
+    cr_expect_not_null(strstr(run.err, "exists, with --seed 1"), "%s", run.err);
+}
+
+static const struct wish {
+    const char *option, *value, *other, *found;
+} wishes[] = {
+    {"--decay", "3,64", "6,512", "m.ckpt: exists, with --decay 3,64"},
+    {"--gate", "false", "true", "m.ckpt: exists, with --gate false"},
+    {"--grams", "0", "1024", "m.ckpt: exists, with --grams 0"},
+    {"--active", "1", "0", "m.ckpt: exists, with --active 1"},
+    {"--rate", "0.001", "0.0024", "m.ckpt: exists, with --rate 0.001"},
+    {"--chunk", "16", "32", "m.ckpt: exists, with --chunk 16"},
+};
+
+Test(cli_model, a_new_model_is_what_was_asked_for_and_stays_it)
+{
+    char *words[12];
+    for (size_t i = 0; i < sizeof wishes / sizeof wishes[0]; i++) {
+        words[2 * i] = (char *)wishes[i].option;
+        words[2 * i + 1] = (char *)wishes[i].value;
+    }
+    run_chirr(&run, "model", "train", "b.txt", "--model", "m.ckpt", "--shape", SHAPE, "--bytes",
+              "1000", "--json", words[0], words[1], words[2], words[3], words[4], words[5],
+              words[6], words[7], words[8], words[9], words[10], words[11], NULL);
+    cr_assert_eq(result_of(&run).bytes, 1000);
+    for (size_t i = 0; i < sizeof wishes / sizeof wishes[0]; i++) {
+        const struct wish *w = &wishes[i];
+        run_chirr(&run, "model", "train", "b.txt", "--model", "m.ckpt", w->option, w->value, NULL);
+        cr_expect_eq(run.code, 0, "%s", run.err);
+        run_chirr(&run, "model", "train", "b.txt", "--model", "m.ckpt", w->option, w->other, NULL);
+        cr_expect_eq(run.code, 2);
+        cr_expect_not_null(strstr(run.err, w->found), "%s", run.err);
+    }
+    run_chirr(&run, "model", "info", "m.ckpt", NULL);
+    cr_expect_not_null(
+        strstr(run.out, "decays of 3 to 64 steps, no input gate, n-gram tables of 0 rows"), "%s",
+        run.out);
 }
 
 Test(cli_model, texts_that_cannot_serve_are_named)
