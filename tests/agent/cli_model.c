@@ -1,0 +1,96 @@
+#include "tests/agent/cli_model.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/random.h"
+
+char home[DIRECTORY_PATH_BYTES_MAX];
+struct run run;
+
+/* Words in an order that can be learned a little. */
+static void write_text(const char *name, uint64_t seed, size_t bytes)
+{
+    static const char *const words[] = {"the ", "ant ", "carries ", "leaf ", "home\n", "and "};
+    struct chirr_random random;
+    char *text = malloc(bytes + 16);
+    size_t used = 0;
+    chirr_random_init(&random, seed, 0);
+    while (used < bytes) {
+        const char *word = words[chirr_random_below(&random, sizeof words / sizeof words[0])];
+        strcpy(text + used, word);
+        used += strlen(word);
+    }
+    directory_write(home, name, text, bytes);
+    free(text);
+}
+
+void cli_model_enter(void)
+{
+    directory_create(home);
+    cr_assert_eq(chdir(home), 0);
+    setenv("HOME", home, 1);
+    write_text("a.txt", 1, TEXT_BYTES);
+    write_text("b.txt", 2, 9001);
+}
+
+void cli_model_leave(void)
+{
+    cr_assert_eq(chdir("/"), 0);
+    directory_remove(home);
+}
+
+/* The last line of JSON in `text`. */
+static json_t *last_line(const char *text)
+{
+    size_t end = strlen(text);
+    cr_assert_gt(end, 0, "no output");
+    size_t begin = end - 1;
+    while (begin > 0 && text[begin - 1] != '\n') {
+        begin--;
+    }
+    json_t *line = json_loads(text + begin, 0, NULL);
+    cr_assert_not_null(line, "%s", text);
+    return line;
+}
+
+struct result result_of(const struct run *of)
+{
+    struct result result = {0};
+    cr_assert_eq(of->code, 0, "%s", of->err);
+    json_t *end = last_line(of->out);
+    cr_assert_str_eq(json_string_value(json_object_get(end, "event")), "end");
+    strcpy(result.state, json_string_value(json_object_get(end, "state_hash")));
+    result.bits = json_number_value(json_object_get(end, "bits"));
+    result.held_out = json_number_value(json_object_get(end, "held_out_bits"));
+    result.bytes = json_integer_value(json_object_get(end, "bytes"));
+    json_decref(end);
+    return result;
+}
+
+struct result train(const char *model, const char *bytes)
+{
+    run_chirr(&run, "model", "train", "a.txt", "b.txt", "--model", model, "--shape", SHAPE,
+              "--bytes", bytes, "--json", NULL);
+    return result_of(&run);
+}
+
+void expect_equal(const struct result *a, const struct result *b)
+{
+    cr_expect_str_eq(a->state, b->state);
+    cr_expect_float_eq(a->bits, b->bits, 1e-12);
+    cr_expect_eq(a->bytes, b->bytes);
+}
+
+void flip_a_byte(const char *path, long at)
+{
+    FILE *file = fopen(path, "r+");
+    cr_assert_not_null(file);
+    fseek(file, at, SEEK_SET);
+    int byte = fgetc(file);
+    fseek(file, at, SEEK_SET);
+    fputc(byte ^ 1, file);
+    fclose(file);
+}

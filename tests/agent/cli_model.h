@@ -1,0 +1,35 @@
+/* `chirr model` as people and scripts use it: texts to learn, and trainings of the real executable.
+ */
+#ifndef CHIRR_TESTS_AGENT_CLI_MODEL_H
+#define CHIRR_TESTS_AGENT_CLI_MODEL_H
+
+#include <criterion/criterion.h>
+
+#include "tests/agent/fake_agent.h"
+#include "tests/support/directory.h"
+
+#define SHAPE "16,1,64,16,4,4"
+#define TEXT_BYTES ((size_t)100000)
+
+extern char home[DIRECTORY_PATH_BYTES_MAX]; /* the current directory */
+extern struct run run;                      /* the last one */
+
+/* Of every test: a directory with a.txt, of a little more than TEXT_BYTES, and b.txt, of 9,001. */
+void cli_model_enter(void);
+void cli_model_leave(void);
+
+/* How a training ended. */
+struct result {
+    char state[32];
+    double bits, held_out;
+    long long bytes;
+};
+
+struct result result_of(const struct run *of);
+/* Trains on both texts up to so many bytes. */
+struct result train(const char *model, const char *bytes);
+void expect_equal(const struct result *a, const struct result *b);
+
+void flip_a_byte(const char *path, long at);
+
+#endif
