@@ -54,6 +54,37 @@ static size_t chosen_count(const struct chirr_layout *layout, uint32_t chunk)
     return (size_t)layout->layers * chunk * layout->slots;
 }
 
+static uint32_t symbol_inputs(const struct chirr_model_config *config, enum chirr_sense_kind kind)
+{
+    bool grams = kind == CHIRR_SENSE_BYTES && config->gram_rows > 0;
+    return 1 + (grams ? CHIRR_GRAM_TABLES : 0) +
+           (kind == CHIRR_SENSE_IMAGE ? CHIRR_PIXEL_INPUTS : 0);
+}
+
+struct chirr_stream_shape chirr_stream_shape_of(const struct chirr_model_config *config,
+                                                uint32_t sense)
+{
+    const struct chirr_model_sense *s = &config->senses[sense];
+    uint32_t brief =
+        config->chunk < CHIRR_MODEL_VECTOR_CHUNK ? config->chunk : CHIRR_MODEL_VECTOR_CHUNK;
+    switch (s->kind) {
+    case CHIRR_SENSE_OUTCOME:
+        return (struct chirr_stream_shape){.chunk = 1, .inputs = s->width};
+    case CHIRR_SENSE_VECTOR:
+        return (struct chirr_stream_shape){
+            .chunk = s->chunk > 0 ? s->chunk : brief, .inputs = s->width, .outputs = 2 * s->width};
+    case CHIRR_SENSE_BYTES:
+    case CHIRR_SENSE_AUDIO:
+    case CHIRR_SENSE_IMAGE:
+        break;
+    }
+    return (struct chirr_stream_shape){
+        .chunk = s->chunk > 0 ? s->chunk : config->chunk,
+        .inputs = symbol_inputs(config, s->kind),
+        .outputs = CHIRR_BYTE_VALUES,
+    };
+}
+
 size_t chirr_stream_bytes(const struct chirr_layout *layout, const struct chirr_stream_shape *shape)
 {
     struct chirr_stream stream;

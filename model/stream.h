@@ -56,6 +56,10 @@ struct chirr_span {
     bool what_if; /* each step reads the same present state, and time stands still */
 };
 
+/* Of a sense's own stream. */
+struct chirr_stream_shape chirr_stream_shape_of(const struct chirr_model_config *config,
+                                                uint32_t sense);
+
 void chirr_row_layout_init(struct chirr_row_layout *rows, const struct chirr_layout *layout);
 
 size_t chirr_stream_bytes(const struct chirr_layout *layout,
