@@ -13,6 +13,7 @@ static const struct command {
     {"up", chirr_up_main, "start a fleet on this machine, watch it, sum it up"},
     {"agent", chirr_cli_agent, "run one agent"},
     {"ps", chirr_cli_ps, "who runs, and how it goes"},
+    {"explain", chirr_cli_explain, "which partitions answer which sense"},
     {"task", chirr_cli_task, "submit, list, show, wait for or cancel jobs"},
     {"model", chirr_cli_model, "train, examine, question and export a model on files"},
     {"keygen", chirr_cli_keygen, "make an identity"},

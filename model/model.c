@@ -109,7 +109,7 @@ static enum chirr_err check_shape(const struct chirr_model_config *c, struct chi
 {
     const struct bounds bounds[] = {
         {"width", c->width, 16, 1024},
-        {"layers", c->layers, 1, 16},
+        {"layers", c->layers, 1, CHIRR_MODEL_LAYERS_MAX},
         {"section_width", c->section_width, 1, 16384},
         {"mlp_width", c->mlp_width, 0, 16384},
         {"rates", c->rates, 1, CHIRR_MODEL_RATES_MAX},

@@ -49,7 +49,7 @@ Test(cli, version_and_help_are_data_and_go_to_standard_output)
 
 Test(cli, every_command_has_help_both_ways)
 {
-    static const char *const commands[] = {"up",    "agent",  "ps",  "task",
+    static const char *const commands[] = {"up",    "agent",  "ps",  "explain", "task",
                                            "model", "keygen", "sim", "bench"};
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
         char usage[64];
@@ -79,6 +79,8 @@ static const struct misuse {
     {{"ps", "-x"}, "chirr ps: unknown option -x (see chirr ps --help)\n"},
     {{"ps", "all"}, "chirr ps: expected options alone, got \"all\" (see chirr ps --help)\n"},
     {{"ps", "--swarm"}, "chirr ps: option --swarm needs a value (see chirr ps --help)\n"},
+    {{"explain", "ant"},
+     "chirr explain: expected options alone, got \"ant\" (see chirr explain --help)\n"},
     {{"task"}, "chirr task: expected submit, list, show, wait or cancel (see chirr task --help)\n"},
     {{"task", "shout"},
      "chirr task: expected submit, list, show, wait or cancel, got \"shout\" "

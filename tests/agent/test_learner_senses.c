@@ -132,8 +132,8 @@ static struct chirr_learner_status await_steps(struct chirr_learner_thread *thre
         if (!chirr_learner_thread_take(thread, &report)) {
             usleep(5000);
         } else if (report.kind == CHIRR_LEARNER_REPORT_STATUS &&
-                   least_steps(&report.status.status) >= steps) {
-            return report.status.status;
+                   least_steps(&report.status.learner) >= steps) {
+            return report.status.learner;
         }
     }
     cr_assert(false, "not %llu steps of each sense in time", (unsigned long long)steps);

@@ -97,8 +97,8 @@ static uint64_t wait_until_learned(struct chirr_learner_thread *thread, uint64_t
     struct chirr_learner_report report;
     do {
         report = wait_for(thread, CHIRR_LEARNER_REPORT_STATUS);
-    } while (report.status.status.bytes_learned < bytes);
-    return report.status.status.model.steps;
+    } while (report.status.learner.bytes_learned < bytes);
+    return report.status.learner.model.steps;
 }
 
 Test(learner_thread, learns_what_it_is_fed_and_says_so)
@@ -154,7 +154,7 @@ Test(learner_thread, goes_on_where_it_stopped)
     thread = start(&config);
     struct chirr_learner_report report = wait_for(thread, CHIRR_LEARNER_REPORT_STATUS);
     cr_assert_eq(report.status.checkpoint_origin, CHIRR_CHECKPOINT_CURRENT);
-    cr_assert_eq(report.status.status.model.steps, 39);
+    cr_assert_eq(report.status.learner.model.steps, 39);
     chirr_learner_thread_destroy(thread);
 }
 
@@ -182,7 +182,7 @@ Test(learner_thread, an_unreadable_checkpoint_falls_back_to_the_one_before_and_s
     struct chirr_learner_thread *thread = start(&config);
     struct chirr_learner_report report = wait_for(thread, CHIRR_LEARNER_REPORT_STATUS);
     cr_assert_eq(report.status.checkpoint_origin, CHIRR_CHECKPOINT_PREVIOUS);
-    cr_assert_eq(report.status.status.model.steps, 10);
+    cr_assert_eq(report.status.learner.model.steps, 10);
     cr_assert_not_null(strstr(log_lines, "took the checkpoint before the last"), "%s", log_lines);
     chirr_learner_thread_destroy(thread);
 }
@@ -219,6 +219,28 @@ Test(learner_thread, evaluates_a_text_and_says_why_it_cannot)
     cr_assert_eq(report.failure.code, CHIRR_ERR_IO);
     cr_assert_str_eq(report.failure.text, "/nowhere/at/all: No such file or directory");
     cr_assert_eq(chirr_learner_thread_evaluate(thread, path, 1, 7), CHIRR_ERR_RANGE);
+    chirr_learner_thread_destroy(thread);
+}
+
+Test(learner_thread, explains_who_answers_the_senses_it_has)
+{
+    struct chirr_agent_config config = config_of();
+    config.learner.model.active = 1;
+    struct chirr_learner_thread *thread = start(&config);
+    cr_assert(feed(thread, "two chunks of thirty-two steps, and nothing more than just that."));
+    wait_until_learned(thread, 64);
+    cr_assert_eq(chirr_learner_thread_explain(thread, 8), CHIRR_OK);
+    struct chirr_learner_report report = wait_for(thread, CHIRR_LEARNER_REPORT_ACTIVATION);
+    const struct chirr_activation *of = &report.activation.of;
+    cr_assert_eq(report.activation.tag, 8);
+    cr_assert_eq(of->sense_count, 1, "outcomes are not among them");
+    cr_assert_str_eq(of->senses[0].name, "text");
+    cr_assert(of->senses[0].known);
+    int sum = 0;
+    for (size_t p = 0; p < 4; p++) {
+        sum += of->permille[p];
+    }
+    cr_assert(sum >= 998 && sum <= 1002, "one answers at a time: %d", sum);
     chirr_learner_thread_destroy(thread);
 }
 
