@@ -24,7 +24,7 @@ static const char help[] =
     "  generate CHECKPOINT  bytes that the model thinks likely\n"
     "  info CHECKPOINT      what a checkpoint holds\n"
     "  export CHECKPOINT OUT  the weights as safetensors or CSV\n"
-    "  explain CHECKPOINT TEXT…  which partitions answered, and what was a surprise\n"
+    "  explain CHECKPOINT [TEXT…]  which partitions answered, and what was a surprise\n"
     "\n"
     "Every command has --help.\n"
     "\n"

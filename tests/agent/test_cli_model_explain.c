@@ -10,10 +10,11 @@ static json_t *explain(const char *bytes)
 {
     run_chirr(&run, "model", "explain", "m.ckpt", "b.txt", "--json", "--bytes", bytes, NULL);
     cr_assert_eq(run.code, 0, "%s", run.err);
-    json_t *list = json_loads(run.out, 0, NULL);
-    cr_assert_eq(json_array_size(list), 1);
-    json_t *one = json_incref(json_array_get(list, 0));
-    json_decref(list);
+    json_t *all = json_loads(run.out, 0, NULL);
+    const json_t *texts = json_object_get(all, "texts");
+    cr_assert_eq(json_array_size(texts), 1);
+    json_t *one = json_incref(json_array_get(texts, 0));
+    json_decref(all);
     return one;
 }
 
@@ -74,4 +75,28 @@ Test(cli_model_explain, explains_whom_the_selector_called)
     json_decref(text);
     run_chirr(&run, "model", "explain", "m.ckpt", "a.txt", "b.txt", NULL);
     cr_expect_not_null(strstr(run.out, "PARTITION  TEXT 1    TEXT 2"), "%s", run.out);
+}
+
+Test(cli_model_explain, shows_the_averages_that_the_checkpoint_keeps)
+{
+    run_chirr(&run, "model", "train", "a.txt", "--model", "m.ckpt", "--shape", SHAPE, "--active",
+              "1", "--bytes", "20K", "--json", NULL);
+    result_of(&run);
+    run_chirr(&run, "model", "explain", "m.ckpt", NULL);
+    cr_assert_eq(run.code, 0, "%s", run.err);
+    cr_expect_eq(strncmp(run.out, "m.ckpt: 1 of the 4 partitions hosted answer at a time;", 54), 0,
+                 "%s", run.out);
+    cr_expect_not_null(strstr(run.out, "PARTITION  text\n"), "%s", run.out);
+    run_chirr(&run, "model", "explain", "m.ckpt", "--json", NULL);
+    json_t *all = json_loads(run.out, 0, NULL);
+    const json_t *senses = json_object_get(json_object_get(all, "averages"), "senses");
+    const json_t *shares = json_object_get(json_array_get(senses, 0), "shares");
+    double sum = 0;
+    cr_assert_eq(json_array_size(shares), 4);
+    for (size_t i = 0; i < 4; i++) {
+        const json_t *share = json_object_get(json_array_get(shares, i), "share");
+        sum += json_number_value(json_array_get(share, 0));
+    }
+    cr_expect_float_eq(sum, 1, 0.003, "one answers at each byte: %g", sum);
+    json_decref(all);
 }
