@@ -5,6 +5,7 @@
 void chirr_row_layout_init(struct chirr_row_layout *r, const struct chirr_layout *layout)
 {
     size_t d = layout->width;
+    size_t second = layout->hidden > 0 ? d : 0; /* the norm before the MLP */
     size_t sections = (size_t)layout->slots * 2 * layout->channels;
     r->hat1 = 0;
     r->n1 = r->hat1 + d;
@@ -12,8 +13,8 @@ void chirr_row_layout_init(struct chirr_row_layout *r, const struct chirr_layout
     r->history = r->gate + (layout->gates_input ? d : 0);
     r->present = r->history + sections;
     r->hat2 = r->present + sections;
-    r->n2 = r->hat2 + d;
-    r->hidden = r->n2 + d;
+    r->n2 = r->hat2 + second;
+    r->hidden = r->n2 + second;
     r->scales = r->hidden + (size_t)layout->slots * 2 * layout->hidden;
     r->opened = r->scales + 2;
     r->stride = r->opened + layout->slots;

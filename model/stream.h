@@ -7,7 +7,8 @@
  *   scale1 scale2 opened [S]
  *
  * hat is the normalised input before its gain, n after. A slot holds one of the units that answered
- * at the step; which one, `chosen` says. `gate` is the input gate's sigmoid, where there is one. */
+ * at the step; which one, `chosen` says. `gate` is the input gate's sigmoid, where there is one;
+ * hat2 and n2 are there for an MLP alone. */
 #ifndef CHIRR_MODEL_STREAM_H
 #define CHIRR_MODEL_STREAM_H
 
