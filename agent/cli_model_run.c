@@ -260,7 +260,9 @@ enum chirr_err chirr_train_run(struct chirr_train *train, struct chirr_error *er
     if (train->position > train->saved) { /* whatever ended it */
         struct chirr_error why;
         enum chirr_err saved = save(train, &why);
-        err = err == CHIRR_OK ? chirr_error_set(error, saved, "%s", why.text) : err;
+        if (err == CHIRR_OK && saved != CHIRR_OK) {
+            err = chirr_error_set(error, saved, "%s", why.text);
+        }
     }
     bool interrupted = chirr_cli_model_interrupted();
     struct held_out held_out;
