@@ -46,6 +46,7 @@ static const struct misuse {
     {{"info", "a", "b"}, "expected one checkpoint"},
     {{"export", "m.ckpt"}, "expected a checkpoint and a file to write"},
     {{"export", "m.ckpt", "x", "--format", "gguf"}, "--format: expected safetensors or csv"},
+    {{"export", "m.ckpt", "x.json"}, "expected a file .safetensors or .csv, or --format, got"},
     {{"dream"}, "expected train, eval, generate, info, export or explain, got \"dream\""},
 };
 
@@ -65,7 +66,11 @@ Test(cli_model, a_checkpoint_that_is_not_there_ends_with_3)
 {
     static const char *const verbs[] = {"eval", "explain", "export", "generate", "info"};
     for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++) {
-        run_chirr(&run, "model", verbs[i], "none.ckpt", i < 3 ? "a.txt" : NULL, NULL);
+        run_chirr(&run, "model", verbs[i], "none.ckpt",
+                  i == 2  ? "a.csv"
+                  : i < 2 ? "a.txt"
+                          : NULL,
+                  NULL);
         cr_expect_eq(run.code, 3, "%s", verbs[i]);
         cr_expect_not_null(strstr(run.err, "none.ckpt"), "%s", run.err);
     }

@@ -139,3 +139,35 @@ Test(cli_model_export, an_export_that_cannot_be_written_leaves_nothing)
     cr_expect_eq(run.code, 1);
     cr_expect_neq(access("taken.tmp", F_OK), 0);
 }
+
+Test(cli_model_export, never_replaces_a_checkpoint)
+{
+    struct result before = train("m.ckpt", "1000");
+    train("other.tmp", "500");
+    static const char *const outs[] = {"m.ckpt", "m.ckpt.previous", "./m.ckpt", "other"};
+    for (size_t i = 0; i < sizeof outs / sizeof outs[0]; i++) {
+        run_chirr(&run, "model", "export", "m.ckpt", outs[i], "--format", "csv", NULL);
+        cr_expect_eq(run.code, 2, "%s", outs[i]);
+        cr_expect_not_null(strstr(run.err, "is a checkpoint"), "%s", run.err);
+    }
+    struct result after = train("m.ckpt", "1000");
+    expect_equal(&before, &after);
+}
+
+Test(cli_model_export, writes_through_what_is_no_file_of_its_own)
+{
+    struct stat status;
+    train("m.ckpt", "1000");
+    cr_assert_eq(symlink("/dev/null", "sink"), 0);
+    run_chirr(&run, "model", "export", "m.ckpt", "sink", NULL);
+    cr_expect_eq(run.code, 0, "%s", run.err);
+    cr_assert_eq(lstat("sink", &status), 0);
+    cr_expect(S_ISLNK(status.st_mode), "the link is still one");
+    run_chirr(&run, "model", "export", "m.ckpt", "/dev/stdout", "--format", "csv", NULL);
+    cr_expect_eq(run.code, 0, "%s", run.err);
+    cr_expect_eq(strncmp(run.out, "tensor,row,column,value\n", 24), 0, "%.80s", run.out);
+    cr_assert_eq(symlink("/dev/full", "full"), 0);
+    run_chirr(&run, "model", "export", "m.ckpt", "full", NULL);
+    cr_expect_eq(run.code, 1);
+    cr_expect_str_eq(run.err, "chirr: full: No space left on device\n");
+}
