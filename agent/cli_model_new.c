@@ -28,19 +28,43 @@ static void format_whole(uint64_t value, char text[TEXT_BYTES])
     snprintf(text, TEXT_BYTES, "%llu", (unsigned long long)value);
 }
 
+/* Exactly `count` whole numbers with commas between them. */
+static bool parse_list(const char *text, uint32_t *values, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        size_t bytes = strcspn(text, ",");
+        char digits[16];
+        uint64_t value;
+        if (bytes >= sizeof digits || (text[bytes] == ',') != (i + 1 < count)) {
+            return false;
+        }
+        memcpy(digits, text, bytes);
+        digits[bytes] = '\0';
+        if (!chirr_yaml_parse_integer(CHIRR_YAML_WHOLE, digits, &value) || value > UINT32_MAX) {
+            return false;
+        }
+        values[i] = (uint32_t)value;
+        text += bytes + 1;
+    }
+    return true;
+}
+
 static bool parse_shape(const struct chirr_cli_arguments *arguments, const char *option,
                         struct chirr_model_config *config)
 {
-    int end = 0;
-    int got = sscanf(optarg, "%u,%u,%u,%u,%u,%u%n", &config->width, &config->layers,
-                     &config->section_width, &config->mlp_width, &config->rates,
-                     &config->partitions, &end);
-    if (got != 6 || optarg[end] != '\0') {
+    uint32_t v[6];
+    if (!parse_list(optarg, v, 6)) {
         chirr_cli_usage(arguments->command,
                         "%s: expected six whole numbers (as in 64,2,128,0,4,8), got \"%s\"", option,
                         optarg);
         return false;
     }
+    config->width = v[0];
+    config->layers = v[1];
+    config->section_width = v[2];
+    config->mlp_width = v[3];
+    config->rates = v[4];
+    config->partitions = v[5];
     bool all = config->partitions >= CHIRR_MODEL_PARTITIONS_MAX;
     config->hosted = all ? UINT64_MAX : (UINT64_C(1) << config->partitions) - 1;
     return true;
@@ -55,13 +79,14 @@ static void format_shape(const struct chirr_model_config *config, char text[TEXT
 static bool parse_decay(const struct chirr_cli_arguments *arguments, const char *option,
                         struct chirr_model_config *config)
 {
-    int end = 0;
-    int got = sscanf(optarg, "%u,%u%n", &config->decay_min, &config->decay_max, &end);
-    if (got != 2 || optarg[end] != '\0') {
+    uint32_t v[2];
+    if (!parse_list(optarg, v, 2)) {
         chirr_cli_usage(arguments->command,
                         "%s: expected two whole numbers (as in 6,512), got \"%s\"", option, optarg);
         return false;
     }
+    config->decay_min = v[0];
+    config->decay_max = v[1];
     return true;
 }
 

@@ -55,7 +55,10 @@ static bool take_option(const struct chirr_cli_arguments *arguments, int option,
     switch (option) {
     case 'm':
         o->path = optarg;
-        return true;
+        if (optarg[0] == '\0') {
+            chirr_cli_usage(arguments->command, "--model: expected a file, got \"\"");
+        }
+        return optarg[0] != '\0';
     case 'n':
         o->sense = optarg;
         return true;
