@@ -8,6 +8,7 @@
 #include "agent/cli_activation.h"
 #include "agent/cli_model.h"
 #include "agent/clock.h"
+#include "agent/json_path.h"
 #include "agent/progress.h"
 #include "agent/surprise.h"
 #include "agent/training.h"
@@ -98,11 +99,10 @@ static enum chirr_err explain(struct chirr_cli_model *model, uint32_t sense,
                               struct chirr_error *error)
 {
     enum chirr_err err =
-        chirr_training_read_file(result->path, 0, &result->text, &result->bytes, error);
+        chirr_training_read_file(result->path, 0, o->bytes, &result->text, &result->bytes, error);
     if (err != CHIRR_OK) {
         return err;
     }
-    result->bytes = result->bytes < o->bytes ? result->bytes : o->bytes;
     if (result->bytes == 0) {
         return chirr_error_set(error, CHIRR_ERR_IO, "%.400s: is empty", result->path);
     }
@@ -173,10 +173,10 @@ static json_t *surprises_json(const struct result *result)
 
 static json_t *result_json(const struct result *result, const struct chirr_model_config *config)
 {
-    return json_pack("{s:s, s:I, s:f, s:i, s:o, s:o}", "text", result->path, "bytes",
-                     (json_int_t)result->bytes, "bits", result->bits, "active", (int)config->active,
-                     "partitions", partitions_json(result, config), "surprises",
-                     surprises_json(result));
+    return json_pack("{s:o, s:I, s:f, s:i, s:o, s:o}", "text", chirr_json_path(result->path),
+                     "bytes", (json_int_t)result->bytes, "bits", result->bits, "active",
+                     (int)config->active, "partitions", partitions_json(result, config),
+                     "surprises", surprises_json(result));
 }
 
 /* ---- For people ---------------------------------------------------------------------------- */
@@ -276,39 +276,60 @@ static void print_all(const char *path, const struct result *results, size_t cou
     chirr_cli_print_activation(path, averages);
 }
 
-static enum chirr_err explain_all(const char *path, char **texts, size_t count,
-                                  const struct options *o, struct chirr_error *error)
+static void forget(struct result *result)
 {
-    struct chirr_cli_model model;
-    uint32_t sense = 0;
-    struct result *results = calloc(count + 1, sizeof *results);
-    enum chirr_err err = chirr_cli_model_open(&model, path, error);
-    if (err == CHIRR_OK && count > 0) {
-        err = chirr_cli_model_sense(&model.config, o->sense, &sense, error);
-    }
-    if (err == CHIRR_OK && results == NULL) {
-        err = chirr_error_set(error, CHIRR_ERR_NOMEM, "out of memory");
-    }
-    for (size_t i = 0; i < count && err == CHIRR_OK; i++) {
-        results[i].path = texts[i];
-        err = explain(&model, sense, o, &results[i], error);
-    }
-    if (err == CHIRR_OK) {
-        json_t *averages = averages_json(model.model);
-        if (o->json) {
-            print_json(results, count, &model.config, averages);
+    free(result->text);
+    free(result->each);
+}
+
+/* What cannot be read is told, and the others are explained all the same; those come first in
+ * `results`, and *count is how many. */
+static int explain_texts(struct chirr_cli_model *model, uint32_t sense, char **texts,
+                         const struct options *o, struct result *results, size_t *count)
+{
+    int code = CHIRR_EXIT_OK;
+    *count = 0;
+    for (; *texts != NULL; texts++) {
+        struct chirr_error error = {0};
+        struct result *result = &results[*count];
+        result->path = *texts;
+        if (explain(model, sense, o, result, &error) == CHIRR_OK) {
+            (*count)++;
         } else {
-            print_all(path, results, count, &model.config, averages);
+            code = chirr_cli_fail(&error);
+            forget(result);
+            *result = (struct result){0};
         }
-        json_decref(averages);
     }
-    for (size_t i = 0; results != NULL && i < count; i++) {
-        free(results[i].text);
-        free(results[i].each);
+    return code;
+}
+
+static int explain_all(struct chirr_cli_model *model, uint32_t sense, char **words,
+                       const struct options *o)
+{
+    struct chirr_error error = {0};
+    size_t words_count = 0, count;
+    while (words[words_count] != NULL) {
+        words_count++;
+    }
+    struct result *results = calloc(words_count, sizeof *results);
+    if (results == NULL) {
+        chirr_error_set(&error, CHIRR_ERR_NOMEM, "out of memory");
+        return chirr_cli_fail(&error);
+    }
+    int code = explain_texts(model, sense, words + 1, o, results, &count);
+    json_t *averages = averages_json(model->model);
+    if (o->json) {
+        print_json(results, count, &model->config, averages);
+    } else {
+        print_all(words[0], results, count, &model->config, averages);
+    }
+    json_decref(averages);
+    for (size_t i = 0; i < count; i++) {
+        forget(&results[i]);
     }
     free(results);
-    chirr_cli_model_close(&model);
-    return err;
+    return code;
 }
 
 int chirr_cli_model_explain(int argc, char **argv)
@@ -336,7 +357,14 @@ int chirr_cli_model_explain(int argc, char **argv)
         return chirr_cli_usage("model explain", "expected a checkpoint");
     }
     struct chirr_error error = {0};
-    enum chirr_err err =
-        explain_all(argv[optind], argv + optind + 1, (size_t)(argc - optind - 1), &o, &error);
-    return err == CHIRR_OK ? CHIRR_EXIT_OK : chirr_cli_fail(&error);
+    struct chirr_cli_model model;
+    uint32_t sense = 0;
+    enum chirr_err err = chirr_cli_model_open(&model, argv[optind], &error);
+    if (err == CHIRR_OK && optind + 1 < argc) {
+        err = chirr_cli_model_sense(&model.config, o.sense, &sense, &error);
+    }
+    int code =
+        err == CHIRR_OK ? explain_all(&model, sense, argv + optind, &o) : chirr_cli_fail(&error);
+    chirr_cli_model_close(&model);
+    return code;
 }

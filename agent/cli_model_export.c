@@ -5,6 +5,7 @@
 
 #include "agent/cli_model.h"
 #include "agent/export.h"
+#include "agent/json_path.h"
 
 #define PATH_BYTES_MAX 4096
 
@@ -103,9 +104,9 @@ static int export(const char *checkpoint, const char *out, enum chirr_export_for
         return chirr_cli_fail(&error);
     }
     if (o->json) {
-        chirr_cli_print_json(json_pack("{s:s, s:s, s:I, s:I, s:b}", "file", out, "format",
-                                       formats[format], "bytes", (json_int_t)bytes, "tensors",
-                                       (json_int_t)tensors, "averaged", o->averaged));
+        chirr_cli_print_json(json_pack("{s:o, s:s, s:I, s:I, s:b}", "file", chirr_json_path(out),
+                                       "format", formats[format], "bytes", (json_int_t)bytes,
+                                       "tensors", (json_int_t)tensors, "averaged", o->averaged));
     } else {
         fprintf(stderr, "%s: %zu tensors, %llu bytes, %s weights\n", out, tensors,
                 (unsigned long long)bytes, o->averaged ? "averaged" : "live");

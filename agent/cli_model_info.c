@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "agent/cli_model.h"
+#include "agent/json_path.h"
 
 static const char help[] = "usage: chirr model info CHECKPOINT [--json]\n"
                            "\n"
@@ -58,12 +59,12 @@ static json_t *info_json(const struct chirr_cli_model *model, const char *path)
     chirr_cli_model_hex(chirr_model_lineage(config), lineage);
     chirr_cli_model_hex(chirr_model_state_hash(model->model), hash);
     chirr_cli_model_hex(model->description.digest, digest);
-    json_t *info = json_pack("{s:s, s:I, s:i, s:s, s:s, s:s, s:o, s:I, s:o, s:o}", "checkpoint",
-                             path, "file_bytes", (json_int_t)model->description.bytes, "format",
-                             (int)model->description.format, "digest", digest, "lineage", lineage,
-                             "state_hash", hash, "shape", shape_json(config), "genesis_seed",
-                             (json_int_t)config->genesis_seed, "hosted", hosted_json(config),
-                             "senses", senses_json(config));
+    json_t *info = json_pack(
+        "{s:o, s:I, s:i, s:s, s:s, s:s, s:o, s:I, s:o, s:o}", "checkpoint", chirr_json_path(path),
+        "file_bytes", (json_int_t)model->description.bytes, "format",
+        (int)model->description.format, "digest", digest, "lineage", lineage, "state_hash", hash,
+        "shape", shape_json(config), "genesis_seed", (json_int_t)config->genesis_seed, "hosted",
+        hosted_json(config), "senses", senses_json(config));
     json_t *more = json_pack(
         "{s:I, s:I, s:i, s:f, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f}", "parameters",
         (json_int_t)chirr_model_parameter_count(config), "memory_bytes",

@@ -31,6 +31,10 @@ static const struct misuse {
     {{"train"}, "chirr model train: expected one text or more"},
     {{"train", "a.txt", "--shape", "64,2"}, "--shape: expected six whole numbers"},
     {{"train", "a.txt", "--shape", "64,2,128,32,4,8x"}, "--shape: expected six whole numbers"},
+    {{"train", "a.txt", "--shape", "-1,2,128,32,4,8"}, "--shape: expected six whole numbers"},
+    {{"train", "a.txt", "--shape", "64,2,128,0,4,99999999999"}, "--shape: expected six whole"},
+    {{"train", "a.txt", "--shape", "64,2,128,0,4,8,"}, "--shape: expected six whole numbers"},
+    {{"train", "a.txt", "--model", ""}, "--model: expected a file"},
     {{"train", "a.txt", "--shape", "65,2,128,32,4,8"}, "width"},
     {{"train", "a.txt", "--rate", "nan"}, "--rate: expected a number from 0 to 0.1"},
     {{"train", "a.txt", "--chunk", "257"}, "--chunk: expected a whole number from 1 to 256"},
@@ -163,6 +167,31 @@ Test(cli_model, generates_the_same_for_one_seed_and_exactly_what_was_asked_for)
     run_chirr(&run, "model", "generate", "m.ckpt", "--bytes", "300", "--temperature", "0.5",
               "--prompt", "carries leaf hom", NULL);
     cr_expect_eq(strncmp(run.out, "e", 1), 0, "it goes on from the prompt: %s", run.out);
+}
+
+Test(cli_model, names_that_are_not_utf_8_are_names_too)
+{
+    cr_assert_eq(rename("b.txt", "caf\xE9.txt"), 0);
+    run_chirr(&run, "model", "train", "caf\xE9.txt", "--shape", SHAPE, "--bytes", "3000", "--json",
+              NULL);
+    cr_expect_eq(result_of(&run).bytes, 3000);
+    run_chirr(&run, "model", "train", "caf\xE9.txt", "--bytes", "6000", "--json", NULL);
+    cr_expect_eq(result_of(&run).bytes, 6000, "it goes on");
+    run_chirr(&run, "model", "eval", "model.ckpt", "caf\xE9.txt", "--json", NULL);
+    cr_expect_not_null(strstr(run.out, "\"text\": \"caf\\\\xE9.txt\""), "%s", run.out);
+    run_chirr(&run, "model", "explain", "model.ckpt", "caf\xE9.txt", "--bytes", "500", "--json",
+              NULL);
+    cr_expect_not_null(strstr(run.out, "\"text\": \"caf\\\\xE9.txt\""), "%s", run.out);
+}
+
+Test(cli_model, what_cannot_be_printed_has_failed)
+{
+    train("m.ckpt", "1000");
+    cr_assert_eq(unlink("out"), 0);
+    cr_assert_eq(symlink("/dev/full", "out"), 0);
+    run_chirr(&run, "model", "info", "m.ckpt", NULL);
+    cr_expect_eq(run.code, 1);
+    cr_expect_str_eq(run.err, "chirr: standard output cannot be written\n");
 }
 
 Test(cli_model, reading_leaves_the_checkpoint_as_it_is)

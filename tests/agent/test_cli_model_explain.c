@@ -100,3 +100,19 @@ Test(cli_model_explain, shows_the_averages_that_the_checkpoint_keeps)
     cr_expect_float_eq(sum, 1, 0.003, "one answers at each byte: %g", sum);
     json_decref(all);
 }
+
+Test(cli_model_explain, tells_of_a_text_that_it_cannot_read_and_explains_the_others)
+{
+    train("m.ckpt", "1000");
+    directory_write(home, "empty.txt", "", 0);
+    run_chirr(&run, "model", "explain", "m.ckpt", "empty.txt", "b.txt", "none.txt", "--bytes",
+              "500", "--json", NULL);
+    cr_expect_eq(run.code, 1);
+    cr_expect_str_eq(run.err, "chirr: empty.txt: is empty\n"
+                              "chirr: none.txt: No such file or directory\n");
+    json_t *all = json_loads(run.out, 0, NULL);
+    const json_t *texts = json_object_get(all, "texts");
+    cr_expect_eq(json_array_size(texts), 1);
+    cr_expect_str_eq(json_string_value(json_object_get(json_array_get(texts, 0), "text")), "b.txt");
+    json_decref(all);
+}

@@ -202,7 +202,7 @@ Test(cli_model_train, texts_that_cannot_serve_are_named)
     directory_write(home, "empty.txt", "", 0);
     directory_write(home, "one.txt", "x", 1);
     run_chirr(&run, "model", "train", "empty.txt", NULL);
-    cr_expect_eq(run.code, 2);
+    cr_expect_eq(run.code, 1);
     cr_expect_str_eq(run.err, "chirr: empty.txt: is empty\n");
     run_chirr(&run, "model", "train", "none.txt", NULL);
     cr_expect_eq(run.code, 1);
