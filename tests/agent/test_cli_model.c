@@ -1,5 +1,6 @@
 /* `chirr model`: its words, and what reads a checkpoint. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -167,6 +168,29 @@ Test(cli_model, generates_the_same_for_one_seed_and_exactly_what_was_asked_for)
     run_chirr(&run, "model", "generate", "m.ckpt", "--bytes", "300", "--temperature", "0.5",
               "--prompt", "carries leaf hom", NULL);
     cr_expect_eq(strncmp(run.out, "e", 1), 0, "it goes on from the prompt: %s", run.out);
+}
+
+Test(cli_model, what_is_generated_goes_on_as_it_began_and_has_one_text_in_json)
+{
+    static char first[sizeof run.out];
+    train("m.ckpt", "30000");
+    run_chirr(&run, "model", "generate", "m.ckpt", "--bytes", "65", NULL);
+    strcpy(first, run.out);
+    run_chirr(&run, "model", "generate", "m.ckpt", "--bytes", "1000", NULL);
+    cr_expect_eq(strncmp(run.out, first, 65), 0, "%s\nis not the beginning of\n%s", first, run.out);
+    strcpy(first, run.out);
+    run_chirr(&run, "model", "generate", "m.ckpt", "--bytes", "1000", "--json", NULL);
+    cr_assert_eq(run.code, 0, "%s", run.err);
+    json_t *all = json_loads(run.out, JSON_ALLOW_NUL, NULL);
+    const char *hex = json_string_value(json_object_get(all, "hex"));
+    cr_assert_eq(strlen(hex), 2000);
+    for (size_t i = 0; i < 20; i++) {
+        char digits[3] = {hex[2 * i], hex[2 * i + 1], '\0'};
+        cr_expect_eq((char)strtoul(digits, NULL, 16), first[i], "byte %zu", i);
+    }
+    cr_expect(json_is_string(json_object_get(all, "text")) ||
+              json_is_null(json_object_get(all, "text")));
+    json_decref(all);
 }
 
 Test(cli_model, names_that_are_not_utf_8_are_names_too)
