@@ -167,23 +167,6 @@ double chirr_cli_model_read(struct chirr_cli_model *model, uint32_t sense, const
     return bits;
 }
 
-const char *chirr_cli_model_sense_kind(enum chirr_sense_kind kind)
-{
-    switch (kind) {
-    case CHIRR_SENSE_BYTES:
-        return "bytes";
-    case CHIRR_SENSE_VECTOR:
-        return "vector";
-    case CHIRR_SENSE_OUTCOME:
-        return "outcome";
-    case CHIRR_SENSE_AUDIO:
-        return "audio";
-    case CHIRR_SENSE_IMAGE:
-        return "image";
-    }
-    return "unknown";
-}
-
 void chirr_cli_model_hex(uint64_t value, char text[CHIRR_CLI_HEX_BYTES])
 {
     snprintf(text, CHIRR_CLI_HEX_BYTES, "%016llx", (unsigned long long)value);

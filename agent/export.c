@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "agent/model_json.h"
 #include "base/wire.h"
 
 #define PATH_BYTES_MAX 4096
@@ -31,18 +32,29 @@ static bool put(struct export *export, const void *data, size_t bytes)
 
 /* ---- safetensors --------------------------------------------------------------------------- */
 
-/* Its values are texts, by definition. */
+/* Consumes `value`; NULL: out of memory. */
+static json_t *text_of(json_t *value)
+{
+    char *text = json_dumps(value, JSON_COMPACT | JSON_REAL_PRECISION(9));
+    json_t *packed = text == NULL ? NULL : json_string(text);
+    json_decref(value);
+    free(text);
+    return packed;
+}
+
+/* Its values are texts, by definition: JSON in a text where one is not enough. */
 static json_t *metadata_json(const struct export *export)
 {
     const struct chirr_model_config *c = chirr_model_configuration(export->model);
-    char shape[128], lineage[17], seed[24];
-    snprintf(shape, sizeof shape, "%u,%u,%u,%u,%u,%u", c->width, c->layers, c->section_width,
-             c->mlp_width, c->rates, c->partitions);
+    char lineage[17], seed[24];
     snprintf(lineage, sizeof lineage, "%016llx", (unsigned long long)chirr_model_lineage(c));
     snprintf(seed, sizeof seed, "%llu", (unsigned long long)c->genesis_seed);
-    return json_pack("{s:s, s:s, s:s, s:s, s:s}", "format", "chirr", "weights",
-                     export->averaged ? "averaged" : "live", "shape", shape, "genesis_seed", seed,
-                     "lineage", lineage);
+    return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:s, s:s}", "format", "chirr", "weights",
+                     export->averaged ? "averaged" : "live", "shape",
+                     text_of(chirr_model_json_shape(c)), "learning",
+                     text_of(chirr_model_json_learning(c)), "hosted",
+                     text_of(chirr_model_json_hosted(c)), "senses",
+                     text_of(chirr_model_json_senses(c)), "genesis_seed", seed, "lineage", lineage);
 }
 
 static json_t *header_json(const struct export *export)

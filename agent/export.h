@@ -1,9 +1,10 @@
 /* A model's parameters in files that others read.
  *
  * safetensors (the format's description, version 0.4: 8 bytes of length, a JSON header, numbers):
- * names, shapes and little-endian f32; `__metadata__` holds the configuration. CSV: a line for
- * each number, `tensor,row,column,value`, with nine digits, which give back the f32. A file is
- * written under a temporary name, then renamed; a device, a pipe or a link as it stands. */
+ * names, shapes and little-endian f32; `__metadata__` holds the configuration, as JSON in texts.
+ * CSV: a line for each number, `tensor,row,column,value`, with nine digits, which give back the
+ * f32. A file is written under a temporary name, then renamed; a device, a pipe or a link as it
+ * stands. */
 #ifndef CHIRR_AGENT_EXPORT_H
 #define CHIRR_AGENT_EXPORT_H
 

@@ -86,6 +86,9 @@ Test(cli_model_export, exports_every_parameter_as_safetensors)
     const json_t *metadata = json_object_get(t.header, "__metadata__");
     cr_expect_str_eq(json_string_value(json_object_get(metadata, "lineage")),
                      json_string_value(json_object_get(info, "lineage")));
+    json_t *shape = json_loads(json_string_value(json_object_get(metadata, "shape")), 0, NULL);
+    cr_expect(json_equal(shape, json_object_get(info, "shape")));
+    json_decref(shape);
     json_decref(info);
     forget_tensors(&t);
 }
