@@ -21,6 +21,9 @@
 #include "model/selector.h"
 #include "model/symbols.h"
 
+/* No coordinate's own change exceeds this: weights stay finite however long an agent lives. */
+#define CHIRR_OWN_CHANGE_MAX 4
+
 struct chirr_sense_state {
     struct chirr_stream stream; /* outcomes: a chunk of one */
     uint64_t steps;

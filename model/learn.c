@@ -28,8 +28,6 @@
 #define TRUNK_UPDATES_MIN 2000
 /* While updates are few the slow average spans about their last fifth. */
 #define AVERAGE_SPAN 5.0
-/* No coordinate's own change exceeds this: weights stay finite however long an agent lives. */
-#define OWN_CHANGE_MAX 4
 
 void chirr_learn_gradient(struct chirr_model *model, uint32_t sense, struct chirr_stream *stream,
                           const struct chirr_gradient_sink *sink)
@@ -86,7 +84,7 @@ static struct chirr_descent descent_of(const struct chirr_model *model, uint32_t
     return (struct chirr_descent){
         .rate = (chirr_real)(fresh_rate(model) * settled_rate(model, sense)),
         .decay = CHIRR_REAL(MOMENT_DECAY),
-        .bound = OWN_CHANGE_MAX,
+        .bound = CHIRR_OWN_CHANGE_MAX,
         .average = (chirr_real)average_rate(model->updates),
     };
 }
@@ -117,8 +115,8 @@ static void descend_gram(const struct update *update, size_t offset, size_t coun
     chirr_real rate = (chirr_real)(GRAM_RATE * update->fresh_rate / sqrt((double)*sum));
     for (size_t i = 0; i < count; i++) {
         chirr_real own = model->own[offset + i] - rate * gradient[i];
-        own = own < OWN_CHANGE_MAX ? own : OWN_CHANGE_MAX;
-        own = own > -OWN_CHANGE_MAX ? own : -OWN_CHANGE_MAX;
+        own = own < CHIRR_OWN_CHANGE_MAX ? own : CHIRR_OWN_CHANGE_MAX;
+        own = own > -CHIRR_OWN_CHANGE_MAX ? own : -CHIRR_OWN_CHANGE_MAX;
         model->own[offset + i] = own;
         model->average[offset + i] = own;
     }
