@@ -51,7 +51,7 @@ tables-gate | layers=2 section=104 mlp=0 input_gate=low8 ngrams=$n23,17:1024:32:
 tables-layers-1 | layers=1 section=216 mlp=0 ngrams=$n23,17:1024:32:16 | tables 2, 3, word; 1 layer
 tables-step | layers=2 section=104 mlp=0 input_gate=low8 table_summed=0 table_rate=0.05 ngrams=$n23,17:1024:32:16 | tables 2, 3, word and gate, tables learned by RMSprop, steps of 0.05
 tables-embed | layers=2 section=104 mlp=0 input_gate=low8 embed_rate=5 ngrams=$n23,17:1024:32:16 | tables 2, 3, word and gate, embedding learns 5 times faster
-default | $default | today's default
+default | $default | today's default: tables 2, 3, word, full gate, sections 2 D, 2 layers, decays 6-512
 credit-before | $default before=32 | today's default, gradients through the 32 steps before the chunk, too
 chunk-16 | $default chunk=16 | today's default, chunks of 16
 chunk-64 | $default chunk=64 | today's default, chunks of 64
