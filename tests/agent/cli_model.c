@@ -83,14 +83,3 @@ void expect_equal(const struct result *a, const struct result *b)
     cr_expect_float_eq(a->bits, b->bits, 1e-12);
     cr_expect_eq(a->bytes, b->bytes);
 }
-
-void flip_a_byte(const char *path, long at)
-{
-    FILE *file = fopen(path, "r+");
-    cr_assert_not_null(file);
-    fseek(file, at, SEEK_SET);
-    int byte = fgetc(file);
-    fseek(file, at, SEEK_SET);
-    fputc(byte ^ 1, file);
-    fclose(file);
-}

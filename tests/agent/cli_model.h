@@ -30,6 +30,4 @@ struct result result_of(const struct run *of);
 struct result train(const char *model, const char *bytes);
 void expect_equal(const struct result *a, const struct result *b);
 
-void flip_a_byte(const char *path, long at);
-
 #endif

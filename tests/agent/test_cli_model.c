@@ -91,12 +91,12 @@ Test(cli_model, a_damaged_checkpoint_is_told_and_ends_with_1)
     cr_assert_eq(stat("m.ckpt", &status), 0);
     for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
         long at = places[i] < 0 ? status.st_size - 1 : places[i];
-        flip_a_byte("m.ckpt", at);
+        directory_flip(home, "m.ckpt", at);
         run_chirr(&run, "model", "info", "m.ckpt", NULL);
         cr_expect_eq(run.code, 1, "byte %ld", at);
         cr_expect_eq(strncmp(run.err, "chirr: m.ckpt: ", 15), 0, "%s", run.err);
         cr_expect_str_eq(run.out, "");
-        flip_a_byte("m.ckpt", at);
+        directory_flip(home, "m.ckpt", at);
     }
     cr_assert_eq(truncate("m.ckpt", 100), 0);
     run_chirr(&run, "model", "info", "m.ckpt", NULL);

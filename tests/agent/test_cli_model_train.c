@@ -112,7 +112,7 @@ Test(cli_model_train, goes_on_from_the_checkpoint_before_where_the_last_is_damag
     struct result whole = train("whole.ckpt", "20000");
     train("m.ckpt", "5000");
     train("m.ckpt", "12000");
-    flip_a_byte("m.ckpt", 20000);
+    directory_flip(home, "m.ckpt", 20000);
     struct result cut = train("m.ckpt", "20000");
     cr_expect_not_null(strstr(run.err, "goes on from m.ckpt.previous"), "%s", run.err);
     expect_equal(&whole, &cut);
@@ -123,7 +123,7 @@ Test(cli_model_train, what_is_held_out_is_not_learned)
     run_chirr(&run, "model", "train", "b.txt", "--model", "x.ckpt", "--shape", SHAPE, "--held-out",
               "10", "--json", NULL);
     struct result one = result_of(&run);
-    flip_a_byte("b.txt", 9001 - 900);
+    directory_flip(home, "b.txt", 9001 - 900);
     run_chirr(&run, "model", "train", "b.txt", "--model", "y.ckpt", "--shape", SHAPE, "--held-out",
               "10", "--json", NULL);
     struct result other = result_of(&run);
@@ -139,7 +139,7 @@ Test(cli_model_train, an_unfinished_training_keeps_to_its_texts)
     run_chirr(&run, "model", "train", "b.txt", "--model", "cut.ckpt", NULL);
     cr_expect_eq(run.code, 2);
     cr_expect_not_null(strstr(run.err, "through other texts (a.txt, …)"), "%s", run.err);
-    flip_a_byte("b.txt", 5);
+    directory_flip(home, "b.txt", 5);
     run_chirr(&run, "model", "train", "a.txt", "b.txt", "--model", "cut.ckpt", NULL);
     cr_expect_eq(run.code, 2, "b.txt is another text now");
     run_chirr(&run, "model", "train", "b.txt", "--model", "cut.ckpt", "--anew", "--json", NULL);

@@ -6,21 +6,13 @@
 
 #include "base/random.h"
 #include "swarm/ledger.h"
+#include "tests/agent/learner_files.h"
 
-/* Small, so that thousands of steps take no time. */
 static struct chirr_learner_config small_config(void)
 {
     struct chirr_learner_config config = chirr_learner_config_default();
-    config.model.width = 16;
-    config.model.layers = 1;
-    config.model.rates = 2;
-    config.model.partitions = 4;
-    config.model.section_width = 32;
-    config.model.mlp_width = 16;
-    config.model.hosted = 0xF;
-    config.model.origins_max = 4;
+    make_small(&config.model);
     config.model.sense_count = 2;
-    config.model.senses[0] = (struct chirr_model_sense){.name = "text", .kind = CHIRR_SENSE_BYTES};
     config.model.senses[1] =
         (struct chirr_model_sense){.name = "machine", .kind = CHIRR_SENSE_VECTOR, .width = 3};
     config.load_sense = 1;

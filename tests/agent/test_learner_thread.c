@@ -7,32 +7,12 @@
 #include <unistd.h>
 
 #include "agent/clock.h"
-#include "tests/support/directory.h"
+#include "tests/agent/learner_files.h"
 
 #define PATIENCE_US (20 * CHIRR_US_PER_S)
 
-static char directory[DIRECTORY_PATH_BYTES_MAX];
-static char log_lines[4096];
-
-static void setup(void)
-{
-    directory_create(directory);
-}
-
-static void teardown(void)
-{
-    directory_remove(directory);
-}
-
-TestSuite(learner_thread, .init = setup, .fini = teardown, .timeout = 60);
-
-static void write_log(void *context, enum chirr_log_level level, const char *line)
-{
-    size_t used = strlen(log_lines);
-    snprintf(log_lines + used, sizeof log_lines - used, "%s\n", line);
-}
-
-static const struct chirr_log log_sink = {CHIRR_LOG_WARNING, write_log, NULL};
+TestSuite(learner_thread, .init = learner_files_create, .fini = learner_files_remove,
+          .timeout = 60);
 
 static struct chirr_agent_config config_of(void)
 {
@@ -42,16 +22,7 @@ static struct chirr_agent_config config_of(void)
     config.cpu_permille = 1000;
     config.checkpoint_interval_ms = 60000;
     config.learner = chirr_learner_config_default();
-    struct chirr_model_config *model = &config.learner.model;
-    model->width = 16;
-    model->layers = 1;
-    model->rates = 2;
-    model->partitions = 4;
-    model->section_width = 32;
-    model->mlp_width = 16;
-    model->hosted = 0xF;
-    model->sense_count = 1;
-    model->senses[0] = (struct chirr_model_sense){.name = "text", .kind = CHIRR_SENSE_BYTES};
+    make_small(&config.learner.model);
     config.sense_count = 1;
     snprintf(config.senses[0].name, sizeof config.senses[0].name, "text");
     config.senses[0].source = CHIRR_SOURCE_FEED;
@@ -158,17 +129,6 @@ Test(learner_thread, goes_on_where_it_stopped)
     chirr_learner_thread_destroy(thread);
 }
 
-static void spoil(const char *name)
-{
-    FILE *file = fopen(directory_file(directory, name), "r+b");
-    cr_assert_not_null(file, "%s", name);
-    fseek(file, 100, SEEK_SET);
-    int byte = fgetc(file);
-    fseek(file, 100, SEEK_SET);
-    fputc(byte ^ 1, file);
-    fclose(file);
-}
-
 Test(learner_thread, an_unreadable_checkpoint_falls_back_to_the_one_before_and_says_so)
 {
     struct chirr_agent_config config = config_of();
@@ -178,7 +138,7 @@ Test(learner_thread, an_unreadable_checkpoint_falls_back_to_the_one_before_and_s
         wait_until_learned(thread, 10);
         chirr_learner_thread_destroy(thread);
     }
-    spoil("model.checkpoint");
+    directory_flip(directory, "model.checkpoint", 100);
     struct chirr_learner_thread *thread = start(&config);
     struct chirr_learner_report report = wait_for(thread, CHIRR_LEARNER_REPORT_STATUS);
     cr_assert_eq(report.status.checkpoint_origin, CHIRR_CHECKPOINT_PREVIOUS);
@@ -191,7 +151,7 @@ Test(learner_thread, with_no_readable_checkpoint_it_starts_from_genesis_and_says
 {
     struct chirr_agent_config config = config_of();
     chirr_learner_thread_destroy(start(&config));
-    spoil("model.checkpoint");
+    directory_flip(directory, "model.checkpoint", 100);
     struct chirr_learner_thread *thread = start(&config);
     struct chirr_learner_report report = wait_for(thread, CHIRR_LEARNER_REPORT_STATUS);
     cr_assert_eq(report.status.checkpoint_origin, CHIRR_CHECKPOINT_NONE);
