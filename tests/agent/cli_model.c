@@ -7,9 +7,6 @@
 
 #include "base/random.h"
 
-char home[DIRECTORY_PATH_BYTES_MAX];
-struct run run;
-
 /* Words in an order that can be learned a little. */
 static void write_text(const char *name, uint64_t seed, size_t bytes)
 {
@@ -29,17 +26,9 @@ static void write_text(const char *name, uint64_t seed, size_t bytes)
 
 void cli_model_enter(void)
 {
-    directory_create(home);
-    cr_assert_eq(chdir(home), 0);
-    setenv("HOME", home, 1);
+    cli_home_enter();
     write_text("a.txt", 1, TEXT_BYTES);
     write_text("b.txt", 2, 9001);
-}
-
-void cli_model_leave(void)
-{
-    cr_assert_eq(chdir("/"), 0);
-    directory_remove(home);
 }
 
 /* The last line of JSON in `text`. */

@@ -5,18 +5,13 @@
 
 #include <criterion/criterion.h>
 
-#include "tests/agent/fake_agent.h"
-#include "tests/support/directory.h"
+#include "tests/agent/cli_home.h"
 
 #define SHAPE "16,1,64,16,4,4"
 #define TEXT_BYTES ((size_t)100000)
 
-extern char home[DIRECTORY_PATH_BYTES_MAX]; /* the current directory */
-extern struct run run;                      /* the last one */
-
-/* Of every test: a directory with a.txt, of a little more than TEXT_BYTES, and b.txt, of 9,001. */
+/* Before each test: a home with a.txt, of a little more than TEXT_BYTES, and b.txt, of 9,001. */
 void cli_model_enter(void);
-void cli_model_leave(void);
 
 /* How a training ended. */
 struct result {

@@ -11,30 +11,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "tests/agent/fake_agent.h"
-#include "tests/support/directory.h"
+#include "tests/agent/cli_home.h"
 
-static char home[DIRECTORY_PATH_BYTES_MAX];
-static char runtime[DIRECTORY_PATH_BYTES_MAX + 32];
-static struct run run;
-
-static void enter(void)
-{
-    directory_create(home);
-    cr_assert_eq(chdir(home), 0);
-    setenv("HOME", home, 1);
-    setenv("XDG_RUNTIME_DIR", home, 1);
-    unsetenv("XDG_STATE_HOME");
-    snprintf(runtime, sizeof runtime, "%s/chirr/hill", home);
-}
-
-static void leave(void)
-{
-    cr_assert_eq(chdir("/"), 0);
-    directory_remove(home);
-}
-
-TestSuite(cli, .init = enter, .fini = leave, .timeout = 60);
+TestSuite(cli, .init = cli_home_enter, .fini = cli_home_leave, .timeout = 60);
 
 Test(cli, version_and_help_are_data_and_go_to_standard_output)
 {

@@ -8,7 +8,7 @@
 #include "model/checkpoint.h"
 #include "tests/agent/cli_model.h"
 
-TestSuite(cli_model, .init = cli_model_enter, .fini = cli_model_leave, .timeout = 120);
+TestSuite(cli_model, .init = cli_model_enter, .fini = cli_home_leave, .timeout = 120);
 
 /* ---- Words --------------------------------------------------------------------------------- */
 

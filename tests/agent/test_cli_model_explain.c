@@ -4,7 +4,7 @@
 
 #include "tests/agent/cli_model.h"
 
-TestSuite(cli_model_explain, .init = cli_model_enter, .fini = cli_model_leave, .timeout = 120);
+TestSuite(cli_model_explain, .init = cli_model_enter, .fini = cli_home_leave, .timeout = 120);
 
 static json_t *explain(const char *bytes)
 {

@@ -8,7 +8,7 @@
 #include "base/wire.h"
 #include "tests/agent/cli_model.h"
 
-TestSuite(cli_model_export, .init = cli_model_enter, .fini = cli_model_leave, .timeout = 120);
+TestSuite(cli_model_export, .init = cli_model_enter, .fini = cli_home_leave, .timeout = 120);
 
 /* What the format says, read by its description alone. */
 struct tensors {

@@ -7,7 +7,7 @@
 
 #include "tests/agent/cli_model.h"
 
-TestSuite(cli_model_train, .init = cli_model_enter, .fini = cli_model_leave, .timeout = 120);
+TestSuite(cli_model_train, .init = cli_model_enter, .fini = cli_home_leave, .timeout = 120);
 
 Test(cli_model_train, learns_what_it_reads)
 {
