@@ -331,12 +331,12 @@ static void take_report(struct chirr_agent *agent, const struct chirr_learner_re
                         chirr_time_us now)
 {
     if (report->kind == CHIRR_LEARNER_REPORT_STATUS) {
-        agent->status = *report;
-        struct chirr_learner_news news = chirr_bridge_news(&report->status.status);
+        agent->status = report->status;
+        struct chirr_learner_news news = chirr_bridge_news(&report->status.learner);
         chirr_node_news(agent->node, &news);
-    } else if (report->kind == CHIRR_LEARNER_REPORT_FAILURE ||
+    } else if (report->kind != CHIRR_LEARNER_REPORT_REPLY ||
                report->reply.kind == CHIRR_LEARNER_REPLY_EVALUATION) {
-        chirr_process_answer_evaluation(agent, report);
+        chirr_process_answer_learned(agent, report);
     } else if (chirr_bridge_reply(agent->node, &report->reply, now) != CHIRR_OK) {
         agent->counters.replies_dropped++;
     }

@@ -98,6 +98,20 @@ bool chirr_cli_integer(const struct chirr_cli_arguments *arguments, const char *
     return false;
 }
 
+bool chirr_cli_number(const struct chirr_cli_arguments *arguments, const char *option, double min,
+                      double max, double *value)
+{
+    char *end;
+    double parsed = strtod(optarg, &end);
+    if (end > optarg && *end == '\0' && parsed >= min && parsed <= max) {
+        *value = parsed;
+        return true;
+    }
+    chirr_cli_usage(arguments->command, "%s: expected a number from %g to %g, got \"%s\"", option,
+                    min, max, optarg);
+    return false;
+}
+
 void chirr_cli_print_json(json_t *value)
 {
     json_dumpf(value, stdout, JSON_INDENT(2));

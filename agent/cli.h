@@ -23,6 +23,7 @@ enum chirr_exit {
 int chirr_cli_agent(int argc, char **argv);
 int chirr_cli_keygen(int argc, char **argv);
 int chirr_cli_model(int argc, char **argv);
+int chirr_cli_explain(int argc, char **argv);
 int chirr_cli_ps(int argc, char **argv);
 int chirr_cli_task(int argc, char **argv);
 /* Defined by tests/bench/, as the simulator's is by sim/. */
@@ -66,6 +67,10 @@ struct chirr_cli_range {
 bool chirr_cli_integer(const struct chirr_cli_arguments *arguments, const char *option,
                        const struct chirr_cli_range *range, uint64_t *value);
 
+/* The same of a decimal number. */
+bool chirr_cli_number(const struct chirr_cli_arguments *arguments, const char *option, double min,
+                      double max, double *value);
+
 /* Prints and gives back the reference. */
 void chirr_cli_print_json(json_t *value);
 
@@ -90,6 +95,10 @@ struct chirr_cli_target {
     "  --runtime DIR      where its control sockets are\n"
 /* True when `option` was one of them, and taken. */
 bool chirr_cli_target_option(struct chirr_cli_target *target, int option);
+/* The whole command line of a command that takes these and --json alone. False, and told, where
+ * there is nothing left to do but to return `code`. */
+bool chirr_cli_target_alone(int argc, char **argv, const char *help,
+                            struct chirr_cli_target *target, bool *json, int *code);
 
 struct chirr_cli_agent {
     char runtime_dir[CHIRR_PATH_BYTES_MAX];
@@ -117,6 +126,13 @@ CHIRR_NODISCARD enum chirr_err chirr_cli_find(const struct chirr_cli_target *tar
 CHIRR_NODISCARD enum chirr_err chirr_cli_ask(struct chirr_cli_agents *agents, const json_t *request,
                                              bool (*may_pass)(enum chirr_err), json_t **reply,
                                              struct chirr_error *error);
+
+/* Asks each of them, one after another, and hands over what it answered, borrowed; NULL, and told,
+ * where it gave no answer. Who does not run is passed over: CHIRR_ERR_NOTFOUND when that is all. */
+CHIRR_NODISCARD enum chirr_err
+chirr_cli_ask_each(const struct chirr_cli_agents *agents, const json_t *request,
+                   void (*take)(void *context, const struct chirr_cli_agent *, const json_t *reply),
+                   void *context, struct chirr_error *error);
 
 /* Time for an agent that is alive but busy. */
 #define CHIRR_CLI_ANSWER_MS 5000

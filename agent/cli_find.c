@@ -28,6 +28,28 @@ bool chirr_cli_target_option(struct chirr_cli_target *target, int option)
     }
 }
 
+bool chirr_cli_target_alone(int argc, char **argv, const char *help,
+                            struct chirr_cli_target *target, bool *json, int *code)
+{
+    static const struct option options[] = {CHIRR_CLI_TARGET_OPTIONS,
+                                            {"json", no_argument, NULL, 'j'},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {0}};
+    const struct chirr_cli_arguments arguments = {argv[0], help, options, argc, argv};
+    int option;
+    chirr_cli_begin();
+    while ((option = chirr_cli_option(&arguments)) >= 0) {
+        *json = *json || option == 'j';
+        chirr_cli_target_option(target, option);
+    }
+    *code = option == CHIRR_CLI_HELP ? CHIRR_EXIT_OK : CHIRR_EXIT_USAGE;
+    if (option == CHIRR_CLI_END && optind < argc) {
+        chirr_cli_usage(argv[0], "expected options alone, got \"%s\"", argv[optind]);
+        return false;
+    }
+    return option == CHIRR_CLI_END;
+}
+
 /* What another user put in /tmp is not asked. */
 static bool is_own_directory(const char *path)
 {
@@ -202,4 +224,32 @@ enum chirr_err chirr_cli_ask(struct chirr_cli_agents *agents, const json_t *requ
         }
     }
     return chirr_error_set(error, err, "%s", why.text);
+}
+
+enum chirr_err chirr_cli_ask_each(const struct chirr_cli_agents *agents, const json_t *request,
+                                  void (*take)(void *context, const struct chirr_cli_agent *,
+                                               const json_t *reply),
+                                  void *context, struct chirr_error *error)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < agents->count; i++) {
+        const struct chirr_cli_agent *agent = &agents->agents[i];
+        struct chirr_error why = {0};
+        json_t *reply = NULL;
+        enum chirr_err err = chirr_control_ask(agent->runtime_dir, agent->name, request,
+                                               CHIRR_CLI_ANSWER_MS, &reply, &why);
+        if (err == CHIRR_ERR_NOTFOUND) {
+            continue; /* a socket that an agent left when it was killed */
+        }
+        if (err != CHIRR_OK) {
+            fprintf(stderr, "chirr: %s: %s\n", agent->name, why.text);
+        }
+        take(context, agent, reply);
+        json_decref(reply);
+        count++;
+    }
+    return count > 0 ? CHIRR_OK
+                     : chirr_error_set(error, CHIRR_ERR_NOTFOUND,
+                                       "no agent is running (what is left are sockets of agents "
+                                       "that ended)");
 }

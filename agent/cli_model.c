@@ -24,7 +24,7 @@ static const char help[] =
     "  generate CHECKPOINT  bytes that the model thinks likely\n"
     "  info CHECKPOINT      what a checkpoint holds\n"
     "  export CHECKPOINT OUT  the weights as safetensors or CSV\n"
-    "  explain CHECKPOINT TEXT…  which partitions answered, and what was a surprise\n"
+    "  explain CHECKPOINT [TEXT…]  which partitions answered, and what was a surprise\n"
     "\n"
     "Every command has --help.\n"
     "\n"
@@ -165,23 +165,6 @@ double chirr_cli_model_read(struct chirr_cli_model *model, uint32_t sense, const
     }
     chirr_progress_clear(&progress);
     return bits;
-}
-
-const char *chirr_cli_model_sense_kind(enum chirr_sense_kind kind)
-{
-    switch (kind) {
-    case CHIRR_SENSE_BYTES:
-        return "bytes";
-    case CHIRR_SENSE_VECTOR:
-        return "vector";
-    case CHIRR_SENSE_OUTCOME:
-        return "outcome";
-    case CHIRR_SENSE_AUDIO:
-        return "audio";
-    case CHIRR_SENSE_IMAGE:
-        return "image";
-    }
-    return "unknown";
 }
 
 void chirr_cli_model_hex(uint64_t value, char text[CHIRR_CLI_HEX_BYTES])

@@ -47,9 +47,6 @@ CHIRR_NODISCARD enum chirr_err chirr_cli_model_sense(const struct chirr_model_co
 double chirr_cli_model_read(struct chirr_cli_model *model, uint32_t sense, const uint8_t *text,
                             size_t bytes, bool averaged, bool quiet);
 
-/* "bytes", "vector", … */
-const char *chirr_cli_model_sense_kind(enum chirr_sense_kind kind);
-
 /* 64 bits as people compare them. */
 #define CHIRR_CLI_HEX_BYTES 17
 void chirr_cli_model_hex(uint64_t value, char text[CHIRR_CLI_HEX_BYTES]);

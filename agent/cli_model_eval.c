@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "agent/cli_model.h"
+#include "agent/json_path.h"
 #include "agent/training.h"
 
 static const char help[] =
@@ -51,7 +52,7 @@ static enum chirr_err evaluate(struct chirr_cli_model *model, uint32_t sense, co
 {
     uint8_t *text;
     size_t bytes;
-    enum chirr_err err = chirr_training_read_file(path, 0, &text, &bytes, error);
+    enum chirr_err err = chirr_training_read_file(path, 0, UINT64_MAX, &text, &bytes, error);
     if (err != CHIRR_OK) {
         return err;
     }
@@ -88,7 +89,7 @@ static int evaluate_all(struct chirr_cli_model *model, uint32_t sense, const str
             continue;
         }
         json_t *entry = sum_json(&one);
-        json_object_set_new(entry, "text", json_string(texts[count]));
+        json_object_set_new(entry, "text", chirr_json_path(texts[count]));
         json_array_append_new(list, entry);
         add_row(&table, texts[count], &one);
         all.bytes += one.bytes;

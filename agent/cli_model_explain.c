@@ -4,8 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/activation.h"
+#include "agent/cli_activation.h"
 #include "agent/cli_model.h"
 #include "agent/clock.h"
+#include "agent/json_path.h"
 #include "agent/progress.h"
 #include "agent/surprise.h"
 #include "agent/training.h"
@@ -13,22 +16,23 @@
 #include "model/explain.h"
 
 #define SURPRISES 8
-#define LAYERS_MAX 16
 
 static const char help[] =
-    "usage: chirr model explain CHECKPOINT TEXT… [--bytes N] [--sense NAME] [--json]\n"
+    "usage: chirr model explain CHECKPOINT [TEXT…] [--bytes N] [--sense NAME] [--json]\n"
     "\n"
     "Reads each text from an empty state with the live weights, and tells which partitions\n"
-    "answered, what each is worth, and where the text came as the greatest surprise. Nothing is\n"
-    "learned.\n"
+    "answered, what each is worth, and where the text came as the greatest surprise; then, which\n"
+    "answered which sense while the model learned. Nothing is learned.\n"
     "\n"
     "  --bytes N          of each text, from its beginning: 64K\n"
     "  --sense NAME       the sense that reads; else the first one of bytes\n"
-    "  --json             an array, an object for each text\n"
+    "  --json             {\"averages\", \"texts\": an object for each}\n"
     "\n"
     "WORTH is how many bits per byte more the text costs when all that a partition adds counts as\n"
     "nothing: what the others lack without it, not what they would have learned in its place.\n"
     "LAYER is the share of the bytes at which it answered there; without a selector that is all.\n"
+    "The last table is what the checkpoint keeps: shares of about the last 2048 steps that each\n"
+    "of its senses learned from, whatever the texts given here are.\n"
     "\n"
     "Exit code: 0; 1 a file cannot be read or is damaged; 2 usage; 3 no such checkpoint.\n";
 
@@ -45,7 +49,7 @@ struct result {
     size_t bytes;
     float *each;
     double bits; /* per byte */
-    uint64_t answers[LAYERS_MAX * CHIRR_MODEL_PARTITIONS_MAX];
+    uint64_t answers[CHIRR_MODEL_LAYERS_MAX * CHIRR_MODEL_PARTITIONS_MAX];
     double worth[CHIRR_MODEL_PARTITIONS_MAX]; /* bits per byte; of the hosted ones */
     struct chirr_surprise surprises[SURPRISES];
     size_t surprise_count;
@@ -95,11 +99,10 @@ static enum chirr_err explain(struct chirr_cli_model *model, uint32_t sense,
                               struct chirr_error *error)
 {
     enum chirr_err err =
-        chirr_training_read_file(result->path, 0, &result->text, &result->bytes, error);
+        chirr_training_read_file(result->path, 0, o->bytes, &result->text, &result->bytes, error);
     if (err != CHIRR_OK) {
         return err;
     }
-    result->bytes = result->bytes < o->bytes ? result->bytes : o->bytes;
     if (result->bytes == 0) {
         return chirr_error_set(error, CHIRR_ERR_IO, "%.400s: is empty", result->path);
     }
@@ -170,21 +173,20 @@ static json_t *surprises_json(const struct result *result)
 
 static json_t *result_json(const struct result *result, const struct chirr_model_config *config)
 {
-    return json_pack("{s:s, s:I, s:f, s:i, s:o, s:o}", "text", result->path, "bytes",
-                     (json_int_t)result->bytes, "bits", result->bits, "active", (int)config->active,
-                     "partitions", partitions_json(result, config), "surprises",
-                     surprises_json(result));
+    return json_pack("{s:o, s:I, s:f, s:i, s:o, s:o}", "text", chirr_json_path(result->path),
+                     "bytes", (json_int_t)result->bytes, "bits", result->bits, "active",
+                     (int)config->active, "partitions", partitions_json(result, config),
+                     "surprises", surprises_json(result));
 }
 
 /* ---- For people ---------------------------------------------------------------------------- */
 
-/* A map of heat that needs no colours: full at twice what an even share would be. */
-static const char *shade(const struct chirr_model_config *config, double share)
+static void print_share(const struct chirr_model_config *config, double share)
 {
-    static const char *const shades[] = {"  ", "░░", "▒▒", "▓▓", "██"};
-    double even = (double)config->active / __builtin_popcountll(config->hosted);
-    int step = (int)((config->active > 0 ? share / even / 2 : share) * 5);
-    return shades[step < 0 ? 0 : step > 4 ? 4 : step];
+    char cell[CHIRR_CLI_CELL_BYTES_MAX];
+    double hosted = __builtin_popcountll(config->hosted);
+    chirr_cli_cell_share(cell, share, chirr_cli_share_full(config->active, hosted));
+    printf("  %s", cell);
 }
 
 static void print_partitions(const struct result *result, const struct chirr_model_config *config)
@@ -200,8 +202,7 @@ static void print_partitions(const struct result *result, const struct chirr_mod
         }
         printf("%9u  %+6.3f", p, result->worth[p]);
         for (uint32_t layer = 0; layer < config->layers; layer++) {
-            double share = share_of(result, config, layer, p);
-            printf("  %s %4.0f%%", shade(config, share), 100 * share);
+            print_share(config, share_of(result, config, layer, p));
         }
         putchar('\n');
     }
@@ -224,7 +225,7 @@ static void print_result(const struct result *result, const struct chirr_model_c
 static void print_comparison(const struct result *results, size_t count,
                              const struct chirr_model_config *config)
 {
-    printf("\nPARTITION");
+    printf("PARTITION");
     for (size_t i = 0; i < count; i++) {
         printf("  TEXT %-3zu", i + 1);
     }
@@ -235,8 +236,7 @@ static void print_comparison(const struct result *results, size_t count,
         }
         printf("%9u", p);
         for (size_t i = 0; i < count; i++) {
-            double share = mean_share(&results[i], config, p);
-            printf("  %s %4.0f%%", shade(config, share), 100 * share);
+            print_share(config, mean_share(&results[i], config, p));
         }
         putchar('\n');
     }
@@ -244,53 +244,92 @@ static void print_comparison(const struct result *results, size_t count,
 
 /* ---- All of it ----------------------------------------------------------------------------- */
 
-static void print_all(const struct result *results, size_t count,
-                      const struct chirr_model_config *config, bool json)
+/* What the model has kept since it learned, whatever is read to it now. */
+static json_t *averages_json(const struct chirr_model *model)
 {
-    json_t *list = json_array();
-    for (size_t i = 0; i < count; i++) {
-        if (json) {
-            json_array_append_new(list, result_json(&results[i], config));
-        } else {
-            printf("%s", i > 0 ? "\n" : "");
-            print_result(&results[i], config);
-        }
-    }
-    if (json) {
-        chirr_cli_print_json(json_incref(list));
-    } else if (count > 1 && config->active > 0) {
-        print_comparison(results, count, config);
-    }
-    json_decref(list);
+    struct chirr_activation activation;
+    chirr_activation_read(model, &activation);
+    return chirr_activation_json(&activation);
 }
 
-static enum chirr_err explain_all(const char *path, char **texts, size_t count,
-                                  const struct options *o, struct chirr_error *error)
+static void print_json(const struct result *results, size_t count,
+                       const struct chirr_model_config *config, json_t *averages)
 {
-    struct chirr_cli_model model;
-    uint32_t sense = 0;
-    struct result *results = calloc(count, sizeof *results);
-    enum chirr_err err = chirr_cli_model_open(&model, path, error);
-    if (err == CHIRR_OK) {
-        err = chirr_cli_model_sense(&model.config, o->sense, &sense, error);
+    json_t *texts = json_array();
+    for (size_t i = 0; i < count; i++) {
+        json_array_append_new(texts, result_json(&results[i], config));
     }
-    if (err == CHIRR_OK && results == NULL) {
-        err = chirr_error_set(error, CHIRR_ERR_NOMEM, "out of memory");
+    chirr_cli_print_json(json_pack("{s:O, s:o}", "averages", averages, "texts", texts));
+}
+
+static void print_all(const char *path, const struct result *results, size_t count,
+                      const struct chirr_model_config *config, const json_t *averages)
+{
+    for (size_t i = 0; i < count; i++) {
+        print_result(&results[i], config);
+        putchar('\n');
     }
-    for (size_t i = 0; i < count && err == CHIRR_OK; i++) {
-        results[i].path = texts[i];
-        err = explain(&model, sense, o, &results[i], error);
+    if (count > 1 && config->active > 0) {
+        print_comparison(results, count, config);
+        putchar('\n');
     }
-    if (err == CHIRR_OK) {
-        print_all(results, count, &model.config, o->json);
+    chirr_cli_print_activation(path, averages);
+}
+
+static void forget(struct result *result)
+{
+    free(result->text);
+    free(result->each);
+}
+
+/* What cannot be read is told, and the others are explained all the same; those come first in
+ * `results`, and *count is how many. */
+static int explain_texts(struct chirr_cli_model *model, uint32_t sense, char **texts,
+                         const struct options *o, struct result *results, size_t *count)
+{
+    int code = CHIRR_EXIT_OK;
+    *count = 0;
+    for (; *texts != NULL; texts++) {
+        struct chirr_error error = {0};
+        struct result *result = &results[*count];
+        result->path = *texts;
+        if (explain(model, sense, o, result, &error) == CHIRR_OK) {
+            (*count)++;
+        } else {
+            code = chirr_cli_fail(&error);
+            forget(result);
+            *result = (struct result){0};
+        }
     }
-    for (size_t i = 0; results != NULL && i < count; i++) {
-        free(results[i].text);
-        free(results[i].each);
+    return code;
+}
+
+static int explain_all(struct chirr_cli_model *model, uint32_t sense, char **words,
+                       const struct options *o)
+{
+    struct chirr_error error = {0};
+    size_t words_count = 0, count;
+    while (words[words_count] != NULL) {
+        words_count++;
+    }
+    struct result *results = calloc(words_count, sizeof *results);
+    if (results == NULL) {
+        chirr_error_set(&error, CHIRR_ERR_NOMEM, "out of memory");
+        return chirr_cli_fail(&error);
+    }
+    int code = explain_texts(model, sense, words + 1, o, results, &count);
+    json_t *averages = averages_json(model->model);
+    if (o->json) {
+        print_json(results, count, &model->config, averages);
+    } else {
+        print_all(words[0], results, count, &model->config, averages);
+    }
+    json_decref(averages);
+    for (size_t i = 0; i < count; i++) {
+        forget(&results[i]);
     }
     free(results);
-    chirr_cli_model_close(&model);
-    return err;
+    return code;
 }
 
 int chirr_cli_model_explain(int argc, char **argv)
@@ -314,11 +353,18 @@ int chirr_cli_model_explain(int argc, char **argv)
     if (!good || option != CHIRR_CLI_END) {
         return good && option == CHIRR_CLI_HELP ? CHIRR_EXIT_OK : CHIRR_EXIT_USAGE;
     }
-    if (argc - optind < 2) {
-        return chirr_cli_usage("model explain", "expected a checkpoint and one text or more");
+    if (optind == argc) {
+        return chirr_cli_usage("model explain", "expected a checkpoint");
     }
     struct chirr_error error = {0};
-    enum chirr_err err =
-        explain_all(argv[optind], argv + optind + 1, (size_t)(argc - optind - 1), &o, &error);
-    return err == CHIRR_OK ? CHIRR_EXIT_OK : chirr_cli_fail(&error);
+    struct chirr_cli_model model;
+    uint32_t sense = 0;
+    enum chirr_err err = chirr_cli_model_open(&model, argv[optind], &error);
+    if (err == CHIRR_OK && optind + 1 < argc) {
+        err = chirr_cli_model_sense(&model.config, o.sense, &sense, &error);
+    }
+    int code =
+        err == CHIRR_OK ? explain_all(&model, sense, argv + optind, &o) : chirr_cli_fail(&error);
+    chirr_cli_model_close(&model);
+    return code;
 }

@@ -3,6 +3,8 @@
 #include <string.h>
 
 #include "agent/cli_model.h"
+#include "agent/json_path.h"
+#include "agent/model_json.h"
 
 static const char help[] = "usage: chirr model info CHECKPOINT [--json]\n"
                            "\n"
@@ -15,37 +17,6 @@ static const char help[] = "usage: chirr model info CHECKPOINT [--json]\n"
                            "Exit code: 0; 1 the file is damaged, or of a format not known here; 2 "
                            "usage; 3 no such file.\n";
 
-static json_t *senses_json(const struct chirr_model_config *config)
-{
-    json_t *senses = json_array();
-    for (uint32_t i = 0; i < config->sense_count; i++) {
-        const struct chirr_model_sense *sense = &config->senses[i];
-        json_array_append_new(senses, json_pack("{s:s, s:s, s:i, s:i}", "name", sense->name, "kind",
-                                                chirr_cli_model_sense_kind(sense->kind), "width",
-                                                (int)sense->width, "chunk", (int)sense->chunk));
-    }
-    return senses;
-}
-
-static json_t *hosted_json(const struct chirr_model_config *config)
-{
-    json_t *hosted = json_array();
-    for (uint32_t p = 0; p < config->partitions; p++) {
-        if ((config->hosted >> p & 1) != 0) {
-            json_array_append_new(hosted, json_integer((json_int_t)p));
-        }
-    }
-    return hosted;
-}
-
-static json_t *shape_json(const struct chirr_model_config *config)
-{
-    return json_pack("{s:i, s:i, s:i, s:i, s:i, s:i, s:i}", "width", (int)config->width, "layers",
-                     (int)config->layers, "section_width", (int)config->section_width, "mlp_width",
-                     (int)config->mlp_width, "rates", (int)config->rates, "partitions",
-                     (int)config->partitions, "active", (int)config->active);
-}
-
 static json_t *info_json(const struct chirr_cli_model *model, const char *path)
 {
     const struct chirr_model_config *config = &model->config;
@@ -55,21 +26,21 @@ static json_t *info_json(const struct chirr_cli_model *model, const char *path)
     chirr_cli_model_hex(chirr_model_lineage(config), lineage);
     chirr_cli_model_hex(chirr_model_state_hash(model->model), hash);
     chirr_cli_model_hex(model->description.digest, digest);
-    json_t *info = json_pack("{s:s, s:I, s:i, s:s, s:s, s:s, s:o, s:I, s:o, s:o}", "checkpoint",
-                             path, "file_bytes", (json_int_t)model->description.bytes, "format",
-                             (int)model->description.format, "digest", digest, "lineage", lineage,
-                             "state_hash", hash, "shape", shape_json(config), "genesis_seed",
-                             (json_int_t)config->genesis_seed, "hosted", hosted_json(config),
-                             "senses", senses_json(config));
+    json_t *info = json_pack(
+        "{s:o, s:I, s:i, s:s, s:s, s:s, s:o, s:I, s:o, s:o}", "checkpoint", chirr_json_path(path),
+        "file_bytes", (json_int_t)model->description.bytes, "format",
+        (int)model->description.format, "digest", digest, "lineage", lineage, "state_hash", hash,
+        "shape", chirr_model_json_shape(config), "genesis_seed", (json_int_t)config->genesis_seed,
+        "hosted", chirr_model_json_hosted(config), "senses", chirr_model_json_senses(config));
     json_t *more = json_pack(
-        "{s:I, s:I, s:i, s:f, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f}", "parameters",
+        "{s:I, s:I, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f}", "parameters",
         (json_int_t)chirr_model_parameter_count(config), "memory_bytes",
-        (json_int_t)chirr_model_bytes(config), "chunk", (int)config->chunk, "learning_rate",
-        (double)config->learning_rate, "origins_max", (int)config->origins_max, "steps",
-        (json_int_t)s.steps, "sensed", (json_int_t)s.sensed, "updates", (json_int_t)s.updates,
-        "drifts", (json_int_t)s.drifts, "bytes_rehearsed", (json_int_t)s.bytes_rehearsed,
-        "steps_refused", (json_int_t)s.steps_refused, "updates_refused",
-        (json_int_t)s.updates_refused, "own_norm", s.own_norm, "foreign_norm", s.foreign_norm);
+        (json_int_t)chirr_model_bytes(config), "learning", chirr_model_json_learning(config),
+        "steps", (json_int_t)s.steps, "sensed", (json_int_t)s.sensed, "updates",
+        (json_int_t)s.updates, "drifts", (json_int_t)s.drifts, "bytes_rehearsed",
+        (json_int_t)s.bytes_rehearsed, "steps_refused", (json_int_t)s.steps_refused,
+        "updates_refused", (json_int_t)s.updates_refused, "own_norm", s.own_norm, "foreign_norm",
+        s.foreign_norm);
     json_object_update(info, more);
     json_decref(more);
     return info;
@@ -78,6 +49,11 @@ static json_t *info_json(const struct chirr_cli_model *model, const char *path)
 static long long whole(const json_t *object, const char *key)
 {
     return (long long)json_integer_value(json_object_get(object, key));
+}
+
+static double real(const json_t *object, const char *key)
+{
+    return json_real_value(json_object_get(object, key));
 }
 
 static const char *text(const json_t *object, const char *key)
@@ -107,6 +83,10 @@ static void print_info(const json_t *info)
     printf("shape        width %lld, %lld layers, section %lld, MLP %lld, %lld rates\n",
            whole(shape, "width"), whole(shape, "layers"), whole(shape, "section_width"),
            whole(shape, "mlp_width"), whole(shape, "rates"));
+    printf("             decays of %lld to %lld steps, %s input gate, n-gram tables of %lld rows\n",
+           whole(shape, "decay_min"), whole(shape, "decay_max"),
+           json_is_true(json_object_get(shape, "input_gate")) ? "an" : "no",
+           whole(shape, "gram_rows"));
     printf("partitions   %lld, %zu hosted", whole(shape, "partitions"), hosted);
     if (whole(shape, "active") > 0) {
         printf(", %lld answer at a time", whole(shape, "active"));
@@ -115,16 +95,22 @@ static void print_info(const json_t *info)
     printf("parameters   %lld\n", whole(info, "parameters"));
     printf("memory       %lld bytes while learning\n", whole(info, "memory_bytes"));
     print_senses(json_object_get(info, "senses"));
-    printf("learned      %lld steps, %lld updates of %lld, rate %g\n", whole(info, "steps"),
-           whole(info, "updates"), whole(info, "chunk"),
-           json_real_value(json_object_get(info, "learning_rate")));
+    const json_t *learning = json_object_get(info, "learning");
+    printf("learns       in chunks of %lld, rate %g, settling over %lld updates%s; trunk × %g%s\n",
+           whole(learning, "chunk"), real(learning, "learning_rate"),
+           whole(learning, "settling_updates"),
+           json_is_true(json_object_get(learning, "drift")) ? ", anew at a drift" : "",
+           real(learning, "trunk_rate"),
+           json_is_true(json_object_get(learning, "narrow_reads")) ? ", reads bf16" : "");
+    printf("rehearses    %g of its updates, of the last %lld bytes of a sense\n",
+           real(learning, "replay_share"), whole(learning, "replay"));
+    printf("learned      %lld steps, %lld updates\n", whole(info, "steps"), whole(info, "updates"));
     printf("again        %lld bytes rehearsed, %lld drifts\n", whole(info, "bytes_rehearsed"),
            whole(info, "drifts"));
     printf("refused      %lld steps, %lld updates\n", whole(info, "steps_refused"),
            whole(info, "updates_refused"));
-    printf("change       %.4g its own, %.4g of others (norms)\n",
-           json_real_value(json_object_get(info, "own_norm")),
-           json_real_value(json_object_get(info, "foreign_norm")));
+    printf("change       %.4g its own, %.4g of others (norms)\n", real(info, "own_norm"),
+           real(info, "foreign_norm"));
     printf("state        %s\n", text(info, "state_hash"));
 }
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "agent/clock.h"
+#include "agent/json_path.h"
 #include "agent/table.h"
 
 /* Learned between two looks at clock and signals. Slices end at multiples of it wherever a training
@@ -123,8 +124,8 @@ static enum chirr_err examine_text(struct chirr_train *train,
 {
     uint8_t *bytes;
     size_t count;
-    enum chirr_err err =
-        chirr_training_read_file(text->path, text->learned_bytes, &bytes, &count, error);
+    enum chirr_err err = chirr_training_read_file(text->path, text->learned_bytes, UINT64_MAX,
+                                                  &bytes, &count, error);
     if (err != CHIRR_OK) {
         return err;
     }
@@ -161,11 +162,12 @@ static void tell_begin(const struct chirr_train *train)
     const struct chirr_train_options *o = train->options;
     size_t parameters = chirr_model_parameter_count(&train->model.config);
     if (o->json) {
-        tell_json(
-            json_pack("{s:s, s:s, s:b, s:I, s:I, s:I, s:I}", "event", "begin", "model", o->path,
-                      "resumed", train->resumed, "parameters", (json_int_t)parameters,
-                      "memory_bytes", (json_int_t)chirr_model_bytes(&train->model.config), "bytes",
-                      (json_int_t)train->position, "bytes_total", (json_int_t)train->training.end));
+        tell_json(json_pack("{s:s, s:o, s:b, s:I, s:I, s:I, s:I}", "event", "begin", "model",
+                            chirr_json_path(o->path), "resumed", train->resumed, "parameters",
+                            (json_int_t)parameters, "memory_bytes",
+                            (json_int_t)chirr_model_bytes(&train->model.config), "bytes",
+                            (json_int_t)train->position, "bytes_total",
+                            (json_int_t)train->training.end));
         return;
     }
     char total[CHIRR_TABLE_BYTES_TEXT], memory[CHIRR_TABLE_BYTES_TEXT];
@@ -260,7 +262,9 @@ enum chirr_err chirr_train_run(struct chirr_train *train, struct chirr_error *er
     if (train->position > train->saved) { /* whatever ended it */
         struct chirr_error why;
         enum chirr_err saved = save(train, &why);
-        err = err == CHIRR_OK ? chirr_error_set(error, saved, "%s", why.text) : err;
+        if (err == CHIRR_OK && saved != CHIRR_OK) {
+            err = chirr_error_set(error, saved, "%s", why.text);
+        }
     }
     bool interrupted = chirr_cli_model_interrupted();
     struct held_out held_out;

@@ -17,7 +17,7 @@ struct chirr_train_options {
     uint64_t checkpoint_ms;
     bool anew;
     bool json;
-    unsigned given; /* of `config`, on the command line */
+    unsigned given; /* on the command line, a bit for each of CHIRR_TRAIN_MODEL_OPTIONS */
     struct chirr_model_config config;
 };
 
@@ -35,6 +35,24 @@ struct chirr_train {
     double bits_now;                 /* over about the last 16 KiB; NaN until known */
     struct chirr_progress progress;
 };
+
+#define CHIRR_TRAIN_MODEL_OPTIONS                                                                  \
+    {"shape", required_argument, NULL, 'S'}, {"decay", required_argument, NULL, 'D'},              \
+        {"gate", required_argument, NULL, 'G'}, {"grams", required_argument, NULL, 'N'},           \
+        {"active", required_argument, NULL, 'k'}, {"seed", required_argument, NULL, 'g'},          \
+        {"rate", required_argument, NULL, 'r'},                                                    \
+    {                                                                                              \
+        "chunk", required_argument, NULL, 'c'                                                      \
+    }
+
+/* Takes one of these into `config`, and notes that it was given; false where it is wrong, and told.
+ */
+bool chirr_train_model_option(const struct chirr_cli_arguments *arguments, int letter,
+                              struct chirr_train_options *options);
+/* CHIRR_ERR_CONFIG: a model that exists is not what was asked for. */
+CHIRR_NODISCARD enum chirr_err chirr_train_check_given(const struct chirr_train_options *options,
+                                                       const struct chirr_model_config *is,
+                                                       struct chirr_error *error);
 
 /* Learns until the end, a signal or a failure, saves, examines what is held out, and tells.
  * CHIRR_ERR_CANCELLED: a signal came; all is saved and told. */

@@ -1,9 +1,7 @@
 /* `chirr model train`: learns from texts into a checkpoint, and goes on where it was interrupted.
  */
-#include <errno.h>
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -30,90 +28,24 @@ static const char help[] =
     "A new model, or what must be true of one that exists; defaults are those of agents:\n"
     "  --shape D,L,E,F,K,P  width, layers, section width, MLP width, rates, partitions, as in\n"
     "                       64,2,128,0,4,8\n"
+    "  --decay MIN,MAX      time constants of the fastest and the slowest decay, in steps: 6,512;\n"
+    "                       0,0: the rates of the paper\n"
+    "  --gate true|false    whether the present gates what is remembered: true\n"
+    "  --grams N            rows of the n-gram tables, a power of two up to 65536: 1024; 0: none\n"
     "  --active K           so many partitions answer at a time, chosen by a selector; 0: all\n"
     "  --seed N             of the genesis: 1\n"
-    "  --rate R             of learning\n"
+    "  --rate R             of learning: 0.0024\n"
     "  --chunk N            steps an update: 32\n"
     "\n"
     "Exit code: 0; 1 failed; 2 usage; 130 interrupted: the checkpoint is saved.\n";
 
-enum given {
-    GIVEN_SHAPE = 1,
-    GIVEN_SEED = 2,
-    GIVEN_RATE = 4,
-    GIVEN_CHUNK = 8,
-    GIVEN_ACTIVE = 16,
-};
-
 /* ---- Options ------------------------------------------------------------------------------- */
-
-static bool parse_shape(const struct chirr_cli_arguments *arguments,
-                        struct chirr_model_config *config)
-{
-    int end = 0;
-    int got = sscanf(optarg, "%u,%u,%u,%u,%u,%u%n", &config->width, &config->layers,
-                     &config->section_width, &config->mlp_width, &config->rates,
-                     &config->partitions, &end);
-    if (got != 6 || optarg[end] != '\0') {
-        chirr_cli_usage(arguments->command,
-                        "--shape: expected six whole numbers (as in 64,2,128,0,4,8), got \"%s\"",
-                        optarg);
-        return false;
-    }
-    bool all = config->partitions >= CHIRR_MODEL_PARTITIONS_MAX;
-    config->hosted = all ? UINT64_MAX : (UINT64_C(1) << config->partitions) - 1;
-    return true;
-}
-
-static bool parse_rate(const struct chirr_cli_arguments *arguments, float *rate)
-{
-    char *end;
-    *rate = strtof(optarg, &end);
-    if (end == optarg || *end != '\0' || !(*rate > 0 && *rate <= 1)) {
-        chirr_cli_usage(arguments->command,
-                        "--rate: expected a number above 0, at most 1, got "
-                        "\"%s\"",
-                        optarg);
-        return false;
-    }
-    return true;
-}
 
 static bool parse_whole(const struct chirr_cli_arguments *arguments, const char *option, int type,
                         uint64_t max, uint64_t *value)
 {
     const struct chirr_cli_range range = {type, type == CHIRR_YAML_DURATION ? 10 : 1, max};
     return chirr_cli_integer(arguments, option, &range, value);
-}
-
-static bool take_model_option(const struct chirr_cli_arguments *arguments, int option,
-                              struct chirr_train_options *o)
-{
-    const struct chirr_cli_range any = {CHIRR_YAML_WHOLE, 0, UINT64_MAX};
-    const struct chirr_cli_range partitions = {CHIRR_YAML_WHOLE, 0, CHIRR_MODEL_PARTITIONS_MAX};
-    uint64_t chunk = 0, active = 0;
-    bool good;
-    switch (option) {
-    case 'S':
-        o->given |= GIVEN_SHAPE;
-        return parse_shape(arguments, &o->config);
-    case 'g':
-        o->given |= GIVEN_SEED;
-        return chirr_cli_integer(arguments, "--seed", &any, &o->config.genesis_seed);
-    case 'r':
-        o->given |= GIVEN_RATE;
-        return parse_rate(arguments, &o->config.learning_rate);
-    case 'k':
-        o->given |= GIVEN_ACTIVE;
-        good = chirr_cli_integer(arguments, "--active", &partitions, &active);
-        o->config.active = (uint32_t)active;
-        return good;
-    default:
-        o->given |= GIVEN_CHUNK;
-        good = parse_whole(arguments, "--chunk", CHIRR_YAML_WHOLE, CHIRR_MODEL_CHUNK_MAX, &chunk);
-        o->config.chunk = (uint32_t)chunk;
-        return good;
-    }
 }
 
 static bool take_option(const struct chirr_cli_arguments *arguments, int option,
@@ -123,7 +55,10 @@ static bool take_option(const struct chirr_cli_arguments *arguments, int option,
     switch (option) {
     case 'm':
         o->path = optarg;
-        return true;
+        if (optarg[0] == '\0') {
+            chirr_cli_usage(arguments->command, "--model: expected a file, got \"\"");
+        }
+        return optarg[0] != '\0';
     case 'n':
         o->sense = optarg;
         return true;
@@ -143,45 +78,11 @@ static bool take_option(const struct chirr_cli_arguments *arguments, int option,
         o->json = true;
         return true;
     default:
-        return take_model_option(arguments, option, o);
+        return chirr_train_model_option(arguments, option, o);
     }
 }
 
 /* ---- The model ----------------------------------------------------------------------------- */
-
-/* What was asked for must be true of a model that exists: no option is passed over in silence. */
-static enum chirr_err check_given(const struct chirr_train_options *o,
-                                  const struct chirr_model_config *is, struct chirr_error *error)
-{
-    const struct chirr_model_config *want = &o->config;
-    bool shape = want->width == is->width && want->layers == is->layers &&
-                 want->section_width == is->section_width && want->mlp_width == is->mlp_width &&
-                 want->rates == is->rates && want->partitions == is->partitions;
-    if ((o->given & GIVEN_SHAPE) != 0 && !shape) {
-        return chirr_error_set(
-            error, CHIRR_ERR_CONFIG, "%.200s: exists, with the shape %u,%u,%u,%u,%u,%u", o->path,
-            is->width, is->layers, is->section_width, is->mlp_width, is->rates, is->partitions);
-    }
-    if ((o->given & GIVEN_ACTIVE) != 0 && want->active != is->active) {
-        return chirr_error_set(error, CHIRR_ERR_CONFIG, "%.200s: exists, with %u active partitions",
-                               o->path, is->active);
-    }
-    if ((o->given & GIVEN_SEED) != 0 && want->genesis_seed != is->genesis_seed) {
-        return chirr_error_set(error, CHIRR_ERR_CONFIG, "%.200s: exists, with the seed %llu",
-                               o->path, (unsigned long long)is->genesis_seed);
-    }
-    bool rate =
-        want->learning_rate >= is->learning_rate && want->learning_rate <= is->learning_rate;
-    if ((o->given & GIVEN_RATE) != 0 && !rate) {
-        return chirr_error_set(error, CHIRR_ERR_CONFIG, "%.200s: exists, with the rate %g", o->path,
-                               (double)is->learning_rate);
-    }
-    if ((o->given & GIVEN_CHUNK) != 0 && want->chunk != is->chunk) {
-        return chirr_error_set(error, CHIRR_ERR_CONFIG, "%.200s: exists, with chunks of %u",
-                               o->path, is->chunk);
-    }
-    return CHIRR_OK;
-}
 
 static enum chirr_err create_model(const struct chirr_train_options *o, struct chirr_train *train,
                                    struct chirr_error *error)
@@ -203,7 +104,7 @@ static enum chirr_err open_model(const struct chirr_train_options *o, struct chi
         err = CHIRR_OK;
     }
     if (err == CHIRR_OK) {
-        err = check_given(o, &description.config, error);
+        err = chirr_train_check_given(o, &description.config, error);
     }
     if (err == CHIRR_OK) {
         err = chirr_cli_model_create(&train->model, &description.config, error);
@@ -298,11 +199,7 @@ int chirr_cli_model_train(int argc, char **argv)
                                             {"checkpoint-every", required_argument, NULL, 'e'},
                                             {"anew", no_argument, NULL, 'a'},
                                             {"json", no_argument, NULL, 'j'},
-                                            {"shape", required_argument, NULL, 'S'},
-                                            {"seed", required_argument, NULL, 'g'},
-                                            {"active", required_argument, NULL, 'k'},
-                                            {"rate", required_argument, NULL, 'r'},
-                                            {"chunk", required_argument, NULL, 'c'},
+                                            CHIRR_TRAIN_MODEL_OPTIONS,
                                             {"help", no_argument, NULL, 'h'},
                                             {0}};
     const struct chirr_cli_arguments arguments = {"model train", help, options, argc, argv};

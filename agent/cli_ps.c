@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "agent/cli.h"
-#include "agent/control.h"
 
 static const char help[] =
     "usage: chirr ps [--json] [--swarm NAME] [--agent NAME] [--runtime DIR]\n"
@@ -56,12 +55,12 @@ static void cell_drops(char cell[CHIRR_CLI_CELL_BYTES_MAX], json_t *drops)
     snprintf(cell, CHIRR_CLI_CELL_BYTES_MAX, "%" JSON_INTEGER_FORMAT, sum);
 }
 
-static bool add_row(struct chirr_cli_table *table, const struct chirr_cli_agent *agent,
+static void add_row(struct chirr_cli_table *table, const struct chirr_cli_agent *agent,
                     const json_t *status)
 {
     char(*row)[CHIRR_CLI_CELL_BYTES_MAX] = chirr_cli_table_row(table);
     if (row == NULL) {
-        return false;
+        return;
     }
     const json_t *model = json_object_get(status, "model");
     const json_t *knowledge = json_object_get(status, "knowledge");
@@ -84,81 +83,49 @@ static bool add_row(struct chirr_cli_table *table, const struct chirr_cli_agent 
         cell_members(row[12], json_object_get(status, "members"));
         cell_drops(row[13], json_object_get(status, "drops"));
     }
-    return true;
 }
 
-/* A socket that nobody answers on, left by an agent that was killed, is no agent. */
-static size_t ask_all(const struct chirr_cli_agents *agents, struct chirr_cli_table *table,
-                      json_t *list)
+struct answers {
+    struct chirr_cli_table table;
+    json_t *list;
+};
+
+static void take_answer(void *context, const struct chirr_cli_agent *agent, const json_t *status)
 {
-    size_t count = 0;
-    json_t *request = json_pack("{s:s}", "verb", "status");
-    for (size_t i = 0; i < agents->count; i++) {
-        const struct chirr_cli_agent *agent = &agents->agents[i];
-        struct chirr_error error = {0};
-        json_t *status = NULL;
-        enum chirr_err err = chirr_control_ask(agent->runtime_dir, agent->name, request,
-                                               CHIRR_CLI_ANSWER_MS, &status, &error);
-        if (err == CHIRR_ERR_NOTFOUND) {
-            continue;
-        }
-        if (err != CHIRR_OK) {
-            fprintf(stderr, "chirr: %s: %s\n", agent->name, error.text);
-        }
-        add_row(table, agent, status);
-        if (status != NULL) {
-            json_array_append_new(list, status);
-        }
-        count++;
+    struct answers *answers = context;
+    add_row(&answers->table, agent, status);
+    if (status != NULL) {
+        json_array_append(answers->list, (json_t *)status);
     }
-    json_decref(request);
-    return count;
 }
 
 static int run(const struct chirr_cli_target *target, bool json)
 {
     struct chirr_error error = {0};
     struct chirr_cli_agents agents;
-    struct chirr_cli_table table = {.columns = columns};
     if (chirr_cli_find(target, &agents, &error) != CHIRR_OK) {
         return chirr_cli_fail(&error);
     }
-    json_t *list = json_array();
-    size_t count = ask_all(&agents, &table, list);
+    struct answers answers = {.table = {.columns = columns}, .list = json_array()};
+    json_t *request = json_pack("{s:s}", "verb", "status");
+    enum chirr_err err = chirr_cli_ask_each(&agents, request, take_answer, &answers, &error);
+    json_decref(request);
     free(agents.agents);
-    if (count == 0) {
-        chirr_error_set(&error, CHIRR_ERR_NOTFOUND,
-                        "no agent is running (what is left are sockets of agents that ended)");
-    } else if (json) {
-        chirr_cli_print_json(json_incref(list));
-    } else {
-        chirr_cli_table_print(&table);
+    if (err == CHIRR_OK && json) {
+        chirr_cli_print_json(json_incref(answers.list));
+    } else if (err == CHIRR_OK) {
+        chirr_cli_table_print(&answers.table);
     }
-    json_decref(list);
-    chirr_cli_table_finish(&table);
-    return count == 0 ? chirr_cli_fail(&error) : CHIRR_EXIT_OK;
+    json_decref(answers.list);
+    chirr_cli_table_finish(&answers.table);
+    return err == CHIRR_OK ? CHIRR_EXIT_OK : chirr_cli_fail(&error);
 }
 
 int chirr_cli_ps(int argc, char **argv)
 {
-    static const struct option options[] = {CHIRR_CLI_TARGET_OPTIONS,
-                                            {"json", no_argument, NULL, 'j'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {0}};
-    const struct chirr_cli_arguments arguments = {"ps", help, options, argc, argv};
     struct chirr_cli_target target = {0};
     bool json = false;
-    int option;
-    chirr_cli_begin();
-    while ((option = chirr_cli_option(&arguments)) >= 0) {
-        json = json || option == 'j';
-        chirr_cli_target_option(&target, option);
-    }
-    if (option != CHIRR_CLI_END) {
-        return option == CHIRR_CLI_HELP ? CHIRR_EXIT_OK : CHIRR_EXIT_USAGE;
-    }
-    if (optind < argc) {
-        return chirr_cli_usage("ps", "expected options alone, got \"%s\"", argv[optind]);
-    }
-    return run(&target, json);
+    int code;
+    return chirr_cli_target_alone(argc, argv, help, &target, &json, &code) ? run(&target, json)
+                                                                           : code;
 }

@@ -158,7 +158,8 @@ static const char *const policies[] = {"bundle", "random", NULL};
 
 const struct chirr_yaml_field chirr_config_model_fields[] = {
     {"width", CHIRR_YAML_WHOLE, AGENT(learner.model.width), .min = 16, .max = 1024},
-    {"layers", CHIRR_YAML_WHOLE, AGENT(learner.model.layers), .min = 1, .max = 16},
+    {"layers", CHIRR_YAML_WHOLE, AGENT(learner.model.layers), .min = 1,
+     .max = CHIRR_MODEL_LAYERS_MAX},
     {"section_width", CHIRR_YAML_WHOLE, AGENT(learner.model.section_width), .min = 1, .max = 16384},
     {"mlp_width", CHIRR_YAML_WHOLE, AGENT(learner.model.mlp_width), .max = 16384},
     {"rates", CHIRR_YAML_WHOLE, AGENT(learner.model.rates), .min = 1, .max = CHIRR_MODEL_RATES_MAX},

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/digest.h"
+#include "model/workspace.h"
 
 /* Forecasts are kept within what a clock and a time limit can express. */
 #define DURATION_US_MIN 1000.0
@@ -28,12 +29,17 @@ struct running_mean {
     double now;
 };
 
+struct chirr_learner_shared {
+    struct chirr_workspace *workspace;
+    struct chirr_model *genesis; /* learns nothing; NULL without control */
+};
+
 struct chirr_learner {
     struct chirr_learner_config config;
     uint32_t outcome_sense;
     struct chirr_model *model;
     struct chirr_model *control; /* learns alone; NULL without */
-    struct chirr_model *genesis; /* learns nothing; NULL without control */
+    struct chirr_model *genesis; /* the shared one, or NULL */
     bool resumed;                /* trained before this process began */
     float load;                  /* of this machine, last sensed; NaN: unknown */
     struct running_mean bits;
@@ -100,41 +106,92 @@ enum chirr_err chirr_learner_config_validate(const struct chirr_learner_config *
     return chirr_model_config_validate(&model, error);
 }
 
+size_t chirr_learner_shared_bytes(const struct chirr_learner_config *config)
+{
+    const struct chirr_model_config model = control_config(config);
+    return chirr_arena_round(sizeof(struct chirr_learner_shared)) + chirr_workspace_bytes(&model) +
+           (config->control ? chirr_model_bytes_within(&model) : 0);
+}
+
+struct chirr_learner_shared *chirr_learner_shared_create(struct chirr_arena *arena,
+                                                         const struct chirr_learner_config *config)
+{
+    const struct chirr_model_config model = control_config(config);
+    struct chirr_learner_shared *shared = chirr_arena_take(arena, 1, sizeof *shared);
+    if (shared == NULL) {
+        return NULL;
+    }
+    shared->workspace = chirr_workspace_create(arena, &model);
+    if (shared->workspace == NULL || !config->control) {
+        return shared->workspace != NULL ? shared : NULL;
+    }
+    shared->genesis = chirr_model_create_within(arena, &model, shared->workspace);
+    return shared->genesis != NULL ? shared : NULL;
+}
+
+size_t chirr_learner_bytes_within(const struct chirr_learner_config *config)
+{
+    const struct chirr_model_config model = chirr_learner_model_config(config);
+    const struct chirr_model_config control = control_config(config);
+    return chirr_arena_round(sizeof(struct chirr_learner)) + chirr_model_bytes_within(&model) +
+           (config->control ? chirr_model_bytes_within(&control) : 0);
+}
+
+/* A learner alone shares between its own models, where it has several. */
 size_t chirr_learner_bytes(const struct chirr_learner_config *config)
 {
-    struct chirr_model_config model = chirr_learner_model_config(config);
-    size_t bytes = chirr_arena_round(sizeof(struct chirr_learner)) + chirr_model_bytes(&model);
     if (config->control) {
-        model = control_config(config);
-        bytes += 2 * chirr_model_bytes(&model);
+        return chirr_learner_shared_bytes(config) + chirr_learner_bytes_within(config);
     }
-    return bytes;
+    const struct chirr_model_config model = chirr_learner_model_config(config);
+    return chirr_arena_round(sizeof(struct chirr_learner)) + chirr_model_bytes(&model);
+}
+
+static struct chirr_learner *take_learner(struct chirr_arena *arena,
+                                          const struct chirr_learner_config *config)
+{
+    struct chirr_learner *learner = chirr_arena_take(arena, 1, sizeof *learner);
+    if (learner != NULL) {
+        learner->config = *config;
+        learner->outcome_sense = config->model.sense_count;
+        learner->load = NAN;
+    }
+    return learner;
+}
+
+struct chirr_learner *chirr_learner_create_within(struct chirr_arena *arena,
+                                                  const struct chirr_learner_config *config,
+                                                  const struct chirr_learner_shared *shared)
+{
+    struct chirr_learner *learner = take_learner(arena, config);
+    if (learner == NULL) {
+        return NULL;
+    }
+    const struct chirr_model_config model = chirr_learner_model_config(config);
+    learner->model = chirr_model_create_within(arena, &model, shared->workspace);
+    if (learner->model == NULL || !config->control) {
+        return learner->model != NULL ? learner : NULL;
+    }
+    const struct chirr_model_config control = control_config(config);
+    learner->control = chirr_model_create_within(arena, &control, shared->workspace);
+    learner->genesis = shared->genesis;
+    return learner->control != NULL ? learner : NULL;
 }
 
 struct chirr_learner *chirr_learner_create(struct chirr_arena *arena,
                                            const struct chirr_learner_config *config)
 {
-    struct chirr_learner *learner = chirr_arena_take(arena, 1, sizeof *learner);
+    if (config->control) {
+        const struct chirr_learner_shared *shared = chirr_learner_shared_create(arena, config);
+        return shared != NULL ? chirr_learner_create_within(arena, config, shared) : NULL;
+    }
+    struct chirr_learner *learner = take_learner(arena, config);
     if (learner == NULL) {
         return NULL;
     }
-    learner->config = *config;
-    learner->outcome_sense = config->model.sense_count;
-    learner->load = NAN;
-    struct chirr_model_config model = chirr_learner_model_config(config);
+    const struct chirr_model_config model = chirr_learner_model_config(config);
     learner->model = chirr_model_create(arena, &model);
-    if (learner->model == NULL) {
-        return NULL;
-    }
-    if (config->control) {
-        model = control_config(config);
-        learner->control = chirr_model_create(arena, &model);
-        learner->genesis = chirr_model_create(arena, &model);
-        if (learner->control == NULL || learner->genesis == NULL) {
-            return NULL;
-        }
-    }
-    return learner;
+    return learner->model != NULL ? learner : NULL;
 }
 
 /* ---- Sensing ------------------------------------------------------------------------------- */

@@ -111,6 +111,20 @@ size_t chirr_learner_bytes(const struct chirr_learner_config *config);
 struct chirr_learner *chirr_learner_create(struct chirr_arena *arena,
                                            const struct chirr_learner_config *config);
 
+/* What learners of one configuration that run on one thread, as those of a simulated world do,
+ * need but once: the workspace of their models (model/workspace.h) and, for a control, the model
+ * that learns nothing. It outlives them. NULL when the arena is too small. */
+struct chirr_learner_shared;
+size_t chirr_learner_shared_bytes(const struct chirr_learner_config *config);
+struct chirr_learner_shared *chirr_learner_shared_create(struct chirr_arena *arena,
+                                                         const struct chirr_learner_config *config);
+
+/* As chirr_learner_bytes and chirr_learner_create, of a learner that borrows it; the same bits. */
+size_t chirr_learner_bytes_within(const struct chirr_learner_config *config);
+struct chirr_learner *chirr_learner_create_within(struct chirr_arena *arena,
+                                                  const struct chirr_learner_config *config,
+                                                  const struct chirr_learner_shared *shared);
+
 /* Carries out one request. What the model refuses (hostile input, a foreign lineage, a stale or
  * malformed delta) is returned, counted, and changes nothing. */
 CHIRR_NODISCARD enum chirr_err chirr_learner_handle(struct chirr_learner *learner,

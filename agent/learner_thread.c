@@ -31,6 +31,7 @@
 enum order_kind {
     ORDER_REQUEST = 1,
     ORDER_EVALUATE,
+    ORDER_EXPLAIN,
 };
 
 /* What travels to the thread, followed by the payload of a delta or the bytes of a feed. */
@@ -43,6 +44,7 @@ struct order {
             uint32_t bytes_max;
             uint64_t tag;
         } evaluate;
+        uint64_t explain_tag;
     };
 };
 
@@ -73,9 +75,26 @@ struct chirr_learner_thread {
 
 /* ---- The thread ---------------------------------------------------------------------------- */
 
+/* Maps of activation are far larger than all else, and mostly not full. */
+static size_t report_bytes(const struct chirr_learner_report *report)
+{
+    switch (report->kind) {
+    case CHIRR_LEARNER_REPORT_REPLY:
+        return offsetof(struct chirr_learner_report, reply) + sizeof report->reply;
+    case CHIRR_LEARNER_REPORT_STATUS:
+        return offsetof(struct chirr_learner_report, status) + sizeof report->status;
+    case CHIRR_LEARNER_REPORT_FAILURE:
+        return offsetof(struct chirr_learner_report, failure) + sizeof report->failure;
+    case CHIRR_LEARNER_REPORT_ACTIVATION:
+        return offsetof(struct chirr_learner_report, activation.of) +
+               chirr_activation_bytes(&report->activation.of);
+    }
+    return sizeof *report;
+}
+
 static void report(struct chirr_learner_thread *thread, const struct chirr_learner_report *report)
 {
-    chirr_mailbox_put(thread->reports, report, sizeof *report);
+    chirr_mailbox_put(thread->reports, report, report_bytes(report));
 }
 
 static void handle(struct chirr_learner_thread *thread, const struct chirr_learner_request *request)
@@ -163,6 +182,14 @@ static void handle_evaluate(struct chirr_learner_thread *thread, const struct or
     report(thread, &answer);
 }
 
+static void handle_explain(struct chirr_learner_thread *thread, uint64_t tag)
+{
+    struct chirr_learner_report answer = {.kind = CHIRR_LEARNER_REPORT_ACTIVATION};
+    answer.activation.tag = tag;
+    chirr_activation_read(chirr_learner_model(thread->learner), &answer.activation.of);
+    report(thread, &answer);
+}
+
 static void handle_orders(struct chirr_learner_thread *thread)
 {
     size_t bytes;
@@ -173,6 +200,10 @@ static void handle_orders(struct chirr_learner_thread *thread)
         const uint8_t *payload = thread->incoming + sizeof order;
         if (order.kind == ORDER_EVALUATE) {
             handle_evaluate(thread, &order);
+            continue;
+        }
+        if (order.kind == ORDER_EXPLAIN) {
+            handle_explain(thread, order.explain_tag);
             continue;
         }
         if (order.request.kind == CHIRR_LEARNER_APPLY) {
@@ -260,7 +291,7 @@ static void report_status(struct chirr_learner_thread *thread, chirr_time_us now
 {
     struct chirr_learner_report status = {.kind = CHIRR_LEARNER_REPORT_STATUS};
     struct chirr_source_counters *sum = &status.status.senses;
-    chirr_learner_status(thread->learner, &status.status.status);
+    chirr_learner_status(thread->learner, &status.status.learner);
     status.status.checkpoint_origin = thread->checkpoint_origin;
     status.status.checkpoints_saved = thread->checkpoints_saved;
     status.status.checkpoints_failed = thread->checkpoints_failed;
@@ -462,6 +493,15 @@ enum chirr_err chirr_learner_thread_evaluate(struct chirr_learner_thread *thread
     strcpy(order.evaluate.path, path);
     order.evaluate.bytes_max = bytes_max;
     order.evaluate.tag = tag;
+    return chirr_mailbox_put(thread->orders, &order, sizeof order) ? CHIRR_OK : CHIRR_ERR_FULL;
+}
+
+enum chirr_err chirr_learner_thread_explain(struct chirr_learner_thread *thread, uint64_t tag)
+{
+    struct order order;
+    memset(&order, 0, sizeof order);
+    order.kind = ORDER_EXPLAIN;
+    order.explain_tag = tag;
     return chirr_mailbox_put(thread->orders, &order, sizeof order) ? CHIRR_OK : CHIRR_ERR_FULL;
 }
 

@@ -8,6 +8,7 @@
 #ifndef CHIRR_AGENT_LEARNER_THREAD_H
 #define CHIRR_AGENT_LEARNER_THREAD_H
 
+#include "agent/activation.h"
 #include "agent/config.h"
 #include "agent/sense.h"
 #include "base/log.h"
@@ -15,27 +16,34 @@
 
 #define CHIRR_EVALUATE_BYTES_MAX (256 * 1024)
 
+struct chirr_learner_thread_status {
+    struct chirr_learner_status learner;
+    struct chirr_source_counters senses; /* summed over all */
+    enum chirr_checkpoint_origin checkpoint_origin;
+    uint64_t checkpoints_saved, checkpoints_failed;
+    chirr_time_us checkpoint_at; /* last saved or loaded; 0: never */
+};
+
 /* What the thread tells: an answer, or from time to time how it stands. */
 struct chirr_learner_report {
     enum {
         CHIRR_LEARNER_REPORT_REPLY = 1,
         CHIRR_LEARNER_REPORT_STATUS,
         CHIRR_LEARNER_REPORT_FAILURE, /* of an evaluation: `failure` */
+        CHIRR_LEARNER_REPORT_ACTIVATION,
     } kind;
     union {
         struct chirr_learner_reply reply;
-        struct {
-            struct chirr_learner_status status;
-            struct chirr_source_counters senses; /* summed over all */
-            enum chirr_checkpoint_origin checkpoint_origin;
-            uint64_t checkpoints_saved, checkpoints_failed;
-            chirr_time_us checkpoint_at; /* last saved or loaded; 0: never */
-        } status;
+        struct chirr_learner_thread_status status;
         struct {
             uint64_t tag;
             enum chirr_err code;
             char text[256];
         } failure;
+        struct {
+            uint64_t tag;
+            struct chirr_activation of; /* up to chirr_activation_bytes */
+        } activation;
     };
 };
 
@@ -60,6 +68,10 @@ bool chirr_learner_thread_post(struct chirr_learner_thread *thread,
 CHIRR_NODISCARD enum chirr_err chirr_learner_thread_evaluate(struct chirr_learner_thread *thread,
                                                              const char *path, uint32_t bytes_max,
                                                              uint64_t tag);
+/* Which partitions answer which sense: the answer is an ACTIVATION with this tag.
+ * CHIRR_ERR_FULL: the mailbox. */
+CHIRR_NODISCARD enum chirr_err chirr_learner_thread_explain(struct chirr_learner_thread *thread,
+                                                            uint64_t tag);
 bool chirr_learner_thread_take(struct chirr_learner_thread *thread,
                                struct chirr_learner_report *report);
 int chirr_learner_thread_fd(const struct chirr_learner_thread *thread); /* readable: take */

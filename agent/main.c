@@ -13,6 +13,7 @@ static const struct command {
     {"up", chirr_up_main, "start a fleet on this machine, watch it, sum it up"},
     {"agent", chirr_cli_agent, "run one agent"},
     {"ps", chirr_cli_ps, "who runs, and how it goes"},
+    {"explain", chirr_cli_explain, "which partitions answer which sense"},
     {"task", chirr_cli_task, "submit, list, show, wait for or cancel jobs"},
     {"model", chirr_cli_model, "train, examine, question and export a model on files"},
     {"keygen", chirr_cli_keygen, "make an identity"},
@@ -63,7 +64,7 @@ static int run_help(int argc, char **argv)
     return command != NULL ? command->run(2, arguments) : unknown_command(argv[1]);
 }
 
-int main(int argc, char **argv)
+static int run(int argc, char **argv)
 {
     if (argc < 2) {
         print_help(stderr);
@@ -79,4 +80,16 @@ int main(int argc, char **argv)
     }
     const struct command *command = find_command(argv[1]);
     return command != NULL ? command->run(argc - 1, argv + 1) : unknown_command(argv[1]);
+}
+
+/* What was asked for and could not be printed was not done. */
+int main(int argc, char **argv)
+{
+    int code = run(argc, argv);
+    bool printed = ferror(stdout) == 0;
+    if (fflush(stdout) == 0 && printed) {
+        return code;
+    }
+    fputs("chirr: standard output cannot be written\n", stderr);
+    return code == CHIRR_EXIT_OK ? CHIRR_EXIT_FAILED : code;
 }

@@ -20,15 +20,15 @@
 
 #define CHIRR_WAITERS_MAX CHIRR_CONTROL_WAITING_MAX
 
-/* A client whose answer comes later: when a task has ended, or an evaluation is done. */
+/* A client whose answer comes later: when a task has ended, or the learner has answered. */
 struct chirr_waiter {
     enum {
         CHIRR_WAITER_FREE,
         CHIRR_WAITER_TASK,
-        CHIRR_WAITER_EVALUATION,
+        CHIRR_WAITER_LEARNER,
     } kind;
     struct chirr_control_client client;
-    uint64_t key; /* task id or evaluation tag */
+    uint64_t key; /* task id, or the tag of what the learner was asked */
     chirr_time_us until;
     uint32_t bytes; /* of the text evaluated */
 };
@@ -71,10 +71,10 @@ struct chirr_agent {
     enum chirr_err failure;  /* of the store: the agent cannot keep its promises any longer */
     struct chirr_error failure_why;
 
-    struct chirr_learner_report status; /* the last STATUS */
+    struct chirr_learner_thread_status status; /* the last */
     uint64_t lineage;
     double predicted_s_last, real_s_last; /* of the last task done here; NaN: none */
-    uint64_t evaluation_tag;
+    uint64_t learner_tag;                 /* of the last evaluation or explanation */
     struct chirr_waiter waiters[CHIRR_WAITERS_MAX];
     struct chirr_log_limit connect_limit;
     struct chirr_process_counters counters;
@@ -91,8 +91,9 @@ void chirr_process_request(struct chirr_agent *agent, const struct chirr_control
                            const json_t *request, chirr_time_us now);
 /* Answers whoever waits for what has happened or not come in time. */
 void chirr_process_answer_waiters(struct chirr_agent *agent, chirr_time_us now);
-void chirr_process_answer_evaluation(struct chirr_agent *agent,
-                                     const struct chirr_learner_report *report);
+/* Whoever asked for this evaluation or explanation. */
+void chirr_process_answer_learned(struct chirr_agent *agent,
+                                  const struct chirr_learner_report *report);
 chirr_time_us chirr_process_waiters_deadline(const struct chirr_agent *agent);
 /* Starts to say goodbye; the loop ends when it has. */
 void chirr_process_leave(struct chirr_agent *agent, chirr_time_us now);

@@ -6,7 +6,7 @@
 
 #include "agent/process.h"
 
-#define EVALUATE_TIMEOUT_US (120 * CHIRR_US_PER_S)
+#define LEARNER_TIMEOUT_US (120 * CHIRR_US_PER_S)
 #define WAIT_MS_DEFAULT 600000
 #define TIME_LIMIT_MS_DEFAULT 60000
 /* After leaving, the farewell is given so long to reach the wire. */
@@ -95,11 +95,27 @@ static json_t *bits(double value)
     return value == value ? json_real(value) : json_null();
 }
 
-static json_t *evaluation_reply(const struct chirr_waiter *waiter,
-                                const struct chirr_learner_report *report)
+static uint64_t tag_of(const struct chirr_learner_report *report)
+{
+    switch (report->kind) {
+    case CHIRR_LEARNER_REPORT_FAILURE:
+        return report->failure.tag;
+    case CHIRR_LEARNER_REPORT_ACTIVATION:
+        return report->activation.tag;
+    default:
+        return report->reply.evaluation.tag;
+    }
+}
+
+static json_t *learner_reply(const struct chirr_waiter *waiter,
+                             const struct chirr_learner_report *report)
 {
     if (report->kind == CHIRR_LEARNER_REPORT_FAILURE) {
         return chirr_control_failure(report->failure.code, report->failure.text);
+    }
+    if (report->kind == CHIRR_LEARNER_REPORT_ACTIVATION) {
+        return json_pack("{s:b, s:o}", "ok", 1, "activation",
+                         chirr_activation_json(&report->activation.of));
     }
     const struct chirr_learner_evaluation *evaluation = &report->reply.evaluation;
     return json_pack("{s:b, s:o, s:o, s:o, s:i}", "ok", 1, "bits_genesis",
@@ -107,15 +123,14 @@ static json_t *evaluation_reply(const struct chirr_waiter *waiter,
                      "bits_alone", bits(evaluation->bits_alone), "bytes_max", (int)waiter->bytes);
 }
 
-void chirr_process_answer_evaluation(struct chirr_agent *agent,
-                                     const struct chirr_learner_report *report)
+void chirr_process_answer_learned(struct chirr_agent *agent,
+                                  const struct chirr_learner_report *report)
 {
-    uint64_t tag = report->kind == CHIRR_LEARNER_REPORT_FAILURE ? report->failure.tag
-                                                                : report->reply.evaluation.tag;
+    uint64_t tag = tag_of(report);
     for (size_t i = 0; i < CHIRR_WAITERS_MAX; i++) {
         struct chirr_waiter *waiter = &agent->waiters[i];
-        if (waiter->kind == CHIRR_WAITER_EVALUATION && waiter->key == tag) {
-            answer(agent, waiter, evaluation_reply(waiter, report));
+        if (waiter->kind == CHIRR_WAITER_LEARNER && waiter->key == tag) {
+            answer(agent, waiter, learner_reply(waiter, report));
         }
     }
 }
@@ -340,6 +355,30 @@ static json_t *do_cancel(struct chirr_agent *agent, const struct chirr_control_c
     return success();
 }
 
+static json_t *no_model(void)
+{
+    return chirr_control_failure(CHIRR_ERR_STATE, "this agent has no model");
+}
+
+/* What was asked of the learner last, with the tag `learner_tag`; `err`: how that went. */
+static json_t *await_learner(struct chirr_agent *agent, const struct chirr_control_client *client,
+                             uint32_t bytes, enum chirr_err err, chirr_time_us now)
+{
+    if (err != CHIRR_OK) {
+        return chirr_control_failure(err, chirr_err_text(err));
+    }
+    struct chirr_waiter waiter = {
+        .kind = CHIRR_WAITER_LEARNER,
+        .client = *client,
+        .key = agent->learner_tag,
+        .until = now + LEARNER_TIMEOUT_US,
+        .bytes = bytes,
+    };
+    return add_waiter(agent, &waiter)
+               ? NULL
+               : chirr_control_failure(CHIRR_ERR_FULL, "too many clients are waiting here");
+}
+
 static json_t *do_evaluate(struct chirr_agent *agent, const struct chirr_control_client *client,
                            const json_t *request, chirr_time_us now)
 {
@@ -351,23 +390,21 @@ static json_t *do_evaluate(struct chirr_agent *agent, const struct chirr_control
                                      "expected path, and bytes_max of at most 262144");
     }
     if (agent->learner == NULL) {
-        return chirr_control_failure(CHIRR_ERR_STATE, "this agent has no model");
+        return no_model();
     }
-    struct chirr_waiter waiter = {
-        .kind = CHIRR_WAITER_EVALUATION,
-        .client = *client,
-        .key = ++agent->evaluation_tag,
-        .until = now + EVALUATE_TIMEOUT_US,
-        .bytes = (uint32_t)bytes_max,
-    };
-    enum chirr_err err =
-        chirr_learner_thread_evaluate(agent->learner, path, (uint32_t)bytes_max, waiter.key);
-    if (err != CHIRR_OK) {
-        return chirr_control_failure(err, chirr_err_text(err));
+    enum chirr_err err = chirr_learner_thread_evaluate(agent->learner, path, (uint32_t)bytes_max,
+                                                       ++agent->learner_tag);
+    return await_learner(agent, client, (uint32_t)bytes_max, err, now);
+}
+
+static json_t *do_explain(struct chirr_agent *agent, const struct chirr_control_client *client,
+                          const json_t *request, chirr_time_us now)
+{
+    if (agent->learner == NULL) {
+        return no_model();
     }
-    return add_waiter(agent, &waiter)
-               ? NULL
-               : chirr_control_failure(CHIRR_ERR_FULL, "too many clients are waiting here");
+    enum chirr_err err = chirr_learner_thread_explain(agent->learner, ++agent->learner_tag);
+    return await_learner(agent, client, 0, err, now);
 }
 
 void chirr_process_leave(struct chirr_agent *agent, chirr_time_us now)
@@ -394,8 +431,9 @@ void chirr_process_request(struct chirr_agent *agent, const struct chirr_control
         const char *name;
         verb run;
     } verbs[] = {
-        {"status", do_status}, {"submit", do_submit}, {"list", do_list},         {"show", do_show},
-        {"wait", do_wait},     {"cancel", do_cancel}, {"evaluate", do_evaluate}, {"stop", do_stop},
+        {"status", do_status},     {"submit", do_submit},   {"list", do_list},
+        {"show", do_show},         {"wait", do_wait},       {"cancel", do_cancel},
+        {"evaluate", do_evaluate}, {"explain", do_explain}, {"stop", do_stop},
     };
     const char *name = json_string_value(json_object_get(request, "verb"));
     json_t *reply = chirr_control_failure(CHIRR_ERR_INVALID, "unknown verb");

@@ -43,17 +43,16 @@ static json_t *about_checkpoint(const struct chirr_agent *agent, chirr_time_us n
         [CHIRR_CHECKPOINT_CURRENT] = "current",
         [CHIRR_CHECKPOINT_PREVIOUS] = "previous",
     };
-    chirr_time_us at = agent->status.status.checkpoint_at;
-    return json_pack("{s:o, s:s, s:o, s:o}", "age_s",
-                     at == 0 ? json_null() : number((double)(now - at) / 1e6), "origin",
-                     origins[agent->status.status.checkpoint_origin], "saved",
-                     count(agent->status.status.checkpoints_saved), "failed",
-                     count(agent->status.status.checkpoints_failed));
+    chirr_time_us at = agent->status.checkpoint_at;
+    return json_pack(
+        "{s:o, s:s, s:o, s:o}", "age_s", at == 0 ? json_null() : number((double)(now - at) / 1e6),
+        "origin", origins[agent->status.checkpoint_origin], "saved",
+        count(agent->status.checkpoints_saved), "failed", count(agent->status.checkpoints_failed));
 }
 
 static json_t *about_senses(const struct chirr_agent *agent)
 {
-    const struct chirr_learner_status *status = &agent->status.status.status;
+    const struct chirr_learner_status *status = &agent->status.learner;
     json_t *senses = json_array();
     for (uint32_t i = 0; i < status->sense_count; i++) {
         json_array_append_new(senses,
@@ -69,7 +68,7 @@ static json_t *about_model(const struct chirr_agent *agent, chirr_time_us now)
     if (agent->learner == NULL) {
         return json_null();
     }
-    const struct chirr_learner_status *status = &agent->status.status.status;
+    const struct chirr_learner_status *status = &agent->status.learner;
     struct chirr_model_config model = chirr_learner_model_config(&agent->config.learner);
     json_t *out = json_pack("{s:o, s:o, s:o, s:i, s:i}", "parameters",
                             count(chirr_model_parameter_count(&model)), "bytes",
@@ -121,7 +120,7 @@ static json_t *wire_of(const uint64_t by_kind[CHIRR_MESSAGE_KINDS])
 static json_t *about_knowledge(const struct chirr_agent *agent)
 {
     const struct chirr_transport_counters *wire = chirr_transport_count(agent->transport);
-    const struct chirr_learner_status *status = &agent->status.status.status;
+    const struct chirr_learner_status *status = &agent->status.learner;
     return json_pack("{s:o, s:o, s:o, s:o, s:o, s:i}", "bytes_out",
                      count(wire->sent_bytes_by_kind[CHIRR_MESSAGE_DELTA]), "bytes_in",
                      count(wire->received_bytes_by_kind[CHIRR_MESSAGE_DELTA]), "deltas_out",
@@ -190,7 +189,7 @@ static json_t *about_drops(const struct chirr_agent *agent)
         chirr_records_count(chirr_node_records(agent->node));
     const struct chirr_ledger_counters *ledger = chirr_ledger_count(chirr_node_ledger(agent->node));
     const struct chirr_executor_counters *executor = chirr_executor_count(agent->executor);
-    const struct chirr_source_counters *senses = &agent->status.status.senses;
+    const struct chirr_source_counters *senses = &agent->status.senses;
     struct chirr_learner_thread_counters thread = {0};
     if (agent->learner != NULL) {
         chirr_learner_thread_count(agent->learner, &thread);

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "agent/json_path.h"
 #include "base/digest.h"
 
 #define FORMAT 1
@@ -56,15 +57,16 @@ static enum chirr_err read_at(int fd, const char *path, uint64_t offset, uint8_t
     return CHIRR_OK;
 }
 
-enum chirr_err chirr_training_read_file(const char *path, uint64_t offset, uint8_t **text,
-                                        size_t *bytes, struct chirr_error *error)
+enum chirr_err chirr_training_read_file(const char *path, uint64_t offset, uint64_t bytes_max,
+                                        uint8_t **text, size_t *bytes, struct chirr_error *error)
 {
     uint64_t size;
     int fd = open_text(path, &size, error);
     if (fd < 0) {
         return CHIRR_ERR_IO;
     }
-    *bytes = size > offset ? (size_t)(size - offset) : 0;
+    uint64_t rest = size > offset ? size - offset : 0;
+    *bytes = (size_t)(rest < bytes_max ? rest : bytes_max);
     *text = malloc(*bytes + 1);
     enum chirr_err err = *text == NULL
                              ? chirr_error_set(error, CHIRR_ERR_NOMEM,
@@ -117,7 +119,7 @@ static enum chirr_err look_at_text(struct chirr_training_text *text, const char 
     if (text->path == NULL) {
         err = chirr_error_set(error, CHIRR_ERR_NOMEM, "out of memory");
     } else if (text->bytes == 0) {
-        err = chirr_error_set(error, CHIRR_ERR_RANGE, "%.400s: is empty", path);
+        err = chirr_error_set(error, CHIRR_ERR_IO, "%.400s: is empty", path);
     } else {
         err = digest_text(fd, text, error);
     }
@@ -236,8 +238,8 @@ static json_t *text_to_json(const struct chirr_training_text *text)
 {
     char digest[17];
     snprintf(digest, sizeof digest, "%016llx", (unsigned long long)text->digest);
-    return json_pack("{s:s, s:I, s:s}", "path", text->path, "bytes", (json_int_t)text->bytes,
-                     "digest", digest);
+    return json_pack("{s:o, s:I, s:s}", "path", chirr_json_path(text->path), "bytes",
+                     (json_int_t)text->bytes, "digest", digest);
 }
 
 static json_t *to_json(const struct chirr_training *training)

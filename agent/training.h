@@ -42,8 +42,8 @@ struct chirr_training {
     struct chirr_training_point points[CHIRR_TRAINING_POINTS]; /* ascending; unused ones first */
 };
 
-/* Looks at every text: a regular file that is not empty. CHIRR_ERR_IO, CHIRR_ERR_RANGE,
- * CHIRR_ERR_NOMEM with words; nothing is to be finished then. */
+/* Looks at every text: a regular file that is not empty. CHIRR_ERR_IO; CHIRR_ERR_RANGE: too many;
+ * CHIRR_ERR_NOMEM. With words; nothing is to be finished then. */
 CHIRR_NODISCARD enum chirr_err chirr_training_init(struct chirr_training *training,
                                                    char *const *paths, size_t count,
                                                    uint32_t held_out_permille,
@@ -75,9 +75,10 @@ CHIRR_NODISCARD enum chirr_err chirr_training_save(const struct chirr_training *
 CHIRR_NODISCARD enum chirr_err chirr_training_load(struct chirr_training *training,
                                                    const char *path, struct chirr_error *error);
 
-/* A regular file from `offset` on into memory, for the caller to free. CHIRR_ERR_IO, _NOMEM. */
+/* At most `bytes_max` of a regular file from `offset` on into memory, for the caller to free.
+ * CHIRR_ERR_IO, _NOMEM. */
 CHIRR_NODISCARD enum chirr_err chirr_training_read_file(const char *path, uint64_t offset,
-                                                        uint8_t **text, size_t *bytes,
-                                                        struct chirr_error *error);
+                                                        uint64_t bytes_max, uint8_t **text,
+                                                        size_t *bytes, struct chirr_error *error);
 
 #endif

@@ -55,7 +55,7 @@ static void list_demands(struct chirr_body_scratch *s, const struct chirr_layout
     memcpy(demands, list, sizeof list);
 }
 
-size_t chirr_body_bytes(const struct chirr_layout *layout, uint32_t chunk_max)
+size_t chirr_body_scratch_bytes(const struct chirr_layout *layout, uint32_t chunk_max)
 {
     struct chirr_body_scratch scratch;
     struct demand demands[DEMANDS];
@@ -67,16 +67,11 @@ size_t chirr_body_bytes(const struct chirr_layout *layout, uint32_t chunk_max)
     return bytes;
 }
 
-bool chirr_body_init(struct chirr_body *body, struct chirr_arena *arena,
-                     const struct chirr_layout *layout, const struct chirr_model_config *config,
-                     uint32_t chunk_max)
+bool chirr_body_scratch_init(struct chirr_body_scratch *scratch, struct chirr_arena *arena,
+                             const struct chirr_layout *layout, uint32_t chunk_max)
 {
-    body->layout = *layout;
-    chirr_row_layout_init(&body->rows, layout);
-    chirr_rates_init(&body->rates, config);
-    body->kernels = chirr_kernels_best();
     struct demand demands[DEMANDS];
-    list_demands(&body->scratch, layout, chunk_max, demands);
+    list_demands(scratch, layout, chunk_max, demands);
     for (size_t i = 0; i < DEMANDS; i++) {
         *demands[i].array = chirr_arena_take(arena, demands[i].count, sizeof(chirr_real));
         if (*demands[i].array == NULL) {
@@ -84,6 +79,17 @@ bool chirr_body_init(struct chirr_body *body, struct chirr_arena *arena,
         }
     }
     return true;
+}
+
+void chirr_body_init(struct chirr_body *body, const struct chirr_layout *layout,
+                     const struct chirr_model_config *config,
+                     const struct chirr_body_scratch *scratch)
+{
+    body->layout = *layout;
+    chirr_row_layout_init(&body->rows, layout);
+    chirr_rates_init(&body->rates, config);
+    body->kernels = chirr_kernels_best();
+    body->scratch = *scratch;
 }
 
 void chirr_body_forward(const struct chirr_body *body, const struct chirr_weights *weights,

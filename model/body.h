@@ -12,7 +12,7 @@
  * Forward takes any number of a chunk's steps at once, layer by layer: a trace needs only what its
  * own layer read, never what it gave. Steps taken one by one give the same bits. Where a selector
  * chooses, each partition takes the steps at which it answers, and nothing of it is read otherwise.
- * Not thread-safe: the scratch is shared by all calls. */
+ * Not thread-safe: the scratch is shared by all calls, and by all bodies of a workspace. */
 #ifndef CHIRR_MODEL_BODY_H
 #define CHIRR_MODEL_BODY_H
 
@@ -82,12 +82,16 @@ struct chirr_matrix {
     size_t input_stride;
 };
 
-size_t chirr_body_bytes(const struct chirr_layout *layout, uint32_t chunk_max);
+size_t chirr_body_scratch_bytes(const struct chirr_layout *layout, uint32_t chunk_max);
 
 /* False when the arena is too small. */
-bool chirr_body_init(struct chirr_body *body, struct chirr_arena *arena,
-                     const struct chirr_layout *layout, const struct chirr_model_config *config,
-                     uint32_t chunk_max);
+bool chirr_body_scratch_init(struct chirr_body_scratch *scratch, struct chirr_arena *arena,
+                             const struct chirr_layout *layout, uint32_t chunk_max);
+
+/* The scratch may be that of other bodies of this layout, too. */
+void chirr_body_init(struct chirr_body *body, const struct chirr_layout *layout,
+                     const struct chirr_model_config *config,
+                     const struct chirr_body_scratch *scratch);
 
 /* A span's steps from their encoded inputs `x` [steps][D], which are overwritten: writes the rows
  * and what the heads read (chirr_stream_features), and moves the traces on unless `what_if`. */

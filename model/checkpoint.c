@@ -152,6 +152,15 @@ static enum chirr_err load_groups(struct chirr_model *model,
                          : CHIRR_OK;
 }
 
+static enum chirr_err check_state(const struct chirr_model *model,
+                                  const struct chirr_checkpoint_reader *reader,
+                                  struct chirr_error *error)
+{
+    struct chirr_error why;
+    enum chirr_err err = chirr_state_check(model, &why);
+    return err == CHIRR_OK ? err : chirr_error_set(error, err, "%s: %s", reader->path, why.text);
+}
+
 static bool hosts_the_same(const struct chirr_model *model,
                            const struct chirr_checkpoint_reader *reader)
 {
@@ -174,6 +183,7 @@ static enum chirr_err load_from(struct chirr_model *model,
     chirr_state_clear(model);
     enum chirr_err err = reader->format == 1 ? chirr_checkpoint_load_first(model, reader, error)
                                              : load_groups(model, reader, error);
+    err = err == CHIRR_OK ? check_state(model, reader, error) : err;
     if (err != CHIRR_OK) {
         chirr_state_clear(model);
         return err;

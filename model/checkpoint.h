@@ -21,7 +21,8 @@ enum chirr_checkpoint_origin {
 /* Loads PATH, or PATH.previous where PATH is missing or unreadable. What was learned has to fit:
  * CHIRR_ERR_LINEAGE where the file is of another shape, genesis or set of hosted partitions. What
  * has another size since, a sense's chunk, its replay, the number of origins, begins anew, and so
- * does a sense that the file does not know. On failure the model is as created. */
+ * does a sense that the file does not know. CHIRR_ERR_MALFORMED: the file's digest is right, but not
+ * what it says (state.h). On failure the model is as created. */
 CHIRR_NODISCARD enum chirr_err chirr_checkpoint_load(struct chirr_model *model, const char *path,
                                                      enum chirr_checkpoint_origin *origin,
                                                      struct chirr_error *error);

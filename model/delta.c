@@ -14,8 +14,6 @@ _Static_assert(CHIRR_DELTA_BLOCK == CHIRR_QUANTISED_COUNT, "and quantised as one
 #define FORMAT 1
 #define HEADER_BYTES 3
 #define GAP_BYTES_MAX 3 /* LEB128 of up to 2^21 − 1 */
-/* No honest change is greater: learning bounds |own| to 4 (learn.c). */
-#define CHANGE_MAX 4.0f
 
 /* A unit's blocks among the shared ones. */
 struct unit_blocks {
@@ -229,7 +227,8 @@ static enum chirr_err read_block(struct reader *reader, struct block_view *view)
     view->block = reader->next + gap;
     reader->next = view->block + 1;
     reader->at += CHIRR_QUANTISED_BYTES;
-    return chirr_quantised_get(reader->at - CHIRR_QUANTISED_BYTES, CHANGE_MAX, &view->change);
+    return chirr_quantised_get(reader->at - CHIRR_QUANTISED_BYTES, CHIRR_OWN_CHANGE_MAX,
+                               &view->change);
 }
 
 /* Nothing is said of coordinates behind the unit's last. */

@@ -11,7 +11,7 @@
 struct chirr_explanation {
     bool averaged;     /* in: by the slow average of the weights, not the live ones */
     bool continues;    /* in: the text goes on where the last one ended; nothing else was asked of
-                          the model in between */
+                          the model in between, nor of one that shares its workspace */
     uint64_t silenced; /* in: bit p: what partition p adds to the body counts as nothing. With a
                           selector nobody is called in its place */
     double bits;       /* out: sum over the text */

@@ -3,10 +3,10 @@
  * Parallel arrays over the layout's coordinates, all [layout.total]:
  *   weights = base + own,  base = genesis + foreign      what forward and backward read
  * `own` is local learning alone, `average` its slow average, `foreign` the weighted sum of what
- * other origins changed (registers.h). Genesis is drawn anew where a base is built, and foreign
- * summed, rather than kept; both always in one order, so that equal registers give equal bits
- * however they were reached. A block whose registers changed is stale until the model is read next
- * (chirr_model_settle). */
+ * other origins changed (registers.h). Genesis is drawn anew where a base is built, unless models
+ * share it (workspace.h), and foreign summed, rather than kept; both always in one order, so that
+ * equal registers give equal bits however they were reached. A block whose registers changed is
+ * stale until the model is read next (chirr_model_settle). */
 #ifndef CHIRR_MODEL_INTERNAL_H
 #define CHIRR_MODEL_INTERNAL_H
 
@@ -20,6 +20,9 @@
 #include "model/rehearsal.h"
 #include "model/selector.h"
 #include "model/symbols.h"
+
+/* No coordinate's own change exceeds this: weights stay finite however long an agent lives. */
+#define CHIRR_OWN_CHANGE_MAX 4
 
 struct chirr_sense_state {
     struct chirr_stream stream; /* outcomes: a chunk of one */
@@ -41,7 +44,8 @@ struct chirr_sense_state {
 struct chirr_model {
     struct chirr_model_config config;
     struct chirr_body body;
-    chirr_real *base;
+    const chirr_real *genesis; /* of the workspace, where it is shared; or NULL */
+    chirr_real *base;          /* the same array where it is shared and no peer is met */
     chirr_real *own;
     chirr_real *average;
     chirr_real *weights;
@@ -52,9 +56,10 @@ struct chirr_model {
     struct chirr_registers registers;
     bool *stale; /* [registers.blocks] base and weights are not those of the registers */
     bool any_stale;
+    double *foreign_squares; /* [registers.blocks] of what others changed, where it is not stale */
     struct chirr_selector selector;
     struct chirr_sense_state senses[CHIRR_MODEL_SENSES_MAX];
-    struct chirr_stream scratch; /* for what changes nothing; see chirr_scratch_begin */
+    struct chirr_stream scratch; /* for what changes nothing; the workspace's arrays */
     struct chirr_symbols scratch_symbols;
     uint64_t steps;
     uint64_t updates;
@@ -95,6 +100,9 @@ double chirr_outcome_read(struct chirr_model *model, uint32_t sense, const float
 /* The scratch stream, as if it were that of a sense: at its present state, or (`empty`) at the
  * beginning of time. */
 struct chirr_stream *chirr_scratch_begin(struct chirr_model *model, uint32_t sense, bool empty);
+
+/* The squared norm of what others changed, by their registers as they are. */
+double chirr_model_foreign_squares(const struct chirr_model *model);
 
 /* Builds the stale blocks of base and weights. Whatever reads weights calls it first. */
 void chirr_model_settle(struct chirr_model *model);

@@ -33,12 +33,11 @@ struct chirr_product {
 
 /* Coefficients of one optimizer step. */
 struct chirr_descent {
-    chirr_real clip;       /* factor on the gradient, 0…1 */
-    chirr_real rate;       /* learning rate */
-    chirr_real decay;      /* β2 of RMSprop */
-    chirr_real correction; /* 1 / (1 − β2^t) */
-    chirr_real bound;      /* |own| never exceeds it */
-    chirr_real average;    /* share of `own` that the slow average takes in */
+    chirr_real clip;    /* factor on the gradient, 0…1 */
+    chirr_real rate;    /* learning rate */
+    chirr_real decay;   /* β2 of RMSprop */
+    chirr_real bound;   /* |own| never exceeds it */
+    chirr_real average; /* share of `own` that the slow average takes in */
 };
 
 /* What a step moves, coordinate by coordinate. */
@@ -104,8 +103,8 @@ struct chirr_kernels {
     void (*add_nibbles)(size_t count, chirr_real step, const uint8_t *packed, chirr_real *sum);
 
     /* RMSprop in two passes, so that a step can be clipped by its own length. The first takes the
-     * gradient into the moment and returns Σ g² / (moment · correction), the squared length of the
-     * step at rate 1; the second moves by rate · clip · g / √(moment · correction). */
+     * gradient into the moment and returns Σ g² / moment, the squared length of the step at rate 1;
+     * the second moves by rate · clip · g / √moment. */
     double (*descend_moment)(const struct chirr_descent *descent, size_t count,
                              const chirr_real *gradient, chirr_real *moment);
     void (*descend_move)(const struct chirr_descent *descent, size_t count,

@@ -147,12 +147,22 @@ static void narrow(size_t count, const chirr_real *restrict wide, uint16_t *rest
     }
 }
 
+/* Eight at a time from one word, whose nibbles all lanes reach by shifts of their own. */
 static void add_nibbles(size_t count, chirr_real step, const uint8_t *restrict packed,
                         chirr_real *restrict sum)
 {
-    for (size_t i = 0; i < count / 2; i++) {
-        sum[2 * i] += step * (chirr_real)((packed[i] & 0xF) - 8);
-        sum[2 * i + 1] += step * (chirr_real)((packed[i] >> 4) - 8);
+    size_t i = 0;
+    for (; i + 8 <= count; i += 8) {
+        const uint8_t *p = packed + i / 2;
+        uint32_t word =
+            (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+#pragma omp simd
+        for (uint32_t lane = 0; lane < 8; lane++) {
+            sum[i + lane] += step * (chirr_real)((int32_t)(word >> 4 * lane & 0xF) - 8);
+        }
+    }
+    for (; i < count; i++) {
+        sum[i] += step * (chirr_real)((packed[i / 2] >> (i % 2 * 4) & 0xF) - 8);
     }
 }
 
@@ -183,7 +193,7 @@ static double descend_moment(const struct chirr_descent *descent, size_t count,
                 chirr_real m =
                     k.decay * moment[block + i] + (1 - k.decay) * (square + CHIRR_REAL(SQUARE_MIN));
                 moment[block + i] = m;
-                sums[i] += square / (m * k.correction);
+                sums[i] += square / m;
             }
         }
         total += (double)fold(sums);
@@ -199,7 +209,7 @@ static void descend_move(const struct chirr_descent *descent, size_t count,
     const struct chirr_descent_arrays a = *arrays;
 #pragma omp simd
     for (size_t i = 0; i < count; i++) {
-        chirr_real next = a.own[i] - step * a.gradient[i] / ROOT(a.moment[i] * k.correction);
+        chirr_real next = a.own[i] - step * a.gradient[i] / ROOT(a.moment[i]);
         next = next < k.bound ? next : k.bound;
         next = next > -k.bound ? next : -k.bound;
         a.own[i] = next;

@@ -24,12 +24,14 @@
  * which are touched seldom. */
 #define HEAD_RATE 2
 #define EMBEDDING_RATE 5
+/* A matrix that reads a row of D numbers sums over them: steps of one length in each weight move
+ * its outputs the further the wider it is. Beyond this width its rate falls as 1/D (Yang et al.,
+ * "Tensor Programs V", arXiv 2203.03466). */
+#define FULL_RATE_WIDTH 64
 /* Before so many updates the trunk is as fast as the partitions. */
 #define TRUNK_UPDATES_MIN 2000
 /* While updates are few the slow average spans about their last fifth. */
 #define AVERAGE_SPAN 5.0
-/* No coordinate's own change exceeds this: weights stay finite however long an agent lives. */
-#define OWN_CHANGE_MAX 4
 
 void chirr_learn_gradient(struct chirr_model *model, uint32_t sense, struct chirr_stream *stream,
                           const struct chirr_gradient_sink *sink)
@@ -52,6 +54,7 @@ struct update {
     struct chirr_descent descent;
     double fresh_rate; /* the learning rate before any settling */
     chirr_real trunk_rate;
+    chirr_real wide_rate;                   /* of matrices that read rows of D */
     const struct chirr_layout_codec *codec; /* of symbols, or NULL */
 };
 
@@ -86,21 +89,32 @@ static struct chirr_descent descent_of(const struct chirr_model *model, uint32_t
     return (struct chirr_descent){
         .rate = (chirr_real)(fresh_rate(model) * settled_rate(model, sense)),
         .decay = CHIRR_REAL(MOMENT_DECAY),
-        .correction = 1,
-        .bound = OWN_CHANGE_MAX,
+        .bound = CHIRR_OWN_CHANGE_MAX,
         .average = (chirr_real)average_rate(model->updates),
     };
+}
+
+static chirr_real wide_rate(const struct chirr_layout *l)
+{
+    return l->width > FULL_RATE_WIDTH ? FULL_RATE_WIDTH / (chirr_real)l->width : 1;
 }
 
 /* A matrix's factor on the rate. */
 static chirr_real rate_at(const struct update *update, size_t offset)
 {
     const struct chirr_layout *l = &update->model->body.layout;
-    bool in_trunk = offset >= l->trunk && offset < l->shared_end;
+    if (offset < l->trunk) {
+        return update->wide_rate * chirr_selector_partition_rate(l);
+    }
+    bool in_trunk = offset < l->shared_end;
+    if (in_trunk && offset >= l->selector) {
+        bool selects = offset < l->input_gate;
+        return update->wide_rate * update->trunk_rate * (selects ? CHIRR_SELECTOR_RATE : 1);
+    }
     const struct chirr_layout_codec *codec = update->codec;
     bool in_head = codec != NULL && (offset == codec->head || offset == codec->head_bias);
     bool in_embedding = codec != NULL && offset >= codec->embedding && offset < codec->head;
-    return (in_trunk ? update->trunk_rate : 1) * (in_head ? CHIRR_REAL(HEAD_RATE) : 1) *
+    return (in_trunk ? update->trunk_rate : 1) * (in_head ? HEAD_RATE * update->wide_rate : 1) *
            (in_embedding ? CHIRR_REAL(EMBEDDING_RATE) : 1);
 }
 
@@ -118,8 +132,8 @@ static void descend_gram(const struct update *update, size_t offset, size_t coun
     chirr_real rate = (chirr_real)(GRAM_RATE * update->fresh_rate / sqrt((double)*sum));
     for (size_t i = 0; i < count; i++) {
         chirr_real own = model->own[offset + i] - rate * gradient[i];
-        own = own < OWN_CHANGE_MAX ? own : OWN_CHANGE_MAX;
-        own = own > -OWN_CHANGE_MAX ? own : -OWN_CHANGE_MAX;
+        own = own < CHIRR_OWN_CHANGE_MAX ? own : CHIRR_OWN_CHANGE_MAX;
+        own = own > -CHIRR_OWN_CHANGE_MAX ? own : -CHIRR_OWN_CHANGE_MAX;
         model->own[offset + i] = own;
         model->average[offset + i] = own;
     }
@@ -172,6 +186,7 @@ static void learn(struct chirr_model *model, uint32_t sense, struct chirr_stream
         .descent = descent_of(model, sense),
         .fresh_rate = fresh_rate(model),
         .trunk_rate = trunk_is_young ? 1 : (chirr_real)model->config.trunk_rate,
+        .wide_rate = wide_rate(&model->body.layout),
         .codec =
             chirr_model_has_symbols(model, sense) ? &model->body.layout.senses[sense].codec : NULL,
     };

@@ -7,9 +7,8 @@
 
 #include "base/digest.h"
 #include "model/internal.h"
+#include "model/workspace_parts.h"
 
-/* Steps that evaluation takes at once. */
-#define SCRATCH_CHUNK 16
 #define DECAY_MAX 65536
 #define GRAM_ROWS_MAX 65536
 
@@ -110,7 +109,7 @@ static enum chirr_err check_shape(const struct chirr_model_config *c, struct chi
 {
     const struct bounds bounds[] = {
         {"width", c->width, 16, 1024},
-        {"layers", c->layers, 1, 16},
+        {"layers", c->layers, 1, CHIRR_MODEL_LAYERS_MAX},
         {"section_width", c->section_width, 1, 16384},
         {"mlp_width", c->mlp_width, 0, 16384},
         {"rates", c->rates, 1, CHIRR_MODEL_RATES_MAX},
@@ -219,67 +218,6 @@ uint64_t chirr_model_lineage(const struct chirr_model_config *config)
     return chirr_digest_end(&digest);
 }
 
-static uint32_t symbol_inputs(const struct chirr_model_config *config, enum chirr_sense_kind kind)
-{
-    bool grams = kind == CHIRR_SENSE_BYTES && config->gram_rows > 0;
-    return 1 + (grams ? CHIRR_GRAM_TABLES : 0) +
-           (kind == CHIRR_SENSE_IMAGE ? CHIRR_PIXEL_INPUTS : 0);
-}
-
-static struct chirr_stream_shape stream_shape(const struct chirr_model_config *config,
-                                              uint32_t sense)
-{
-    const struct chirr_model_sense *s = &config->senses[sense];
-    uint32_t brief =
-        config->chunk < CHIRR_MODEL_VECTOR_CHUNK ? config->chunk : CHIRR_MODEL_VECTOR_CHUNK;
-    switch (s->kind) {
-    case CHIRR_SENSE_OUTCOME:
-        return (struct chirr_stream_shape){.chunk = 1, .inputs = s->width};
-    case CHIRR_SENSE_VECTOR:
-        return (struct chirr_stream_shape){
-            .chunk = s->chunk > 0 ? s->chunk : brief, .inputs = s->width, .outputs = 2 * s->width};
-    case CHIRR_SENSE_BYTES:
-    case CHIRR_SENSE_AUDIO:
-    case CHIRR_SENSE_IMAGE:
-        break;
-    }
-    return (struct chirr_stream_shape){
-        .chunk = s->chunk > 0 ? s->chunk : config->chunk,
-        .inputs = symbol_inputs(config, s->kind),
-        .outputs = CHIRR_BYTE_VALUES,
-    };
-}
-
-static uint32_t chunk_max(const struct chirr_model_config *config)
-{
-    uint32_t most = 1;
-    for (uint32_t i = 0; i < config->sense_count; i++) {
-        uint32_t chunk = stream_shape(config, i).chunk;
-        most = chunk > most ? chunk : most;
-    }
-    return most;
-}
-
-/* Enough for any sense; so many steps at once that products are worth it. */
-static struct chirr_stream_shape scratch_shape(const struct chirr_model_config *config)
-{
-    uint32_t chunk = chunk_max(config);
-    return (struct chirr_stream_shape){.chunk = chunk < SCRATCH_CHUNK ? chunk : SCRATCH_CHUNK,
-                                       .inputs = CHIRR_MODEL_VECTOR_WIDTH_MAX,
-                                       .outputs = CHIRR_BYTE_VALUES};
-}
-
-/* The widest row of any image sense. */
-static uint32_t row_bytes_max(const struct chirr_model_config *config)
-{
-    uint32_t most = 0;
-    for (uint32_t i = 0; i < config->sense_count; i++) {
-        const struct chirr_model_sense *s = &config->senses[i];
-        most = s->kind == CHIRR_SENSE_IMAGE && s->width > most ? s->width : most;
-    }
-    return most;
-}
-
 /* Pixels are not rehearsed: a stretch of them has lost its place in the image. */
 static bool rehearses(const struct chirr_model_config *config, uint32_t sense)
 {
@@ -302,12 +240,10 @@ static void begin_drift(struct chirr_drift *drift, enum chirr_sense_kind kind)
     chirr_drift_init(drift, &config);
 }
 
-#define PARAMETER_ARRAYS 5
-
 static size_t sense_bytes(const struct chirr_model_config *config,
                           const struct chirr_layout *layout, uint32_t sense)
 {
-    const struct chirr_stream_shape shape = stream_shape(config, sense);
+    const struct chirr_stream_shape shape = chirr_stream_shape_of(config, sense);
     const struct chirr_model_sense *s = &config->senses[sense];
     const struct chirr_replay_config replay = replay_of(config, sense);
     size_t bytes = chirr_stream_bytes(layout, &shape) +
@@ -333,24 +269,46 @@ static size_t narrow_count(const struct chirr_model_config *config,
     return config->narrow_reads ? layout->total + CHIRR_KERNEL_OVERREAD : 0;
 }
 
+/* The arrays over all parameters; `base` comes last, since models that meet no peers need none
+ * of their own where they share genesis. */
+#define PARAMETER_ARRAYS 5
+
+static size_t own_arrays(const struct chirr_model_config *config, bool shares)
+{
+    return PARAMETER_ARRAYS - (shares && config->origins_max == 0);
+}
+
+/* Of all but a workspace. */
+static size_t model_bytes(const struct chirr_model_config *config,
+                          const struct chirr_layout *layout, bool shares)
+{
+    size_t narrow = narrow_count(config, layout) * sizeof(uint16_t);
+    size_t blocks = layout->shared_end / CHIRR_LAYOUT_BLOCK;
+    size_t bytes =
+        chirr_arena_round(sizeof(struct chirr_model)) +
+        own_arrays(config, shares) * chirr_arena_round(layout->total * sizeof(chirr_real)) +
+        chirr_arena_round(narrow) + chirr_registers_bytes(layout, config->origins_max) +
+        chirr_arena_round(blocks * sizeof(bool)) + chirr_arena_round(blocks * sizeof(double)) +
+        chirr_selector_bytes(layout, config->sense_count) +
+        chirr_arena_round(layout->gram_rows * sizeof(chirr_real));
+    for (uint32_t i = 0; i < config->sense_count; i++) {
+        bytes += sense_bytes(config, layout, i);
+    }
+    return bytes;
+}
+
 size_t chirr_model_bytes(const struct chirr_model_config *config)
 {
     struct chirr_layout layout;
     chirr_layout_init(&layout, config);
-    const struct chirr_stream_shape scratch = scratch_shape(config);
-    size_t narrow = narrow_count(config, &layout) * sizeof(uint16_t);
-    size_t bytes = chirr_arena_round(sizeof(struct chirr_model)) +
-                   PARAMETER_ARRAYS * chirr_arena_round(layout.total * sizeof(chirr_real)) +
-                   chirr_arena_round(narrow) + chirr_body_bytes(&layout, chunk_max(config)) +
-                   chirr_registers_bytes(&layout, config->origins_max) +
-                   chirr_arena_round(layout.shared_end / CHIRR_LAYOUT_BLOCK * sizeof(bool)) +
-                   chirr_selector_bytes(&layout, config->sense_count) +
-                   chirr_arena_round(layout.gram_rows * sizeof(chirr_real)) +
-                   chirr_stream_bytes(&layout, &scratch) + chirr_image_bytes(row_bytes_max(config));
-    for (uint32_t i = 0; i < config->sense_count; i++) {
-        bytes += sense_bytes(config, &layout, i);
-    }
-    return bytes;
+    return model_bytes(config, &layout, false) + chirr_workspace_parts_bytes(config, &layout);
+}
+
+size_t chirr_model_bytes_within(const struct chirr_model_config *config)
+{
+    struct chirr_layout layout;
+    chirr_layout_init(&layout, config);
+    return model_bytes(config, &layout, true);
 }
 
 size_t chirr_model_parameter_count(const struct chirr_model_config *config)
@@ -360,11 +318,15 @@ size_t chirr_model_parameter_count(const struct chirr_model_config *config)
     return layout.parameters;
 }
 
-static bool take_parameters(struct chirr_model *model, struct chirr_arena *arena)
+static bool take_parameters(struct chirr_model *model, struct chirr_arena *arena,
+                            const struct chirr_workspace *workspace)
 {
-    chirr_real **arrays[PARAMETER_ARRAYS] = {&model->base, &model->own, &model->average,
-                                             &model->weights, &model->moment};
-    for (size_t i = 0; i < PARAMETER_ARRAYS; i++) {
+    chirr_real **arrays[PARAMETER_ARRAYS] = {&model->own, &model->average, &model->weights,
+                                             &model->moment, &model->base};
+    model->genesis = workspace->genesis;
+    model->base = workspace->genesis;
+    size_t count = own_arrays(&model->config, model->genesis != NULL);
+    for (size_t i = 0; i < count; i++) {
         *arrays[i] = chirr_arena_take(arena, model->body.layout.total, sizeof(chirr_real));
         if (*arrays[i] == NULL) {
             return false;
@@ -381,7 +343,7 @@ static bool create_sense(struct chirr_model *model, struct chirr_arena *arena, u
 {
     struct chirr_sense_state *state = &model->senses[index];
     const struct chirr_model_sense *sense = &model->config.senses[index];
-    const struct chirr_stream_shape shape = stream_shape(&model->config, index);
+    const struct chirr_stream_shape shape = chirr_stream_shape_of(&model->config, index);
     if (!chirr_stream_init(&state->stream, arena, &model->body.layout, &shape)) {
         return false;
     }
@@ -410,37 +372,43 @@ static bool create_sense(struct chirr_model *model, struct chirr_arena *arena, u
 
 /* Everything but the senses; false when the arena is too small. */
 static bool create_parts(struct chirr_model *model, struct chirr_arena *arena,
-                         const struct chirr_layout *layout)
+                         const struct chirr_workspace *workspace)
 {
     const struct chirr_model_config *config = &model->config;
-    const struct chirr_stream_shape scratch = scratch_shape(config);
+    const struct chirr_layout *layout = &model->body.layout;
     size_t blocks = layout->shared_end / CHIRR_LAYOUT_BLOCK;
-    bool taken = chirr_body_init(&model->body, arena, layout, config, chunk_max(config)) &&
-                 take_parameters(model, arena) &&
+    model->scratch = workspace->stream;
+    model->scratch_symbols.image = workspace->image;
+    bool taken = take_parameters(model, arena, workspace) &&
                  chirr_registers_init(&model->registers, arena, layout, config->origins_max) &&
-                 chirr_selector_init(&model->selector, arena, layout, config->sense_count) &&
-                 chirr_stream_init(&model->scratch, arena, layout, &scratch) &&
-                 chirr_image_init(&model->scratch_symbols.image, arena, row_bytes_max(config), 1);
+                 chirr_selector_init(&model->selector, arena, layout, config->sense_count);
     if (!taken) {
         return false;
     }
     model->stale = chirr_arena_take(arena, blocks, sizeof *model->stale);
+    model->foreign_squares = chirr_arena_take(arena, blocks, sizeof *model->foreign_squares);
     model->gram_squares = chirr_arena_take(arena, layout->gram_rows, sizeof(chirr_real));
-    return model->stale != NULL && model->gram_squares != NULL;
+    return model->stale != NULL && model->foreign_squares != NULL && model->gram_squares != NULL;
 }
 
-struct chirr_model *chirr_model_create(struct chirr_arena *arena,
-                                       const struct chirr_model_config *config)
+/* A workspace of its own where none is lent. */
+static struct chirr_model *create(struct chirr_arena *arena,
+                                  const struct chirr_model_config *config,
+                                  const struct chirr_workspace *lent)
 {
     CHIRR_ASSERT(chirr_model_config_validate(config, NULL) == CHIRR_OK);
     struct chirr_model *model = chirr_arena_take(arena, 1, sizeof *model);
-    if (model == NULL) {
-        return NULL;
-    }
+    struct chirr_workspace own;
     struct chirr_layout layout;
     chirr_layout_init(&layout, config);
+    if (model == NULL || (lent == NULL && !chirr_workspace_init(&own, arena, config, &layout))) {
+        return NULL;
+    }
+    const struct chirr_workspace *workspace = lent == NULL ? &own : lent;
+    CHIRR_ASSERT(chirr_workspace_fits(workspace, config, &layout));
     model->config = *config;
-    bool taken = create_parts(model, arena, &layout);
+    chirr_body_init(&model->body, &layout, config, &workspace->body);
+    bool taken = create_parts(model, arena, workspace);
     for (uint32_t i = 0; taken && i < config->sense_count; i++) {
         taken = create_sense(model, arena, i);
     }
@@ -451,6 +419,19 @@ struct chirr_model *chirr_model_create(struct chirr_arena *arena,
     return model;
 }
 
+struct chirr_model *chirr_model_create(struct chirr_arena *arena,
+                                       const struct chirr_model_config *config)
+{
+    return create(arena, config, NULL);
+}
+
+struct chirr_model *chirr_model_create_within(struct chirr_arena *arena,
+                                              const struct chirr_model_config *config,
+                                              const struct chirr_workspace *workspace)
+{
+    return create(arena, config, workspace);
+}
+
 void chirr_model_freeze(struct chirr_model *model, bool frozen)
 {
     model->frozen = frozen;
@@ -459,14 +440,13 @@ void chirr_model_freeze(struct chirr_model *model, bool frozen)
 void chirr_model_statistics(const struct chirr_model *model, struct chirr_model_statistics *out)
 {
     const struct chirr_layout *l = &model->body.layout;
-    const struct chirr_kernels *k = model->body.kernels;
     *out = (struct chirr_model_statistics){
         .steps = model->steps,
         .updates = model->updates,
         .steps_refused = model->steps_refused,
         .updates_refused = model->updates_refused,
-        .own_norm = sqrt(k->sum_squares(l->shared_end, model->own)),
-        .foreign_norm = sqrt(chirr_registers_squares(&model->registers, k)),
+        .own_norm = sqrt(model->body.kernels->sum_squares(l->shared_end, model->own)),
+        .foreign_norm = sqrt(chirr_model_foreign_squares(model)),
     };
     for (uint32_t i = 0; i < model->config.sense_count; i++) {
         bool outcome = model->config.senses[i].kind == CHIRR_SENSE_OUTCOME;

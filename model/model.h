@@ -25,6 +25,7 @@
 #include "base/random.h"
 
 #define CHIRR_MODEL_SENSES_MAX 8
+#define CHIRR_MODEL_LAYERS_MAX 16
 #define CHIRR_MODEL_PARTITIONS_MAX 64
 #define CHIRR_MODEL_VECTOR_WIDTH_MAX 64
 #define CHIRR_MODEL_ROW_BYTES_MAX 16384 /* of an image */

@@ -60,8 +60,9 @@ void chirr_outcome_target_replace(struct chirr_outcomes *o, uint32_t place)
     }
 }
 
-/* Factors A from the first row that does not hold. */
-static void factor_readouts(struct chirr_outcomes *o)
+/* Factors A from the first row that does not hold. False where readouts are so large that rounding
+ * leaves it no factor: then they are not read. */
+static bool factor_readouts(struct chirr_outcomes *o)
 {
     for (uint32_t a = o->factored; a < o->fitted; a++) {
         size_t row = (size_t)o->succeeded[a] * CHIRR_OUTCOMES_MAX;
@@ -71,8 +72,8 @@ static void factor_readouts(struct chirr_outcomes *o)
         }
     }
     bool definite = chirr_cholesky_extend(o->factor, o->factored, o->fitted, CHIRR_OUTCOMES_MAX);
-    CHIRR_ASSERT(definite);
-    o->factored = o->fitted;
+    o->factored = definite ? o->fitted : 0;
+    return definite;
 }
 
 /* Row `a` of design and targets, over its noise. Returns the logarithm of its variance. */
@@ -220,11 +221,11 @@ void chirr_outcome_target_fit(struct chirr_outcomes *o)
         }
     }
     o->target_mean = o->fitted > 0 ? sum / o->fitted : 0;
-    factor_readouts(o);
+    bool factored = factor_readouts(o);
     o->readout_weight = 0;
     const struct choice plain = choose_weights(o);
     o->readout_weight = READOUT_WEIGHT;
-    struct choice best = choose_weights(o);
+    struct choice best = factored ? choose_weights(o) : plain;
     if (!(best.evidence > plain.evidence + EVIDENCE_LEAST)) {
         best = plain;
         o->readout_weight = 0;

@@ -59,6 +59,27 @@ void chirr_quantised_put(const struct chirr_quantised *block, uint8_t *out)
     memcpy(out + 2, block->values, sizeof block->values);
 }
 
+static bool values_sound(const struct chirr_quantised *block)
+{
+    for (size_t i = 0; i < CHIRR_QUANTISED_COUNT; i++) {
+        if (chirr_quantised_at(block, i) < -VALUE_MAX) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The rounding of the scale adds less than a hundredth. */
+static bool scale_sound(float scale, float change_max)
+{
+    return scale >= 0 && scale * VALUE_MAX <= change_max * 1.01f;
+}
+
+bool chirr_quantised_is_sound(const struct chirr_quantised *block, float change_max)
+{
+    return scale_sound(block->scale, change_max) && (block->scale == 0 || values_sound(block));
+}
+
 enum chirr_err chirr_quantised_get(const uint8_t *in, float change_max,
                                    struct chirr_quantised *block)
 {
@@ -68,15 +89,7 @@ enum chirr_err chirr_quantised_get(const uint8_t *in, float change_max,
     if (!chirr_is_finite((double)block->scale)) {
         return CHIRR_ERR_NOTFINITE;
     }
-    /* the rounding of the scale adds less than a hundredth */
-    bool negative = (bits & UINT32_C(0x80000000)) != 0;
-    if (negative || block->scale * VALUE_MAX > change_max * 1.01f) {
-        return CHIRR_ERR_MALFORMED;
-    }
-    for (size_t i = 0; i < CHIRR_QUANTISED_COUNT; i++) {
-        if (chirr_quantised_at(block, i) < -VALUE_MAX) {
-            return CHIRR_ERR_MALFORMED;
-        }
-    }
-    return CHIRR_OK;
+    bool negative = (bits & UINT32_C(0x80000000)) != 0; /* zero, too */
+    bool sound = !negative && scale_sound(block->scale, change_max) && values_sound(block);
+    return sound ? CHIRR_OK : CHIRR_ERR_MALFORMED;
 }

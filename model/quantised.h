@@ -36,6 +36,10 @@ void chirr_quantised_add(const struct chirr_kernels *kernels, const struct chirr
 /* The squared norm that rounding to these steps is expected to leave behind. */
 double chirr_quantised_noise(const struct chirr_quantised *block);
 
+/* A block that chirr_quantise could have written of values within ±change_max, or one of zero bytes,
+ * which is no change. */
+bool chirr_quantised_is_sound(const struct chirr_quantised *block, float change_max);
+
 /* u16 scale (upper half of an f32, little-endian), then the values. */
 void chirr_quantised_put(const struct chirr_quantised *block, uint8_t *out);
 

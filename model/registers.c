@@ -72,24 +72,14 @@ void chirr_registers_remove(struct chirr_registers *r, uint32_t place)
     r->origin_count = kept;
 }
 
-void chirr_registers_sum(const struct chirr_registers *r, const struct chirr_kernels *kernels,
-                         size_t block, chirr_real *sum)
+double chirr_registers_squares(const struct chirr_registers *r, const struct chirr_kernels *kernels,
+                               size_t block)
 {
-    memset(sum, 0, CHIRR_LAYOUT_BLOCK * sizeof *sum);
+    chirr_real sum[CHIRR_LAYOUT_BLOCK] = {0};
     for (uint32_t i = 0; i < r->origin_count; i++) {
         uint32_t place = r->order[i];
         chirr_quantised_add(kernels, chirr_registers_value(r, place, block), r->origins[place].g,
                             sum);
     }
-}
-
-double chirr_registers_squares(const struct chirr_registers *r, const struct chirr_kernels *kernels)
-{
-    double squares = 0;
-    for (size_t block = 0; block < r->blocks && r->origin_count > 0; block++) {
-        chirr_real sum[CHIRR_LAYOUT_BLOCK];
-        chirr_registers_sum(r, kernels, block, sum);
-        squares += kernels->sum_squares(CHIRR_LAYOUT_BLOCK, sum);
-    }
-    return squares;
+    return kernels->sum_squares(CHIRR_LAYOUT_BLOCK, sum);
 }

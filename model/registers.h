@@ -54,12 +54,8 @@ static inline struct chirr_quantised *chirr_registers_value(const struct chirr_r
     return &registers->values[place * registers->blocks + block];
 }
 
-/* Σ g · change of one block, into `sum` [CHIRR_LAYOUT_BLOCK]. */
-void chirr_registers_sum(const struct chirr_registers *registers,
-                         const struct chirr_kernels *kernels, size_t block, chirr_real *sum);
-
-/* The squared norm of all blocks' sums. */
+/* The squared norm of a block's sum. */
 double chirr_registers_squares(const struct chirr_registers *registers,
-                               const struct chirr_kernels *kernels);
+                               const struct chirr_kernels *kernels, size_t block);
 
 #endif

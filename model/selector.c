@@ -1,5 +1,6 @@
 #include "model/selector.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "base/random.h"
@@ -13,6 +14,12 @@
 /* How much a sense's own habit weighs against the gradient's choice. */
 #define HABIT CHIRR_REAL(0.5)
 #define NOISE_AT_FIRST CHIRR_REAL(0.1)
+
+chirr_real chirr_selector_partition_rate(const struct chirr_layout *layout)
+{
+    double share = (double)layout->slots / layout->hosted_count;
+    return layout->selects ? (chirr_real)sqrt(sqrt(share)) : 1;
+}
 
 static size_t answer_count(const struct chirr_layout *layout)
 {

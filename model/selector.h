@@ -19,6 +19,16 @@
 
 #define CHIRR_SELECTOR_NOISE_UPDATES 100
 
+/* Of the learning rate: a part of the text that keeps moving from one partition to the next is
+ * learned by none. */
+#define CHIRR_SELECTOR_RATE CHIRR_REAL(0.25)
+
+/* Factor on the learning rate of partitions, 1 without a selector. One that answers at k of H steps
+ * has the gradient of a smaller batch. Where noise is all of a gradient, rates fall with the root
+ * of a batch (Malladi et al., "On the SDEs and Scaling Rules for Adaptive Gradient Algorithms",
+ * arXiv 2205.10287); it is not, and the fourth root was measured to be better. */
+chirr_real chirr_selector_partition_rate(const struct chirr_layout *layout);
+
 struct chirr_selector {
     size_t count;                              /* L · H: layers and hosted units */
     chirr_real *bias;                          /* [L][H] */

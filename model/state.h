@@ -37,4 +37,10 @@ void chirr_state_clear(struct chirr_model *model);
 /* What is a function of the state, anew: after the parts have changed. */
 void chirr_state_complete(struct chirr_model *model);
 
+/* CHIRR_ERR_MALFORMED where an index, a count or a number is none that a model of this configuration
+ * can hold; `error` names the part. For a state that was read from a file, before it is used or
+ * completed: whoever writes a file can write its digest, too. */
+CHIRR_NODISCARD enum chirr_err chirr_state_check(const struct chirr_model *model,
+                                                 struct chirr_error *error);
+
 #endif

@@ -5,6 +5,7 @@
 void chirr_row_layout_init(struct chirr_row_layout *r, const struct chirr_layout *layout)
 {
     size_t d = layout->width;
+    size_t second = layout->hidden > 0 ? d : 0; /* the norm before the MLP */
     size_t sections = (size_t)layout->slots * 2 * layout->channels;
     r->hat1 = 0;
     r->n1 = r->hat1 + d;
@@ -12,8 +13,8 @@ void chirr_row_layout_init(struct chirr_row_layout *r, const struct chirr_layout
     r->history = r->gate + (layout->gates_input ? d : 0);
     r->present = r->history + sections;
     r->hat2 = r->present + sections;
-    r->n2 = r->hat2 + d;
-    r->hidden = r->n2 + d;
+    r->n2 = r->hat2 + second;
+    r->hidden = r->n2 + second;
     r->scales = r->hidden + (size_t)layout->slots * 2 * layout->hidden;
     r->opened = r->scales + 2;
     r->stride = r->opened + layout->slots;
@@ -52,6 +53,37 @@ static void list_demands(struct chirr_stream *s, const struct chirr_layout *layo
 static size_t chosen_count(const struct chirr_layout *layout, uint32_t chunk)
 {
     return (size_t)layout->layers * chunk * layout->slots;
+}
+
+static uint32_t symbol_inputs(const struct chirr_model_config *config, enum chirr_sense_kind kind)
+{
+    bool grams = kind == CHIRR_SENSE_BYTES && config->gram_rows > 0;
+    return 1 + (grams ? CHIRR_GRAM_TABLES : 0) +
+           (kind == CHIRR_SENSE_IMAGE ? CHIRR_PIXEL_INPUTS : 0);
+}
+
+struct chirr_stream_shape chirr_stream_shape_of(const struct chirr_model_config *config,
+                                                uint32_t sense)
+{
+    const struct chirr_model_sense *s = &config->senses[sense];
+    uint32_t brief =
+        config->chunk < CHIRR_MODEL_VECTOR_CHUNK ? config->chunk : CHIRR_MODEL_VECTOR_CHUNK;
+    switch (s->kind) {
+    case CHIRR_SENSE_OUTCOME:
+        return (struct chirr_stream_shape){.chunk = 1, .inputs = s->width};
+    case CHIRR_SENSE_VECTOR:
+        return (struct chirr_stream_shape){
+            .chunk = s->chunk > 0 ? s->chunk : brief, .inputs = s->width, .outputs = 2 * s->width};
+    case CHIRR_SENSE_BYTES:
+    case CHIRR_SENSE_AUDIO:
+    case CHIRR_SENSE_IMAGE:
+        break;
+    }
+    return (struct chirr_stream_shape){
+        .chunk = s->chunk > 0 ? s->chunk : config->chunk,
+        .inputs = symbol_inputs(config, s->kind),
+        .outputs = CHIRR_BYTE_VALUES,
+    };
 }
 
 size_t chirr_stream_bytes(const struct chirr_layout *layout, const struct chirr_stream_shape *shape)

@@ -7,7 +7,8 @@
  *   scale1 scale2 opened [S]
  *
  * hat is the normalised input before its gain, n after. A slot holds one of the units that answered
- * at the step; which one, `chosen` says. `gate` is the input gate's sigmoid, where there is one. */
+ * at the step; which one, `chosen` says. `gate` is the input gate's sigmoid, where there is one;
+ * hat2 and n2 are there for an MLP alone. */
 #ifndef CHIRR_MODEL_STREAM_H
 #define CHIRR_MODEL_STREAM_H
 
@@ -55,6 +56,10 @@ struct chirr_span {
     uint32_t steps;
     bool what_if; /* each step reads the same present state, and time stands still */
 };
+
+/* Of a sense's own stream. */
+struct chirr_stream_shape chirr_stream_shape_of(const struct chirr_model_config *config,
+                                                uint32_t sense);
 
 void chirr_row_layout_init(struct chirr_row_layout *rows, const struct chirr_layout *layout);
 

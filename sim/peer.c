@@ -89,7 +89,7 @@ size_t chirr_sim_peer_bytes(const struct chirr_sim_world *world)
     size_t bytes = chirr_arena_round(chirr_node_bytes(&node)) +
                    chirr_sim_disk_bytes(disk_records_max(world->scenario));
     if (world->scenario->learning.enabled) {
-        bytes += chirr_arena_round(chirr_learner_bytes(&world->learner_config));
+        bytes += chirr_arena_round(chirr_learner_bytes_within(&world->learner_config));
     }
     return bytes;
 }
@@ -139,7 +139,7 @@ enum chirr_err chirr_sim_peer_init(struct chirr_sim_world *world, struct chirr_s
     init_streams(world, peer);
     enum chirr_err err = take_arena(&world->arena, chirr_node_bytes(&node), &peer->node_memory);
     if (err == CHIRR_OK && scenario->learning.enabled) {
-        err = take_arena(&world->arena, chirr_learner_bytes(&world->learner_config),
+        err = take_arena(&world->arena, chirr_learner_bytes_within(&world->learner_config),
                          &peer->learner_memory);
     }
     return err != CHIRR_OK
@@ -206,7 +206,8 @@ void chirr_sim_peer_boot(struct chirr_sim_world *world, struct chirr_sim_peer *p
     restore(world, peer);
     if (world->scenario->learning.enabled && peer->learner == NULL) {
         wipe_arena(&peer->learner_memory);
-        peer->learner = chirr_learner_create(&peer->learner_memory, &world->learner_config);
+        peer->learner = chirr_learner_create_within(&peer->learner_memory, &world->learner_config,
+                                                    world->learner_shared);
         CHIRR_ASSERT(peer->learner != NULL);
     } else if (peer->learner != NULL) {
         /* As from a checkpoint: nobody counts before being heard again. */

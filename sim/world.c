@@ -36,6 +36,7 @@ static size_t world_bytes(const struct chirr_sim_world *world)
            chirr_sim_network_bytes(scenario->agent_count) + chirr_sim_workload_bytes(scenario) +
            chirr_arena_round(peers * sizeof(struct chirr_sim_peer)) +
            chirr_arena_round(peers * sizeof(struct chirr_sim_index_entry)) +
+           (scenario->learning.enabled ? chirr_learner_shared_bytes(&world->learner_config) : 0) +
            peers * chirr_sim_peer_bytes(world);
 }
 
@@ -48,6 +49,12 @@ static int compare_ids(const void *a, const void *b)
 
 static enum chirr_err create_peers(struct chirr_sim_world *world)
 {
+    if (world->scenario->learning.enabled) {
+        world->learner_shared = chirr_learner_shared_create(&world->arena, &world->learner_config);
+        if (world->learner_shared == NULL) {
+            return CHIRR_ERR_NOMEM;
+        }
+    }
     for (uint32_t i = 0; i < world->peer_count; i++) {
         world->peers[i].index = i;
         enum chirr_err err = chirr_sim_peer_init(world, &world->peers[i]);

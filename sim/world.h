@@ -97,6 +97,7 @@ struct chirr_sim_world {
     struct chirr_sim_peer *peers;        /* [peer_count] */
     struct chirr_sim_index_entry *by_id; /* [peer_count], ascending by id */
     struct chirr_learner_config learner_config;
+    struct chirr_learner_shared *learner_shared; /* by all learners; NULL: none learns */
     uint64_t lineage;
     chirr_time_us last_boot_at; /* of all that are planned so far */
     bool closing;               /* the run is over: nothing new is sensed, asked or broken */

@@ -225,7 +225,7 @@ Test(agent, learns_what_the_embedding_program_feeds_it)
     cr_assert_eq(chirr_agent_feed(agent, "smell", text, 3), CHIRR_ERR_NOTFOUND);
     cr_assert_eq(chirr_agent_feed(agent, "text", text, 0), CHIRR_ERR_RANGE);
     chirr_time_us until = chirr_clock_now() + PATIENCE_US;
-    while (agent->status.status.status.bytes_learned < 3) {
+    while (agent->status.learner.bytes_learned < 3) {
         turn_all(&agent, 1);
         cr_assert_lt(chirr_clock_now(), until, "it learned nothing");
     }
@@ -251,7 +251,7 @@ Test(agent, a_learner_that_is_busy_holds_nothing_up)
     }
     struct chirr_waiter *waiter = &agent->waiters[0]; /* for the last of the answers */
     *waiter =
-        (struct chirr_waiter){.kind = CHIRR_WAITER_EVALUATION, .key = 4, .until = CHIRR_TIME_NEVER};
+        (struct chirr_waiter){.kind = CHIRR_WAITER_LEARNER, .key = 4, .until = CHIRR_TIME_NEVER};
     struct chirr_task_spec spec = SPEC(2, "sleep\0000.1");
     chirr_task_id id;
     cr_assert_eq(chirr_agent_submit(agent, &spec, &id), CHIRR_OK);
@@ -264,7 +264,7 @@ Test(agent, a_learner_that_is_busy_holds_nothing_up)
         cr_assert_lt(chirr_clock_now(), until, "the task was not done in time");
     }
     cr_assert_gt(agent->counters.turns, 3);
-    cr_assert_eq(waiter->kind, CHIRR_WAITER_EVALUATION, "the learner was not busy for that long");
+    cr_assert_eq(waiter->kind, CHIRR_WAITER_LEARNER, "the learner was not busy for that long");
     chirr_agent_destroy(agent);
 }
 

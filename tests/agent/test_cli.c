@@ -11,30 +11,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "tests/agent/fake_agent.h"
-#include "tests/support/directory.h"
+#include "tests/agent/cli_home.h"
 
-static char home[DIRECTORY_PATH_BYTES_MAX];
-static char runtime[DIRECTORY_PATH_BYTES_MAX + 32];
-static struct run run;
-
-static void enter(void)
-{
-    directory_create(home);
-    cr_assert_eq(chdir(home), 0);
-    setenv("HOME", home, 1);
-    setenv("XDG_RUNTIME_DIR", home, 1);
-    unsetenv("XDG_STATE_HOME");
-    snprintf(runtime, sizeof runtime, "%s/chirr/hill", home);
-}
-
-static void leave(void)
-{
-    cr_assert_eq(chdir("/"), 0);
-    directory_remove(home);
-}
-
-TestSuite(cli, .init = enter, .fini = leave, .timeout = 60);
+TestSuite(cli, .init = cli_home_enter, .fini = cli_home_leave, .timeout = 60);
 
 Test(cli, version_and_help_are_data_and_go_to_standard_output)
 {
@@ -49,7 +28,7 @@ Test(cli, version_and_help_are_data_and_go_to_standard_output)
 
 Test(cli, every_command_has_help_both_ways)
 {
-    static const char *const commands[] = {"up",    "agent",  "ps",  "task",
+    static const char *const commands[] = {"up",    "agent",  "ps",  "explain", "task",
                                            "model", "keygen", "sim", "bench"};
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
         char usage[64];
@@ -79,6 +58,8 @@ static const struct misuse {
     {{"ps", "-x"}, "chirr ps: unknown option -x (see chirr ps --help)\n"},
     {{"ps", "all"}, "chirr ps: expected options alone, got \"all\" (see chirr ps --help)\n"},
     {{"ps", "--swarm"}, "chirr ps: option --swarm needs a value (see chirr ps --help)\n"},
+    {{"explain", "ant"},
+     "chirr explain: expected options alone, got \"ant\" (see chirr explain --help)\n"},
     {{"task"}, "chirr task: expected submit, list, show, wait or cancel (see chirr task --help)\n"},
     {{"task", "shout"},
      "chirr task: expected submit, list, show, wait or cancel, got \"shout\" "

@@ -6,31 +6,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "tests/agent/fake_agent.h"
-#include "tests/support/directory.h"
+#include "tests/agent/cli_home.h"
 
 #define ID "00c0ffee00000001"
 
-static char home[DIRECTORY_PATH_BYTES_MAX];
-static char runtime[DIRECTORY_PATH_BYTES_MAX + 32];
-static struct run run;
-
-static void enter(void)
-{
-    directory_create(home);
-    cr_assert_eq(chdir(home), 0);
-    setenv("HOME", home, 1);
-    setenv("XDG_RUNTIME_DIR", home, 1);
-    snprintf(runtime, sizeof runtime, "%s/chirr/hill", home);
-}
-
-static void leave(void)
-{
-    cr_assert_eq(chdir("/"), 0);
-    directory_remove(home);
-}
-
-TestSuite(cli_task, .init = enter, .fini = leave, .timeout = 60);
+TestSuite(cli_task, .init = cli_home_enter, .fini = cli_home_leave, .timeout = 60);
 
 static json_t *ok_task(json_t *task)
 {

@@ -6,21 +6,13 @@
 
 #include "base/random.h"
 #include "swarm/ledger.h"
+#include "tests/agent/learner_files.h"
 
-/* Small, so that thousands of steps take no time. */
 static struct chirr_learner_config small_config(void)
 {
     struct chirr_learner_config config = chirr_learner_config_default();
-    config.model.width = 16;
-    config.model.layers = 1;
-    config.model.rates = 2;
-    config.model.partitions = 4;
-    config.model.section_width = 32;
-    config.model.mlp_width = 16;
-    config.model.hosted = 0xF;
-    config.model.origins_max = 4;
+    make_small(&config.model);
     config.model.sense_count = 2;
-    config.model.senses[0] = (struct chirr_model_sense){.name = "text", .kind = CHIRR_SENSE_BYTES};
     config.model.senses[1] =
         (struct chirr_model_sense){.name = "machine", .kind = CHIRR_SENSE_VECTOR, .width = 3};
     config.load_sense = 1;
@@ -440,4 +432,44 @@ Test(learner, does_not_fit_an_arena_that_is_too_small)
         cr_assert_null(chirr_learner_create(&arena, &config));
         chirr_arena_finish(&arena);
     }
+}
+
+Test(learner, learners_that_share_behave_as_those_alone)
+{
+    struct chirr_learner_config config = small_config();
+    config.control = true;
+    struct home alone[2] = {open_home(&config), open_home(&config)};
+    size_t within = chirr_learner_bytes_within(&config);
+    struct chirr_arena arena;
+    size_t bytes = chirr_learner_shared_bytes(&config) + 2 * within;
+    cr_assert_eq(chirr_arena_init(&arena, bytes), CHIRR_OK);
+    const struct chirr_learner_shared *shared = chirr_learner_shared_create(&arena, &config);
+    cr_assert_not_null(shared);
+    struct chirr_learner *sharing[2];
+    for (int i = 0; i < 2; i++) {
+        sharing[i] = chirr_learner_create_within(&arena, &config, shared);
+        cr_assert_not_null(sharing[i]);
+    }
+    cr_expect_eq(arena.used, bytes);
+    for (int round = 0; round < 20; round++) {
+        for (int i = 0; i < 2; i++) { /* in turns, each its own */
+            const char *text = i == 0 ? "first things first, " : "another text ";
+            read_text(sharing[i], text, 1);
+            read_text(alone[i].learner, text, 1);
+        }
+    }
+    for (int i = 0; i < 2; i++) {
+        struct chirr_learner_request request = {.kind = CHIRR_LEARNER_EVALUATE, .count = 20};
+        request.bytes = (const uint8_t *)"first things second";
+        struct chirr_learner_reply replies[2];
+        cr_assert_eq(ask(sharing[i], request, &replies[0]), CHIRR_OK);
+        cr_assert_eq(ask(alone[i].learner, request, &replies[1]), CHIRR_OK);
+        cr_expect_eq(
+            memcmp(&replies[0].evaluation, &replies[1].evaluation, sizeof replies[0].evaluation),
+            0);
+        cr_expect_eq(chirr_learner_state_hash(sharing[i]),
+                     chirr_learner_state_hash(alone[i].learner));
+        close_home(&alone[i]);
+    }
+    chirr_arena_finish(&arena);
 }

@@ -5,45 +5,16 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "tests/support/directory.h"
+#include "tests/agent/learner_files.h"
 
-static char directory[DIRECTORY_PATH_BYTES_MAX];
-static char log_lines[4096];
-
-static void setup(void)
-{
-    directory_create(directory);
-}
-
-static void teardown(void)
-{
-    directory_remove(directory);
-}
-
-TestSuite(learner_checkpoint, .init = setup, .fini = teardown, .timeout = 60);
-
-static void write_log(void *context, enum chirr_log_level level, const char *line)
-{
-    size_t used = strlen(log_lines);
-    snprintf(log_lines + used, sizeof log_lines - used, "%s\n", line);
-}
-
-static const struct chirr_log log_sink = {CHIRR_LOG_WARNING, write_log, NULL};
+TestSuite(learner_checkpoint, .init = learner_files_create, .fini = learner_files_remove,
+          .timeout = 60);
 
 static struct chirr_learner_config small_config(void)
 {
     struct chirr_learner_config config = chirr_learner_config_default();
     config.control = true;
-    config.model.width = 16;
-    config.model.layers = 1;
-    config.model.rates = 2;
-    config.model.partitions = 4;
-    config.model.section_width = 32;
-    config.model.mlp_width = 16;
-    config.model.hosted = 0xF;
-    config.model.origins_max = 4;
-    config.model.sense_count = 1;
-    config.model.senses[0] = (struct chirr_model_sense){.name = "text", .kind = CHIRR_SENSE_BYTES};
+    make_small(&config.model);
     return config;
 }
 

@@ -10,7 +10,7 @@
 
 #include "agent/clock.h"
 #include "agent/learner_thread.h"
-#include "tests/support/directory.h"
+#include "tests/agent/learner_files.h"
 
 #define PATIENCE_US (60 * CHIRR_US_PER_S)
 #define WIDTH 24
@@ -19,28 +19,8 @@
 
 enum { TEXT, SOUND, PICTURE, SENSES };
 
-static char directory[DIRECTORY_PATH_BYTES_MAX];
-static char log_lines[4096];
-
-static void setup(void)
-{
-    directory_create(directory);
-}
-
-static void teardown(void)
-{
-    directory_remove(directory);
-}
-
-TestSuite(learner_senses, .init = setup, .fini = teardown, .timeout = 150);
-
-static void write_log(void *context, enum chirr_log_level level, const char *line)
-{
-    size_t used = strlen(log_lines);
-    snprintf(log_lines + used, sizeof log_lines - used, "%s\n", line);
-}
-
-static const struct chirr_log log_sink = {CHIRR_LOG_WARNING, write_log, NULL};
+TestSuite(learner_senses, .init = learner_files_create, .fini = learner_files_remove,
+          .timeout = 150);
 
 /* ---- What there is to sense ---------------------------------------------------------------- */
 
@@ -132,8 +112,8 @@ static struct chirr_learner_status await_steps(struct chirr_learner_thread *thre
         if (!chirr_learner_thread_take(thread, &report)) {
             usleep(5000);
         } else if (report.kind == CHIRR_LEARNER_REPORT_STATUS &&
-                   least_steps(&report.status.status) >= steps) {
-            return report.status.status;
+                   least_steps(&report.status.learner) >= steps) {
+            return report.status.learner;
         }
     }
     cr_assert(false, "not %llu steps of each sense in time", (unsigned long long)steps);

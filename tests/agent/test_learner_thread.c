@@ -7,32 +7,12 @@
 #include <unistd.h>
 
 #include "agent/clock.h"
-#include "tests/support/directory.h"
+#include "tests/agent/learner_files.h"
 
 #define PATIENCE_US (20 * CHIRR_US_PER_S)
 
-static char directory[DIRECTORY_PATH_BYTES_MAX];
-static char log_lines[4096];
-
-static void setup(void)
-{
-    directory_create(directory);
-}
-
-static void teardown(void)
-{
-    directory_remove(directory);
-}
-
-TestSuite(learner_thread, .init = setup, .fini = teardown, .timeout = 60);
-
-static void write_log(void *context, enum chirr_log_level level, const char *line)
-{
-    size_t used = strlen(log_lines);
-    snprintf(log_lines + used, sizeof log_lines - used, "%s\n", line);
-}
-
-static const struct chirr_log log_sink = {CHIRR_LOG_WARNING, write_log, NULL};
+TestSuite(learner_thread, .init = learner_files_create, .fini = learner_files_remove,
+          .timeout = 60);
 
 static struct chirr_agent_config config_of(void)
 {
@@ -42,16 +22,7 @@ static struct chirr_agent_config config_of(void)
     config.cpu_permille = 1000;
     config.checkpoint_interval_ms = 60000;
     config.learner = chirr_learner_config_default();
-    struct chirr_model_config *model = &config.learner.model;
-    model->width = 16;
-    model->layers = 1;
-    model->rates = 2;
-    model->partitions = 4;
-    model->section_width = 32;
-    model->mlp_width = 16;
-    model->hosted = 0xF;
-    model->sense_count = 1;
-    model->senses[0] = (struct chirr_model_sense){.name = "text", .kind = CHIRR_SENSE_BYTES};
+    make_small(&config.learner.model);
     config.sense_count = 1;
     snprintf(config.senses[0].name, sizeof config.senses[0].name, "text");
     config.senses[0].source = CHIRR_SOURCE_FEED;
@@ -97,8 +68,8 @@ static uint64_t wait_until_learned(struct chirr_learner_thread *thread, uint64_t
     struct chirr_learner_report report;
     do {
         report = wait_for(thread, CHIRR_LEARNER_REPORT_STATUS);
-    } while (report.status.status.bytes_learned < bytes);
-    return report.status.status.model.steps;
+    } while (report.status.learner.bytes_learned < bytes);
+    return report.status.learner.model.steps;
 }
 
 Test(learner_thread, learns_what_it_is_fed_and_says_so)
@@ -154,19 +125,8 @@ Test(learner_thread, goes_on_where_it_stopped)
     thread = start(&config);
     struct chirr_learner_report report = wait_for(thread, CHIRR_LEARNER_REPORT_STATUS);
     cr_assert_eq(report.status.checkpoint_origin, CHIRR_CHECKPOINT_CURRENT);
-    cr_assert_eq(report.status.status.model.steps, 39);
+    cr_assert_eq(report.status.learner.model.steps, 39);
     chirr_learner_thread_destroy(thread);
-}
-
-static void spoil(const char *name)
-{
-    FILE *file = fopen(directory_file(directory, name), "r+b");
-    cr_assert_not_null(file, "%s", name);
-    fseek(file, 100, SEEK_SET);
-    int byte = fgetc(file);
-    fseek(file, 100, SEEK_SET);
-    fputc(byte ^ 1, file);
-    fclose(file);
 }
 
 Test(learner_thread, an_unreadable_checkpoint_falls_back_to_the_one_before_and_says_so)
@@ -178,11 +138,11 @@ Test(learner_thread, an_unreadable_checkpoint_falls_back_to_the_one_before_and_s
         wait_until_learned(thread, 10);
         chirr_learner_thread_destroy(thread);
     }
-    spoil("model.checkpoint");
+    directory_flip(directory, "model.checkpoint", 100);
     struct chirr_learner_thread *thread = start(&config);
     struct chirr_learner_report report = wait_for(thread, CHIRR_LEARNER_REPORT_STATUS);
     cr_assert_eq(report.status.checkpoint_origin, CHIRR_CHECKPOINT_PREVIOUS);
-    cr_assert_eq(report.status.status.model.steps, 10);
+    cr_assert_eq(report.status.learner.model.steps, 10);
     cr_assert_not_null(strstr(log_lines, "took the checkpoint before the last"), "%s", log_lines);
     chirr_learner_thread_destroy(thread);
 }
@@ -191,7 +151,7 @@ Test(learner_thread, with_no_readable_checkpoint_it_starts_from_genesis_and_says
 {
     struct chirr_agent_config config = config_of();
     chirr_learner_thread_destroy(start(&config));
-    spoil("model.checkpoint");
+    directory_flip(directory, "model.checkpoint", 100);
     struct chirr_learner_thread *thread = start(&config);
     struct chirr_learner_report report = wait_for(thread, CHIRR_LEARNER_REPORT_STATUS);
     cr_assert_eq(report.status.checkpoint_origin, CHIRR_CHECKPOINT_NONE);
@@ -219,6 +179,28 @@ Test(learner_thread, evaluates_a_text_and_says_why_it_cannot)
     cr_assert_eq(report.failure.code, CHIRR_ERR_IO);
     cr_assert_str_eq(report.failure.text, "/nowhere/at/all: No such file or directory");
     cr_assert_eq(chirr_learner_thread_evaluate(thread, path, 1, 7), CHIRR_ERR_RANGE);
+    chirr_learner_thread_destroy(thread);
+}
+
+Test(learner_thread, explains_who_answers_the_senses_it_has)
+{
+    struct chirr_agent_config config = config_of();
+    config.learner.model.active = 1;
+    struct chirr_learner_thread *thread = start(&config);
+    cr_assert(feed(thread, "two chunks of thirty-two steps, and nothing more than just that."));
+    wait_until_learned(thread, 64);
+    cr_assert_eq(chirr_learner_thread_explain(thread, 8), CHIRR_OK);
+    struct chirr_learner_report report = wait_for(thread, CHIRR_LEARNER_REPORT_ACTIVATION);
+    const struct chirr_activation *of = &report.activation.of;
+    cr_assert_eq(report.activation.tag, 8);
+    cr_assert_eq(of->sense_count, 1, "outcomes are not among them");
+    cr_assert_str_eq(of->senses[0].name, "text");
+    cr_assert(of->senses[0].known);
+    int sum = 0;
+    for (size_t p = 0; p < 4; p++) {
+        sum += of->permille[p];
+    }
+    cr_assert(sum >= 998 && sum <= 1002, "one answers at a time: %d", sum);
     chirr_learner_thread_destroy(thread);
 }
 

@@ -45,17 +45,22 @@ static void leave(void)
 
 TestSuite(requests, .init = enter, .fini = leave, .timeout = 60);
 
-static void expect_refused(json_t *request, const char *words)
+static void expect_failure(json_t *request, enum chirr_err code, const char *words)
 {
     struct chirr_error error = {0};
     json_t *reply = NULL;
     cr_assert_not_null(request);
     enum chirr_err err =
         chirr_control_ask(config.runtime_dir, config.name, request, 10000, &reply, &error);
-    cr_expect_eq(err, CHIRR_ERR_RANGE, "%s: %s", words, error.text);
+    cr_expect_eq(err, code, "%s: %s", words, error.text);
     cr_expect_not_null(strstr(error.text, words), "expected “%s” in: %s", words, error.text);
     json_decref(request);
     json_decref(reply);
+}
+
+static void expect_refused(json_t *request, const char *words)
+{
+    expect_failure(request, CHIRR_ERR_RANGE, words);
 }
 
 static json_t *job(const char *kind, const char *program, int time_limit_ms, const char *tag)
@@ -84,4 +89,12 @@ Test(requests, an_id_is_sixteen_digits_and_nothing_else)
         expect_refused(json_pack("{s:s, s:s}", "verb", "show", "task", bad[i]),
                        "task: expected 16 hexadecimal digits");
     }
+}
+
+Test(requests, without_a_model_there_is_nothing_to_evaluate_or_to_explain)
+{
+    expect_failure(json_pack("{s:s, s:s}", "verb", "evaluate", "path", "/etc/os-release"),
+                   CHIRR_ERR_STATE, "this agent has no model");
+    expect_failure(json_pack("{s:s}", "verb", "explain"), CHIRR_ERR_STATE,
+                   "this agent has no model");
 }

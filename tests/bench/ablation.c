@@ -19,7 +19,8 @@
  * last input, 2: what is written, too; conv: taps; tied=1: head tied to the embedding, times
  * tied_scale ngrams      tables at the input, a list of order:rows:column:width; order 17 is the
  * word so far, 18 the name (digits and _ belong to it), 19 two words; head_ngrams: before the head
- * learning    rate (divided by √(1 + updates / halving)) warmup clip beta chunk seed; table_summed
+ * learning    rate (divided by √(1 + updates / halving)) warmup clip beta chunk seed; before: steps
+ * before the chunk, at most its length, through which its gradient goes, too (online); table_summed
  * 2: Adagrad a row, 1: a weight, 0: RMSprop, with table_rate; embed_rate, head_rate: factors
  * beginning   embed_deviation head_deviation; factors: history_deviation output_deviation
  *
@@ -78,13 +79,17 @@ static void learn_online(struct ablation_net *net, const struct ablation_options
                          const struct text *text, struct result *result)
 {
     struct ablation_rule rule = rule_of(o);
+    size_t chunk = (size_t)o->chunk;
+    size_t past = (size_t)o->before;
     size_t count = text->count - 1;
     size_t last = count - count / 4;
     double tail = 0;
     size_t tail_count = 0;
-    for (size_t at = 0; at < count; at += net->steps_max) {
-        size_t steps = count - at < net->steps_max ? count - at : net->steps_max;
-        double bits = ablation_net_forward(net, text->bytes + at, steps);
+    for (size_t at = 0; at < count; at += chunk) {
+        size_t steps = count - at < chunk ? count - at : chunk;
+        size_t before = at > 0 ? past : 0;
+        net->unscored = before;
+        double bits = ablation_net_forward(net, text->bytes + at - before, before + steps);
         result->bits += bits / (double)count;
         if (at >= last) {
             tail += bits;
@@ -92,6 +97,9 @@ static void learn_online(struct ablation_net *net, const struct ablation_options
         }
         ablation_net_backward(net);
         ablation_update(net, &rule);
+        if (past > 0 && steps == chunk) { /* to where the next chunk's past begins */
+            ablation_net_rewind(net, before + chunk - past);
+        }
     }
     result->last_quarter = tail / (double)tail_count;
     result->bytes = (double)count;
@@ -141,6 +149,10 @@ int main(int argc, char **argv)
     bool offline = strcmp(o.mode, "offline") == 0;
     size_t bytes = (size_t)(o.bytes + (offline ? o.held : 0));
     if (!read_text(&text, o.text, bytes) || !ablation_build(&net, &o)) {
+        return 2;
+    }
+    if (o.before > o.chunk) {
+        fprintf(stderr, "ablation: before is more than a chunk\n");
         return 2;
     }
     if (offline && (double)text.count < o.held + 2 * o.window) {

@@ -113,6 +113,7 @@ struct ablation_block {
 struct ablation_net {
     const struct chirr_kernels *kernels;
     size_t steps_max, steps; /* of the chunk */
+    size_t unscored; /* of them, the first: they lend credit to the others and cost nothing */
     uint64_t seed;
     struct ablation_block blocks[ABLATION_BLOCKS_MAX];
     size_t block_count;
@@ -125,7 +126,8 @@ struct ablation_net {
     size_t state_count;
     chirr_real *state, *state_before;
     uint8_t recent[ABLATION_ORDER_MAX]; /* bytes before the chunk, the newest last */
-    const uint8_t *bytes;               /* the chunk's inputs */
+    uint8_t recent_before[ABLATION_ORDER_MAX];
+    const uint8_t *bytes; /* the chunk's inputs */
     chirr_real *scratch;
 };
 
@@ -170,8 +172,11 @@ int32_t ablation_conv(struct ablation_net *net, int32_t from, uint32_t taps, boo
 
 /* The state of a beginning; weights stay. */
 void ablation_net_reset(struct ablation_net *net);
-/* The last node's rows become probabilities. Returns the bits of `bytes[1…steps]`. */
+/* The last node's rows become probabilities. Returns the bits of `bytes[1…steps]`, less those that
+ * are unscored. */
 double ablation_net_forward(struct ablation_net *net, const uint8_t *bytes, size_t steps);
+/* As if the last forward pass had ended after `steps`. */
+void ablation_net_rewind(struct ablation_net *net, size_t steps);
 /* Adds the gradient of the mean nats of the last forward pass. */
 void ablation_net_backward(struct ablation_net *net);
 
@@ -206,7 +211,7 @@ struct ablation_options {
     char ngrams[ABLATION_TEXT_MAX], head_ngrams[ABLATION_TEXT_MAX]; /* order:rows:at:width,… */
     double bytes, seed, width, layers, section, decay_section, mlp, chunk, rate, warmup, clip;
     double block, added, normed, conv, shift, now, tied, tied_scale, gain, table_rate;
-    double window, passes, held, beta;
+    double window, passes, held, beta, before;
     double embed_deviation, head_deviation, history_deviation, output_deviation; /* factors */
     double embed_rate, head_rate, table_summed, halving;
 };

@@ -16,6 +16,9 @@ seeds=${5:-3}
 wanted=${6:-.*}
 more=${7:-}
 n23=2:1024:0:16,3:2048:16:16
+default="layers=2 section=128 mlp=0 input_gate=full decay=6-512/4 embed_rate=5 head_rate=2 warmup=10
+ ngrams=$n23,17:1024:32:16"
+default=$(echo "$default" | tr '\n' ' ')
 
 # A name, what differs from the defaults (ablation_options.c), and words for the table. Sizes keep
 # all rows at about 181,000 parameters.
@@ -48,6 +51,10 @@ tables-gate | layers=2 section=104 mlp=0 input_gate=low8 ngrams=$n23,17:1024:32:
 tables-layers-1 | layers=1 section=216 mlp=0 ngrams=$n23,17:1024:32:16 | tables 2, 3, word; 1 layer
 tables-step | layers=2 section=104 mlp=0 input_gate=low8 table_summed=0 table_rate=0.05 ngrams=$n23,17:1024:32:16 | tables 2, 3, word and gate, tables learned by RMSprop, steps of 0.05
 tables-embed | layers=2 section=104 mlp=0 input_gate=low8 embed_rate=5 ngrams=$n23,17:1024:32:16 | tables 2, 3, word and gate, embedding learns 5 times faster
+default | $default | today's default: tables 2, 3, word, full gate, sections 2 D, 2 layers, decays 6-512
+credit-before | $default before=32 | today's default, gradients through the 32 steps before the chunk, too
+chunk-16 | $default chunk=16 | today's default, chunks of 16
+chunk-64 | $default chunk=64 | today's default, chunks of 64
 END
 }
 

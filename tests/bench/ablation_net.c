@@ -275,6 +275,7 @@ double ablation_net_forward(struct ablation_net *net, const uint8_t *bytes, size
     net->bytes = bytes;
     net->steps = steps;
     memcpy(net->state_before, net->state, net->state_count * sizeof *net->state);
+    memcpy(net->recent_before, net->recent, sizeof net->recent);
     for (int32_t i = 0; i < net->count; i++) {
         ablation_op_forward(net, &net->nodes[i]);
     }
@@ -284,25 +285,35 @@ double ablation_net_forward(struct ablation_net *net, const uint8_t *bytes, size
         chirr_real *row = logits + t * ABLATION_BYTE_VALUES;
         net->kernels->softmax(ABLATION_BYTE_VALUES, row);
         chirr_real p = row[bytes[t + 1]];
-        nats -= log(p > CHIRR_REAL(1e-37) ? (double)p : 1e-37);
+        nats -= t < net->unscored ? 0 : log(p > CHIRR_REAL(1e-37) ? (double)p : 1e-37);
     }
     remember(net);
     return nats / CHIRR_LN2;
 }
 
+void ablation_net_rewind(struct ablation_net *net, size_t steps)
+{
+    memcpy(net->state, net->state_before, net->state_count * sizeof *net->state);
+    memcpy(net->recent, net->recent_before, sizeof net->recent);
+    if (steps > 0) {
+        ablation_net_forward(net, net->bytes, steps);
+    }
+}
+
 void ablation_net_backward(struct ablation_net *net)
 {
     struct ablation_node *last = &net->nodes[net->count - 1];
+    size_t first = net->unscored * ABLATION_BYTE_VALUES;
     size_t count = net->steps * ABLATION_BYTE_VALUES;
-    chirr_real share = 1 / (chirr_real)net->steps;
+    chirr_real share = 1 / (chirr_real)(net->steps - net->unscored);
     for (int32_t i = 0; i < net->count; i++) {
         struct ablation_node *node = &net->nodes[i];
         memset(node->d_y, 0, net->steps * node->width * sizeof *node->d_y);
     }
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = first; i < count; i++) {
         last->d_y[i] = last->y[i] * share;
     }
-    for (size_t t = 0; t < net->steps; t++) {
+    for (size_t t = net->unscored; t < net->steps; t++) {
         last->d_y[t * ABLATION_BYTE_VALUES + net->bytes[t + 1]] -= share;
     }
     for (int32_t i = net->count; i-- > 0;) {

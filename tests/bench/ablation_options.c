@@ -94,6 +94,7 @@ static bool set(struct ablation_options *o, const char *name, const char *value)
         {"window", &o->window, NULL},
         {"passes", &o->passes, NULL},
         {"held", &o->held, NULL},
+        {"before", &o->before, NULL},
     };
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
         if (strcmp(keys[i].key, name) != 0) {

@@ -298,7 +298,7 @@ bool ablation_build(struct ablation_net *net, const struct ablation_options *o)
     struct plan plan;
     int32_t x;
     bool offline = strcmp(o->mode, "offline") == 0;
-    size_t steps_max = (size_t)(offline && o->window > o->chunk ? o->window : o->chunk);
+    size_t steps_max = (size_t)(offline && o->window > o->chunk ? o->window : o->chunk + o->before);
     if (steps_max < 1 || steps_max > ABLATION_STEPS_MAX || !make_plan(&plan, o)) {
         return false;
     }

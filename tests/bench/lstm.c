@@ -6,6 +6,7 @@
 #include "base/random.h"
 #include "model/elementary.h"
 #include "model/kernel.h"
+#include "tests/bench/demand.h"
 #include "tests/bench/lstm_wide.h"
 
 #define BYTE_VALUES 256
@@ -82,11 +83,6 @@ struct chirr_lstm_config chirr_lstm_config_of_size(size_t parameters)
 
 /* ---- Creation ------------------------------------------------------------------------------- */
 
-struct demand {
-    chirr_real **array;
-    size_t count;
-};
-
 #define DEMANDS 14
 
 static void list_demands(struct chirr_lstm *l, struct demand demands[DEMANDS])
@@ -121,11 +117,7 @@ size_t chirr_lstm_bytes(const struct chirr_lstm_config *config)
     struct chirr_lstm lstm = {.config = *config};
     struct demand demands[DEMANDS];
     list_demands(&lstm, demands);
-    size_t bytes = chirr_arena_round(sizeof lstm);
-    for (size_t i = 0; i < DEMANDS; i++) {
-        bytes += chirr_arena_round(demands[i].count * sizeof(chirr_real));
-    }
-    return bytes;
+    return chirr_arena_round(sizeof lstm) + demand_bytes(demands, DEMANDS);
 }
 
 static void fill_normal(struct chirr_lstm *l, uint64_t stream, size_t begin, size_t end,
@@ -164,11 +156,8 @@ struct chirr_lstm *chirr_lstm_create(struct chirr_arena *arena,
     l->symbol = BYTE_SYMBOLS - 1;
     struct demand demands[DEMANDS];
     list_demands(l, demands);
-    for (size_t i = 0; i < DEMANDS; i++) {
-        *demands[i].array = chirr_arena_take(arena, demands[i].count, sizeof(chirr_real));
-        if (*demands[i].array == NULL) {
-            return NULL;
-        }
+    if (!demand_take(demands, DEMANDS, arena)) {
+        return NULL;
     }
     init_weights(l);
     return l;
@@ -341,7 +330,7 @@ static void descend(struct chirr_lstm *l)
     const struct places *p = &l->places;
     const size_t ends[] = {p->input, p->recurrent, p->bias, p->head, p->head_bias, p->end};
     double rate = rate_of(l);
-    const struct chirr_descent descent = {.decay = CHIRR_REAL(MOMENT_DECAY), .correction = 1};
+    const struct chirr_descent descent = {.decay = CHIRR_REAL(MOMENT_DECAY)};
     size_t begin = 0;
     for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
         size_t count = ends[i] - begin;

@@ -31,22 +31,27 @@ struct options {
     double agents; /* at most AGENTS_MAX, the first kinds of text */
 };
 
-static const struct options defaults = {.bytes = 72000,
-                                        .every = 300,
-                                        .delta = CHIRR_DELTA_BYTES_MAX,
-                                        .g = 0.4,
-                                        .trunk = 1,
-                                        .partitions = 1,
-                                        .width = 64,
-                                        .layers = 2,
-                                        .section = 128,
-                                        .mlp = 32,
-                                        .parts = 4,
-                                        .chunk = 32,
-                                        .rate = 2e-3,
-                                        .warmup = 200,
-                                        .seed = 1,
-                                        .agents = AGENTS_MAX};
+/* The shape and the rate are the model's defaults. */
+static struct options default_options(void)
+{
+    const struct chirr_model_config config = chirr_model_config_default();
+    return (struct options){.bytes = 72000,
+                            .every = 300,
+                            .delta = CHIRR_DELTA_BYTES_MAX,
+                            .g = 0.4,
+                            .trunk = 1,
+                            .partitions = 1,
+                            .width = config.width,
+                            .layers = config.layers,
+                            .section = config.section_width,
+                            .mlp = config.mlp_width,
+                            .parts = config.partitions,
+                            .chunk = config.chunk,
+                            .rate = (double)config.learning_rate,
+                            .warmup = config.warmup_updates,
+                            .seed = 1,
+                            .agents = AGENTS_MAX};
+}
 
 static bool set_option(struct options *o, const char *key, double value)
 {
@@ -72,7 +77,7 @@ static bool set_option(struct options *o, const char *key, double value)
 
 static bool parse_options(struct options *o, int argc, char **argv)
 {
-    *o = defaults;
+    *o = default_options();
     for (int i = 1; i < argc; i++) {
         char *value = strchr(argv[i], '=');
         if (value != NULL) {
@@ -236,23 +241,24 @@ struct result { /* bits per byte, means over the agents */
     double all, last_quarter, live, averaged;
 };
 
+/* In turns of a slice each, after which one agent publishes: never all at once. */
 static void learn(const struct options *o, struct result *result)
 {
-    size_t bytes = (size_t)o->bytes;
-    size_t every = (size_t)o->every;
-    size_t quarter = bytes / 4;
     const uint32_t agents = (uint32_t)o->agents;
-    for (size_t i = 0; i < bytes; i++) {
+    size_t bytes = (size_t)o->bytes;
+    size_t quarter = bytes / 4;
+    size_t slice = (size_t)o->every / agents > 0 ? (size_t)o->every / agents : 1;
+    for (size_t at = 0; at < bytes; at += slice) {
+        size_t count = bytes - at < slice ? bytes - at : slice;
         for (uint32_t a = 0; a < agents; a++) {
-            struct chirr_model_step step;
-            expect(chirr_model_step_byte(models[a], 0, texts[a].bytes[i], &step));
-            double bits = (double)step.bits / agents;
+            struct chirr_model_reading reading;
+            expect(chirr_model_step_bytes(models[a], 0, texts[a].bytes + at, count, &reading));
+            double bits = reading.bits / agents;
             result->all += bits / (double)bytes;
-            result->last_quarter += i >= bytes - quarter ? bits / (double)quarter : 0;
-            bool due = (i + a * every / agents) % every == every - 1; /* never all at once */
-            if (due && o->g > 0) {
-                publish(a, i + 1, o);
-            }
+            result->last_quarter += at >= bytes - quarter ? bits / (double)quarter : 0;
+        }
+        if (o->g > 0) {
+            publish((uint32_t)(at / slice % agents), at + count, o);
         }
     }
 }

@@ -6,6 +6,7 @@
 #include "base/random.h"
 #include "model/elementary.h"
 #include "model/kernel.h"
+#include "tests/bench/demand.h"
 
 #define BLOCK CHIRR_TRANSFORMER_BLOCK
 #define BYTE_VALUES 256
@@ -59,11 +60,6 @@ size_t chirr_transformer_parameter_count(const struct chirr_transformer_config *
 
 /* ---- Creation ------------------------------------------------------------------------------- */
 
-struct demand {
-    chirr_real **array;
-    size_t count;
-};
-
 #define DEMANDS 13
 
 static void list_demands(struct chirr_transformer *t, struct demand demands[DEMANDS])
@@ -94,11 +90,7 @@ size_t chirr_transformer_bytes(const struct chirr_transformer_config *config)
     struct chirr_transformer transformer = {.config = *config};
     struct demand demands[DEMANDS];
     list_demands(&transformer, demands);
-    size_t bytes = chirr_arena_round(sizeof transformer);
-    for (size_t i = 0; i < DEMANDS; i++) {
-        bytes += chirr_arena_round(demands[i].count * sizeof(chirr_real));
-    }
-    return bytes;
+    return chirr_arena_round(sizeof transformer) + demand_bytes(demands, DEMANDS);
 }
 
 static void fill_normal(chirr_real *array, size_t count, double deviation,
@@ -150,11 +142,8 @@ struct chirr_transformer *chirr_transformer_create(struct chirr_arena *arena,
     t->depth = config->width / config->heads;
     struct demand demands[DEMANDS];
     list_demands(t, demands);
-    for (size_t i = 0; i < DEMANDS; i++) {
-        *demands[i].array = chirr_arena_take(arena, demands[i].count, sizeof(chirr_real));
-        if (*demands[i].array == NULL) {
-            return NULL;
-        }
+    if (!demand_take(demands, DEMANDS, arena)) {
+        return NULL;
     }
     init_weights(t);
     return t;

@@ -38,12 +38,8 @@ TestSuite(kernel, .init = setup);
 /* [moment][own][average][weights] and the step's squared length; returns how many. */
 static size_t run_descent(const struct chirr_kernels *k, float *out)
 {
-    const struct chirr_descent descent = {.clip = 0.5f,
-                                          .rate = 0.1f,
-                                          .decay = 0.99f,
-                                          .correction = 3.0f,
-                                          .bound = 1.0f,
-                                          .average = 0.125f};
+    const struct chirr_descent descent = {
+        .clip = 0.5f, .rate = 0.1f, .decay = 0.99f, .bound = 1.0f, .average = 0.125f};
     for (size_t i = 0; i < DESCENT; i++) {
         out[i] = fabsf(w[i]);
     }
@@ -68,14 +64,14 @@ Test(kernel, descent_in_two_passes_equals_its_equations)
     for (size_t i = 0; i < DESCENT; i++) {
         double square = (double)x[i] * (double)x[i];
         double moment = 0.99 * fabs((double)w[i]) + 0.01 * square;
-        double own = (double)w[DESCENT + i] - 0.05 * (double)x[i] / sqrt(3 * moment);
+        double own = (double)w[DESCENT + i] - 0.05 * (double)x[i] / sqrt(moment);
         double average = (double)w[2 * DESCENT + i];
         own = fmin(fmax(own, -1), 1);
         cr_assert_float_eq(y[i], moment, 1e-6 * moment);
         cr_assert_float_eq(y[DESCENT + i], own, 1e-5);
         cr_assert_float_eq(y[2 * DESCENT + i], average + 0.125 * (own - average), 1e-5);
         cr_assert_eq(y[3 * DESCENT + i], x[DESCENT + i] + y[DESCENT + i]);
-        expected_length += square / (3 * moment);
+        expected_length += square / moment;
     }
     cr_assert_float_eq(length, expected_length, 1e-5 * expected_length);
 }

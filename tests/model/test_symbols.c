@@ -287,6 +287,53 @@ Test(selector, lets_senses_part_company)
     cr_expect_gt(apart / (2 * 2 * config.layers), 0.3, "%g", apart / (2 * 2 * config.layers));
 }
 
+/* Root mean square of what the first update changed at `offset`. The moments are young, so that
+ * the step is clipped: its length is the rate of that matrix. */
+static double first_step(struct chirr_model *model, size_t offset, size_t count)
+{
+    struct chirr_model_reading reading;
+    double squares = 0;
+    cr_assert_eq(chirr_model_step_bytes(model, TEXT, (const uint8_t *)"a reader", 8, &reading),
+                 CHIRR_OK);
+    cr_assert_eq(reading.updates, 1);
+    for (size_t i = 0; i < count; i++) {
+        squares += (double)model->own[offset + i] * (double)model->own[offset + i];
+    }
+    return sqrt(squares / (double)count);
+}
+
+/* With k of H answering; of the output matrix of the first unit. */
+static double first_step_of_a_partition(uint32_t active, uint32_t width)
+{
+    config.active = active;
+    config.width = width;
+    struct chirr_model *model = make_model(&arenas[0], &config);
+    const struct chirr_layout *l = &model->body.layout;
+    for (size_t i = 0; active > 0 && i < (size_t)l->layers * l->hosted_count; i++) {
+        bool let_in = i % l->hosted_count < active;
+        model->senses[TEXT].stream.offsets[i] = let_in ? 9 : -9;
+    }
+    double step = first_step(model, l->output, l->gate - l->output);
+    chirr_arena_finish(&arenas[0]);
+    return step;
+}
+
+Test(selector, slows_partitions_by_the_fourth_root_of_the_share_at_which_they_answer)
+{
+    double always = first_step_of_a_partition(0, 16);
+    cr_assert_gt(always, 0);
+    cr_expect_float_eq(first_step_of_a_partition(1, 16) / always, sqrt(0.5), 1e-3);
+    cr_expect_float_eq(first_step_of_a_partition(2, 16) / always, pow(0.5, 0.25), 1e-3);
+}
+
+Test(symbols, move_wide_bodies_by_smaller_steps)
+{
+    double at_64 = first_step_of_a_partition(0, 64);
+    cr_assert_gt(at_64, 0);
+    cr_expect_float_eq(first_step_of_a_partition(0, 32) / at_64, 1, 1e-3);
+    cr_expect_float_eq(first_step_of_a_partition(0, 256) / at_64, 0.25, 1e-3);
+}
+
 Test(selector, of_fewer_hosted_than_active_takes_them_all)
 {
     config.active = 3;

@@ -42,3 +42,15 @@ void directory_write(const char *path, const char *name, const void *data, size_
     CHIRR_ASSERT(fwrite(data, 1, bytes, file) == bytes);
     CHIRR_ASSERT(fclose(file) == 0);
 }
+
+void directory_flip(const char *path, const char *name, long at)
+{
+    FILE *file = fopen(directory_file(path, name), "r+b");
+    CHIRR_ASSERT(file != NULL);
+    CHIRR_ASSERT(fseek(file, at, SEEK_SET) == 0);
+    int byte = fgetc(file);
+    CHIRR_ASSERT(byte != EOF);
+    CHIRR_ASSERT(fseek(file, at, SEEK_SET) == 0);
+    CHIRR_ASSERT(fputc(byte ^ 1, file) != EOF);
+    CHIRR_ASSERT(fclose(file) == 0);
+}

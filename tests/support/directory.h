@@ -14,5 +14,7 @@ void directory_remove(const char *path);
 /* PATH/name; static storage, reused after a few calls. */
 const char *directory_file(const char *path, const char *name);
 void directory_write(const char *path, const char *name, const void *data, size_t bytes);
+/* Turns the lowest bit of the byte at `at`. */
+void directory_flip(const char *path, const char *name, long at);
 
 #endif
