@@ -58,7 +58,10 @@ static enum chirr_err open_identity(struct chirr_agent *agent, struct chirr_erro
     if (agent->keyring == NULL) {
         return chirr_error_set(error, CHIRR_ERR_NOMEM, "no memory for a keyring");
     }
-    err = chirr_keyring_add(agent->keyring, agent->identity.public_key, agent->config.name);
+    struct chirr_keyring_addition self = {.holder = agent->identity.id,
+                                          .name = agent->config.name};
+    memcpy(self.public_key, agent->identity.public_key, sizeof self.public_key);
+    err = chirr_keyring_add_key(agent->keyring, &self);
     if (err == CHIRR_OK && agent->config.keyring[0] != '\0') {
         err = chirr_keyring_load(agent->keyring, agent->config.keyring, error);
     }
@@ -149,7 +152,10 @@ static enum chirr_err write_card(struct chirr_agent *agent, struct chirr_error *
     char publish[CHIRR_ENDPOINT_BYTES_MAX];
     char unicast[CHIRR_ENDPOINT_BYTES_MAX];
     memset(card, 0, sizeof *card);
-    memcpy(card->public_key, agent->identity.public_key, sizeof card->public_key);
+    memcpy(card->public_key, agent->identity.first_key, sizeof card->public_key);
+    if (memcmp(agent->identity.first_key, agent->identity.public_key, CHIRR_KEY_BYTES) != 0) {
+        memcpy(card->current_key, agent->identity.public_key, sizeof card->current_key);
+    }
     copy_text(card->name, agent->config.name);
     copy_text(card->device, agent->config.device);
     chirr_transport_endpoints(agent->transport, publish, unicast);

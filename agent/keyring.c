@@ -1,21 +1,13 @@
-/* The allow-list, sorted by id, and the files that hold keys. */
+/* The allow-list, sorted by holder. */
 #include "agent/keyring.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <sodium.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#define LINE_BYTES_MAX 256
-#define BLANKS " \t\r\n"
 
 struct chirr_keyring {
+    uint64_t revision;
     size_t count;
-    struct chirr_keyring_entry entries[CHIRR_KEYRING_KEYS_MAX]; /* ascending by id */
+    struct chirr_keyring_entry entries[CHIRR_KEYRING_HOLDERS_MAX]; /* ascending by id */
 };
 
 struct chirr_keyring *chirr_keyring_create(void)
@@ -27,6 +19,8 @@ void chirr_keyring_destroy(struct chirr_keyring *keyring)
 {
     free(keyring);
 }
+
+/* ---- Looking up ------------------------------------------------------------------------------ */
 
 /* Where `id` is, or belongs. */
 static size_t position(const struct chirr_keyring *keyring, chirr_agent_id id)
@@ -44,117 +38,17 @@ static size_t position(const struct chirr_keyring *keyring, chirr_agent_id id)
     return low;
 }
 
-static bool is_name(const char *name)
+static struct chirr_keyring_entry *entry_of(const struct chirr_keyring *keyring, chirr_agent_id id)
 {
-    size_t bytes = strlen(name);
-    for (size_t i = 0; i < bytes; i++) {
-        if (name[i] < ' ' || name[i] > '~') {
-            return false;
-        }
-    }
-    return bytes < CHIRR_NAME_BYTES_MAX;
-}
-
-enum chirr_err chirr_keyring_add(struct chirr_keyring *keyring,
-                                 const uint8_t public_key[CHIRR_KEY_BYTES], const char *name)
-{
-    struct chirr_keyring_entry entry = {.id = chirr_agent_id_of(public_key)};
-    if (name != NULL && !is_name(name)) {
-        return CHIRR_ERR_RANGE;
-    }
-    if (chirr_curve_key_of(public_key, entry.curve_public) != CHIRR_OK) {
-        return CHIRR_ERR_INVALID;
-    }
-    size_t at = position(keyring, entry.id);
-    if (at < keyring->count && keyring->entries[at].id == entry.id) {
-        bool same = memcmp(keyring->entries[at].public_key, public_key, CHIRR_KEY_BYTES) == 0;
-        return same ? CHIRR_OK : CHIRR_ERR_EXISTS;
-    }
-    if (keyring->count == CHIRR_KEYRING_KEYS_MAX) {
-        return CHIRR_ERR_FULL;
-    }
-    memcpy(entry.public_key, public_key, CHIRR_KEY_BYTES);
-    strncpy(entry.name, name == NULL ? "" : name, sizeof entry.name - 1);
-    memmove(&keyring->entries[at + 1], &keyring->entries[at], (keyring->count - at) * sizeof entry);
-    keyring->entries[at] = entry;
-    keyring->count++;
-    return CHIRR_OK;
-}
-
-/* One line: nothing, or a key and perhaps a name. `line` is cut up. */
-static enum chirr_err add_line(struct chirr_keyring *keyring, char *line, const char *where,
-                               struct chirr_error *error)
-{
-    line[strcspn(line, "#")] = '\0';
-    char *text = line + strspn(line, BLANKS);
-    if (*text == '\0') {
-        return CHIRR_OK;
-    }
-    char *name = text + strcspn(text, BLANKS);
-    if (*name != '\0') {
-        *name++ = '\0';
-        name += strspn(name, BLANKS);
-        for (size_t end = strlen(name); end > 0 && strchr(BLANKS, name[end - 1]) != NULL; end--) {
-            name[end - 1] = '\0';
-        }
-    }
-    uint8_t key[CHIRR_KEY_BYTES];
-    if (chirr_key_parse(text, key) != CHIRR_OK) {
-        return chirr_error_set(error, CHIRR_ERR_CONFIG,
-                               "%s: expected a key of 64 hexadecimal digits (0-9, a-f), then "
-                               "optionally a name",
-                               where);
-    }
-    enum chirr_err err = chirr_keyring_add(keyring, key, name);
-    switch (err) {
-    case CHIRR_OK:
-        return CHIRR_OK;
-    case CHIRR_ERR_INVALID:
-        return chirr_error_set(error, CHIRR_ERR_CONFIG, "%s: not an Ed25519 public key", where);
-    case CHIRR_ERR_RANGE:
-        return chirr_error_set(error, CHIRR_ERR_CONFIG,
-                               "%s: expected a name of at most %d printable characters", where,
-                               CHIRR_NAME_BYTES_MAX - 1);
-    case CHIRR_ERR_FULL:
-        return chirr_error_set(error, err, "%s: a keyring holds at most %d keys", where,
-                               CHIRR_KEYRING_KEYS_MAX);
-    default:
-        return chirr_error_set(error, err, "%s: %s", where, chirr_err_text(err));
-    }
-}
-
-enum chirr_err chirr_keyring_load(struct chirr_keyring *keyring, const char *path,
-                                  struct chirr_error *error)
-{
-    FILE *file = fopen(path, "re");
-    if (file == NULL) {
-        return chirr_error_set(error, CHIRR_ERR_IO, "%s: cannot read the keyring: %s", path,
-                               strerror(errno));
-    }
-    char line[LINE_BYTES_MAX];
-    char where[CHIRR_ERROR_TEXT_BYTES_MAX / 2];
-    enum chirr_err err = CHIRR_OK;
-    for (unsigned number = 1; err == CHIRR_OK && fgets(line, sizeof line, file) != NULL; number++) {
-        snprintf(where, sizeof where, "%s:%u", path, number);
-        bool whole = strchr(line, '\n') != NULL || feof(file);
-        err = whole
-                  ? add_line(keyring, line, where, error)
-                  : chirr_error_set(error, CHIRR_ERR_CONFIG, "%s: the line is longer than %d bytes",
-                                    where, LINE_BYTES_MAX - 2);
-    }
-    if (err == CHIRR_OK && ferror(file)) {
-        err = chirr_error_set(error, CHIRR_ERR_IO, "%s: cannot read the keyring: %s", path,
-                              strerror(errno));
-    }
-    fclose(file);
-    return err;
+    size_t at = position(keyring, id);
+    bool found = at < keyring->count && keyring->entries[at].id == id;
+    return found ? (struct chirr_keyring_entry *)&keyring->entries[at] : NULL;
 }
 
 const struct chirr_keyring_entry *chirr_keyring_find(const struct chirr_keyring *keyring,
-                                                     chirr_agent_id id)
+                                                     chirr_agent_id holder)
 {
-    size_t at = position(keyring, id);
-    return at < keyring->count && keyring->entries[at].id == id ? &keyring->entries[at] : NULL;
+    return entry_of(keyring, holder);
 }
 
 /* Once a connection, so a scan will do. */
@@ -163,7 +57,32 @@ chirr_keyring_find_curve(const struct chirr_keyring *keyring,
                          const uint8_t curve_public[CHIRR_KEY_BYTES])
 {
     for (size_t i = 0; i < keyring->count; i++) {
-        if (memcmp(keyring->entries[i].curve_public, curve_public, CHIRR_KEY_BYTES) == 0) {
+        const struct chirr_keyring_entry *entry = &keyring->entries[i];
+        for (uint32_t k = 0; k < entry->key_count; k++) {
+            if (memcmp(entry->keys[k].curve_public, curve_public, CHIRR_KEY_BYTES) == 0) {
+                return entry;
+            }
+        }
+    }
+    return NULL;
+}
+
+const struct chirr_keyring_key *chirr_keyring_key_of(const struct chirr_keyring_entry *entry,
+                                                     const uint8_t public_key[CHIRR_KEY_BYTES])
+{
+    for (uint32_t k = 0; k < entry->key_count; k++) {
+        if (memcmp(entry->keys[k].public_key, public_key, CHIRR_KEY_BYTES) == 0) {
+            return &entry->keys[k];
+        }
+    }
+    return NULL;
+}
+
+const struct chirr_keyring_entry *chirr_keyring_find_key(const struct chirr_keyring *keyring,
+                                                         const uint8_t public_key[CHIRR_KEY_BYTES])
+{
+    for (size_t i = 0; i < keyring->count; i++) {
+        if (chirr_keyring_key_of(&keyring->entries[i], public_key) != NULL) {
             return &keyring->entries[i];
         }
     }
@@ -182,115 +101,161 @@ const struct chirr_keyring_entry *chirr_keyring_at(const struct chirr_keyring *k
     return &keyring->entries[index];
 }
 
-/* ---- Identity files -------------------------------------------------------------------------- */
-
-static bool write_all(int file, const char *text, size_t bytes)
+uint64_t chirr_keyring_revision(const struct chirr_keyring *keyring)
 {
-    while (bytes > 0) {
-        ssize_t written = write(file, text, bytes);
-        if (written < 0 && errno != EINTR) {
+    return keyring->revision;
+}
+
+/* ---- Changing -------------------------------------------------------------------------------- */
+
+static bool is_name(const char *name)
+{
+    size_t bytes = strlen(name);
+    for (size_t i = 0; i < bytes; i++) {
+        if (name[i] < ' ' || name[i] > '~') {
             return false;
         }
-        if (written > 0) {
-            text += written;
-            bytes -= (size_t)written;
-        }
     }
-    return true;
+    return bytes < CHIRR_NAME_BYTES_MAX;
 }
 
-/* `fchmod` because a umask may have taken even the owner's right to read. */
-static bool write_seed(int file, const uint8_t seed[CHIRR_KEY_BYTES])
+/* An entry without keys. NULL: too many. */
+static struct chirr_keyring_entry *insert(struct chirr_keyring *keyring, chirr_agent_id id)
 {
-    char text[CHIRR_KEY_TEXT_BYTES + 1];
-    chirr_key_format(seed, text);
-    text[CHIRR_KEY_TEXT_BYTES - 1] = '\n';
-    bool written = fchmod(file, S_IRUSR | S_IWUSR) == 0 &&
-                   write_all(file, text, CHIRR_KEY_TEXT_BYTES) && fsync(file) == 0;
-    sodium_memzero(text, sizeof text);
-    return written;
+    size_t at = position(keyring, id);
+    struct chirr_keyring_entry *entry = &keyring->entries[at];
+    if (keyring->count == CHIRR_KEYRING_HOLDERS_MAX) {
+        return NULL;
+    }
+    memmove(entry + 1, entry, (keyring->count - at) * sizeof *entry);
+    keyring->count++;
+    *entry = (struct chirr_keyring_entry){.id = id};
+    return entry;
 }
 
-enum chirr_err chirr_identity_create_file(const char *path, struct chirr_identity *identity,
-                                          struct chirr_error *error)
+static void erase(struct chirr_keyring *keyring, struct chirr_keyring_entry *entry)
 {
-    if (sodium_init() < 0) {
-        return chirr_error_set(error, CHIRR_ERR_STATE, "libsodium could not be initialised");
-    }
-    int file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, S_IRUSR | S_IWUSR);
-    if (file < 0 && errno == EEXIST) {
-        return chirr_error_set(error, CHIRR_ERR_EXISTS,
-                               "%s: exists already, and an identity is never overwritten: move it "
-                               "away first",
-                               path);
-    }
-    if (file < 0) {
-        return chirr_error_set(error, CHIRR_ERR_IO, "%s: cannot create the identity: %s", path,
-                               strerror(errno));
-    }
-    uint8_t seed[CHIRR_KEY_BYTES];
-    randombytes_buf(seed, sizeof seed);
-    bool written = write_seed(file, seed);
-    int reason = errno;
-    written = close(file) == 0 && written;
-    if (!written) {
-        unlink(path);
-        sodium_memzero(seed, sizeof seed);
-        return chirr_error_set(error, CHIRR_ERR_IO, "%s: cannot write the identity: %s", path,
-                               strerror(reason));
-    }
-    enum chirr_err err = chirr_identity_from_seed(identity, seed);
-    sodium_memzero(seed, sizeof seed);
-    return err;
+    size_t behind = (size_t)(&keyring->entries[keyring->count] - (entry + 1));
+    memmove(entry, entry + 1, behind * sizeof *entry);
+    keyring->count--;
+    keyring->revision++;
 }
 
-/* Opens an identity that nobody else can read; -1 with words. */
-static int open_private(const char *path, struct chirr_error *error)
+enum chirr_err chirr_keyring_add_key(struct chirr_keyring *keyring,
+                                     const struct chirr_keyring_addition *addition)
 {
-    struct stat status;
-    int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (file < 0 || fstat(file, &status) != 0) {
-        chirr_error_set(error, errno == ENOENT ? CHIRR_ERR_NOTFOUND : CHIRR_ERR_IO,
-                        "%s: cannot read the identity: %s", path, strerror(errno));
-    } else if (!S_ISREG(status.st_mode)) {
-        chirr_error_set(error, CHIRR_ERR_CONFIG, "%s: not a regular file", path);
-    } else if ((status.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
-        chirr_error_set(error, CHIRR_ERR_CONFIG,
-                        "%s: others may read or write this secret key (mode %04o): chmod 600 it, "
-                        "or make a new one",
-                        path, (unsigned)status.st_mode & 07777);
-    } else {
-        return file;
+    struct chirr_keyring_key key;
+    const char *name = addition->name == NULL ? "" : addition->name;
+    chirr_agent_id holder =
+        addition->holder != 0 ? addition->holder : chirr_agent_id_of(addition->public_key);
+    if (!is_name(name)) {
+        return CHIRR_ERR_RANGE;
     }
-    if (file >= 0) {
-        close(file);
+    if (chirr_curve_key_of(addition->public_key, key.curve_public) != CHIRR_OK) {
+        return CHIRR_ERR_INVALID;
     }
-    return -1;
+    memcpy(key.public_key, addition->public_key, sizeof key.public_key);
+    const struct chirr_keyring_entry *owner = chirr_keyring_find_key(keyring, addition->public_key);
+    if (owner != NULL && owner->id != holder) {
+        return CHIRR_ERR_EXISTS;
+    }
+    struct chirr_keyring_entry *entry = entry_of(keyring, holder);
+    if (owner == NULL && entry != NULL && entry->key_count == CHIRR_HOLDER_KEYS_MAX) {
+        return CHIRR_ERR_FULL;
+    }
+    entry = entry == NULL ? insert(keyring, holder) : entry;
+    if (entry == NULL) {
+        return CHIRR_ERR_FULL;
+    }
+    if (owner == NULL) {
+        entry->keys[entry->key_count++] = key;
+    }
+    if (entry->name[0] == '\0') {
+        strncpy(entry->name, name, sizeof entry->name - 1);
+    }
+    entry->is_operator = entry->is_operator || addition->is_operator;
+    keyring->revision++;
+    return CHIRR_OK;
 }
 
-enum chirr_err chirr_identity_load_file(const char *path, struct chirr_identity *identity,
-                                        struct chirr_error *error)
+enum chirr_err chirr_keyring_add(struct chirr_keyring *keyring,
+                                 const uint8_t public_key[CHIRR_KEY_BYTES], const char *name)
 {
-    struct chirr_error reason = {0};
-    int file = open_private(path, &reason);
-    if (file < 0) {
-        return chirr_error_set(error, reason.code, "%s", reason.text);
+    struct chirr_keyring_addition addition = {.name = name};
+    memcpy(addition.public_key, public_key, sizeof addition.public_key);
+    return chirr_keyring_add_key(keyring, &addition);
+}
+
+enum chirr_err chirr_keyring_remove_key(struct chirr_keyring *keyring,
+                                        const uint8_t public_key[CHIRR_KEY_BYTES])
+{
+    const struct chirr_keyring_entry *found = chirr_keyring_find_key(keyring, public_key);
+    if (found == NULL) {
+        return CHIRR_ERR_NOTFOUND;
     }
-    char text[CHIRR_KEY_TEXT_BYTES + 2] = {0};
-    uint8_t seed[CHIRR_KEY_BYTES];
-    ssize_t bytes = read(file, text, sizeof text - 1);
-    close(file);
-    if (bytes > 0 && text[bytes - 1] == '\n') {
-        text[bytes - 1] = '\0';
+    struct chirr_keyring_entry *entry = entry_of(keyring, found->id);
+    if (entry->key_count == 1) {
+        erase(keyring, entry);
+        return CHIRR_OK;
     }
-    enum chirr_err err = bytes < 0 ? CHIRR_ERR_IO : chirr_key_parse(text, seed);
-    sodium_memzero(text, sizeof text);
-    if (err != CHIRR_OK) {
-        return chirr_error_set(error, CHIRR_ERR_CONFIG,
-                               "%s: expected an identity: one line of 64 hexadecimal digits", path);
+    if (chirr_keyring_key_of(entry, public_key) == &entry->keys[0]) {
+        entry->keys[0] = entry->keys[1];
     }
-    err = chirr_identity_from_seed(identity, seed);
-    sodium_memzero(seed, sizeof seed);
-    return err == CHIRR_OK ? CHIRR_OK
-                           : chirr_error_set(error, err, "%s: %s", path, chirr_err_text(err));
+    entry->keys[1] = (struct chirr_keyring_key){0};
+    entry->key_count = 1;
+    keyring->revision++;
+    return CHIRR_OK;
+}
+
+enum chirr_err chirr_keyring_remove(struct chirr_keyring *keyring, chirr_agent_id holder)
+{
+    struct chirr_keyring_entry *entry = entry_of(keyring, holder);
+    if (entry == NULL) {
+        return CHIRR_ERR_NOTFOUND;
+    }
+    erase(keyring, entry);
+    return CHIRR_OK;
+}
+
+/* ---- Who signed ------------------------------------------------------------------------------ */
+
+/* Newest first: that is the one in use. */
+#define VERIFY(entry, verify, what)                                                                \
+    do {                                                                                           \
+        for (uint32_t k = (entry)->key_count; k-- > 0;) {                                          \
+            if (verify(what, (entry)->keys[k].public_key) == CHIRR_OK) {                           \
+                return CHIRR_OK;                                                                   \
+            }                                                                                      \
+        }                                                                                          \
+        return CHIRR_ERR_SIGNATURE;                                                                \
+    } while (0)
+
+enum chirr_err chirr_keyring_verify_record(const struct chirr_keyring *keyring,
+                                           const struct chirr_record *record)
+{
+    const struct chirr_keyring_entry *entry = entry_of(keyring, record->author);
+    if (entry == NULL || (record->kind == CHIRR_RECORD_TRUST && !entry->is_operator)) {
+        return CHIRR_ERR_UNTRUSTED;
+    }
+    VERIFY(entry, chirr_record_verify, record);
+}
+
+enum chirr_err chirr_keyring_verify_delta(const struct chirr_keyring *keyring,
+                                          const struct chirr_delta_message *delta)
+{
+    const struct chirr_keyring_entry *entry = entry_of(keyring, delta->origin);
+    if (entry == NULL) {
+        return CHIRR_ERR_UNTRUSTED;
+    }
+    VERIFY(entry, chirr_delta_verify, delta);
+}
+
+enum chirr_err chirr_keyring_verify_envelope(const struct chirr_keyring *keyring,
+                                             const struct chirr_envelope *envelope)
+{
+    const struct chirr_keyring_entry *entry = entry_of(keyring, envelope->from);
+    if (entry == NULL) {
+        return CHIRR_ERR_UNTRUSTED;
+    }
+    VERIFY(entry, chirr_envelope_verify, envelope);
 }

@@ -110,7 +110,8 @@ static void connect_to(struct chirr_agent *agent, const struct chirr_output *out
                        chirr_time_us now)
 {
     struct chirr_peer_address address;
-    memcpy(address.public_key, output->card->public_key, sizeof address.public_key);
+    address.id = output->to;
+    memcpy(address.public_key, chirr_card_key(output->card), sizeof address.public_key);
     memcpy(address.publish_endpoint, output->card->publish_endpoint,
            sizeof address.publish_endpoint);
     memcpy(address.unicast_endpoint, output->card->unicast_endpoint,

@@ -267,7 +267,11 @@ static enum chirr_err open_peer(struct chirr_transport *transport,
                                 struct chirr_transport_peer *peer)
 {
     const struct chirr_keyring_entry *entry = chirr_keyring_find(transport->keyring, peer->id);
-    CHIRR_ASSERT(entry != NULL);
+    const struct chirr_keyring_key *key =
+        entry == NULL ? NULL : chirr_keyring_key_of(entry, peer->address.public_key);
+    if (key == NULL) {
+        return CHIRR_ERR_UNTRUSTED;
+    }
     peer->fresh_us = transport->now_us;
     peer->dealer = chirr_transport_open_client(transport, ZMQ_DEALER);
     peer->subscriber = open_subscriber(transport);
@@ -277,11 +281,11 @@ static enum chirr_err open_peer(struct chirr_transport *transport,
     } else {
         peer->monitor = chirr_transport_monitor_open(transport, peer->subscriber, false);
         err = chirr_transport_connect_client(transport, peer->subscriber,
-                                             peer->address.publish_endpoint, entry->curve_public);
+                                             peer->address.publish_endpoint, key->curve_public);
     }
     if (err == CHIRR_OK) {
         err = chirr_transport_connect_client(transport, peer->dealer,
-                                             peer->address.unicast_endpoint, entry->curve_public);
+                                             peer->address.unicast_endpoint, key->curve_public);
     }
     if (err != CHIRR_OK) {
         close_peer(peer);
@@ -292,16 +296,17 @@ static enum chirr_err open_peer(struct chirr_transport *transport,
 enum chirr_err chirr_transport_connect(struct chirr_transport *transport,
                                        const struct chirr_peer_address *address)
 {
-    chirr_agent_id id = chirr_agent_id_of(address->public_key);
+    chirr_agent_id id = address->id;
     if (id == transport->identity->id) {
         return CHIRR_ERR_INVALID;
     }
     const struct chirr_keyring_entry *entry = chirr_keyring_find(transport->keyring, id);
-    if (entry == NULL || memcmp(entry->public_key, address->public_key, CHIRR_KEY_BYTES) != 0) {
+    if (entry == NULL || chirr_keyring_key_of(entry, address->public_key) == NULL) {
         return CHIRR_ERR_UNTRUSTED;
     }
     struct chirr_transport_peer *peer = find_peer(transport, id);
     if (peer != NULL && peer->dealer != NULL &&
+        memcmp(peer->address.public_key, address->public_key, CHIRR_KEY_BYTES) == 0 &&
         strcmp(peer->address.publish_endpoint, address->publish_endpoint) == 0 &&
         strcmp(peer->address.unicast_endpoint, address->unicast_endpoint) == 0) {
         return CHIRR_OK;

@@ -82,7 +82,8 @@ void chirr_transport_endpoints(const struct chirr_transport *transport,
                                char unicast[CHIRR_ENDPOINT_BYTES_MAX]);
 
 struct chirr_peer_address {
-    uint8_t public_key[CHIRR_KEY_BYTES];
+    chirr_agent_id id;
+    uint8_t public_key[CHIRR_KEY_BYTES]; /* that it uses now: one of its live keys */
     char publish_endpoint[CHIRR_ENDPOINT_BYTES_MAX];
     char unicast_endpoint[CHIRR_ENDPOINT_BYTES_MAX];
 };

@@ -89,10 +89,9 @@ static bool sender_is_user(struct chirr_transport *transport, zmq_msg_t *body, c
     return true;
 }
 
-static bool sender_signed(struct chirr_transport *transport, const struct chirr_envelope *envelope,
-                          const struct chirr_keyring_entry *entry)
+static bool sender_signed(struct chirr_transport *transport, const struct chirr_envelope *envelope)
 {
-    if (chirr_envelope_verify(envelope, entry->public_key) != CHIRR_OK) {
+    if (chirr_keyring_verify_envelope(transport->keyring, envelope) != CHIRR_OK) {
         chirr_transport_drop(transport, CHIRR_DROP_SIGNATURE,
                              "a message in the name of %016" PRIx64 " is not signed by it",
                              envelope->from);
@@ -120,7 +119,7 @@ static bool check_sender(struct chirr_transport *transport, const struct chirr_e
                              "%016" PRIx64 " is not on the keyring", envelope->from);
         return false;
     }
-    return body != NULL || sender_signed(transport, envelope, entry);
+    return body != NULL || sender_signed(transport, envelope);
 }
 
 /* Cuts out the marks of authors that are not trusted; returns how many stay. */
@@ -150,15 +149,14 @@ static bool check_records(struct chirr_transport *transport, struct chirr_record
     uint32_t count = 0;
     for (uint32_t i = 0; i < records->count; i++) {
         const struct chirr_record *record = &records->records[i];
-        const struct chirr_keyring_entry *entry =
-            chirr_keyring_find(transport->keyring, record->author);
-        if (entry == NULL) {
+        enum chirr_err err = chirr_keyring_verify_record(transport->keyring, record);
+        if (err == CHIRR_ERR_UNTRUSTED) {
             chirr_transport_drop(transport, CHIRR_DROP_UNTRUSTED,
-                                 "a record by %016" PRIx64 ", which is not on the keyring",
+                                 "a record by %016" PRIx64 ", which may not say that",
                                  record->author);
             continue;
         }
-        if (chirr_record_verify(record, entry->public_key) != CHIRR_OK) {
+        if (err != CHIRR_OK) {
             chirr_transport_drop(transport, CHIRR_DROP_SIGNATURE,
                                  "a record in the name of %016" PRIx64 " is not signed by it",
                                  record->author);

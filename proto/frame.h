@@ -39,7 +39,8 @@ CHIRR_NODISCARD enum chirr_err chirr_frame_seal(const struct chirr_message *mess
 CHIRR_NODISCARD enum chirr_err chirr_frame_open(const uint8_t *frame, size_t bytes,
                                                 struct chirr_envelope *envelope);
 
-/* CHIRR_ERR_SIGNATURE unless the envelope is signed by `public_key` and that is `from`'s. */
+/* CHIRR_ERR_SIGNATURE unless the envelope is signed by `public_key`; whether that is `from`'s is
+ * for the keyring to say. */
 CHIRR_NODISCARD enum chirr_err chirr_envelope_verify(const struct chirr_envelope *envelope,
                                                      const uint8_t public_key[CHIRR_KEY_BYTES]);
 

@@ -87,6 +87,13 @@ chirr_agent_id chirr_agent_id_of(const uint8_t public_key[CHIRR_KEY_BYTES])
     return never_zero(chirr_digest(public_key, CHIRR_KEY_BYTES));
 }
 
+const uint8_t *chirr_card_key(const struct chirr_card *card)
+{
+    static const uint8_t none[CHIRR_KEY_BYTES];
+    bool changed = memcmp(card->current_key, none, sizeof none) != 0;
+    return changed ? card->current_key : card->public_key;
+}
+
 const char *chirr_task_argument(const struct chirr_task_spec *spec, uint32_t index)
 {
     if (index >= spec->argument_count) {

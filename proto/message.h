@@ -62,7 +62,8 @@ struct chirr_tags {
 };
 
 struct chirr_card {
-    uint8_t public_key[CHIRR_KEY_BYTES]; /* Ed25519; its digest is the author's id */
+    uint8_t public_key[CHIRR_KEY_BYTES];  /* Ed25519, its first; its digest is the author's id */
+    uint8_t current_key[CHIRR_KEY_BYTES]; /* the one in use, once that is another; else zero */
     char name[CHIRR_NAME_BYTES_MAX];
     char device[CHIRR_NAME_BYTES_MAX];               /* device profile */
     char publish_endpoint[CHIRR_ENDPOINT_BYTES_MAX]; /* where its XPUB can be reached */
@@ -172,7 +173,10 @@ void chirr_record_copy(struct chirr_record *copy, const struct chirr_record *rec
 chirr_task_id chirr_task_id_of(chirr_agent_id submitter, uint64_t nonce,
                                const struct chirr_task_spec *spec);
 
-/* The id that belongs to a public key. */
+/* The key that an agent uses now: what its connections are to be made with. Borrowed. */
+const uint8_t *chirr_card_key(const struct chirr_card *card);
+
+/* The id that belongs to a (first) public key. */
 chirr_agent_id chirr_agent_id_of(const uint8_t public_key[CHIRR_KEY_BYTES]);
 
 /* The argument at `index`, borrowed from the specification; NULL past the last. */
@@ -186,7 +190,7 @@ const char *chirr_task_end_name(enum chirr_task_end end);       /* "exited", "ti
  * an enum is outside its range. CHIRR_ERR_MALFORMED: the parts contradict each other, or a text
  * holds anything but printable ASCII. */
 CHIRR_NODISCARD enum chirr_err chirr_task_spec_validate(const struct chirr_task_spec *spec);
-/* A card's key must be its author's; a task's id must be the digest of what it asks. */
+/* A card's first key must be its author's; a task's id must be the digest of what it asks. */
 CHIRR_NODISCARD enum chirr_err chirr_record_validate(const struct chirr_record *record);
 
 /* ---- Messages ------------------------------------------------------------------------------ */

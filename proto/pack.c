@@ -38,6 +38,9 @@ static void pack_card(struct chirr_record_pack *pack, const struct chirr_card *c
 {
     chirr__wire__card__init(&pack->card);
     pack->card.public_key = borrow(card->public_key, sizeof card->public_key);
+    if (chirr_card_key(card) == card->current_key) {
+        pack->card.current_key = borrow(card->current_key, sizeof card->current_key);
+    }
     pack->card.name = (char *)card->name;
     pack->card.device = (char *)card->device;
     pack->card.publish_endpoint = (char *)card->publish_endpoint;

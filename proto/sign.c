@@ -24,8 +24,15 @@ enum chirr_err chirr_identity_from_seed(struct chirr_identity *identity,
     _Static_assert(sizeof identity->secret_key == crypto_sign_SECRETKEYBYTES, "Ed25519 secret key");
     crypto_sign_seed_keypair(identity->public_key, identity->secret_key, seed);
     crypto_sign_ed25519_sk_to_curve25519(identity->curve_secret, identity->secret_key);
-    identity->id = chirr_agent_id_of(identity->public_key);
+    chirr_identity_succeed(identity, identity->public_key);
     return chirr_curve_key_of(identity->public_key, identity->curve_public);
+}
+
+void chirr_identity_succeed(struct chirr_identity *identity,
+                            const uint8_t first_key[CHIRR_KEY_BYTES])
+{
+    memcpy(identity->first_key, first_key, sizeof identity->first_key);
+    identity->id = chirr_agent_id_of(first_key);
 }
 
 void chirr_identity_wipe(struct chirr_identity *identity)
@@ -119,8 +126,7 @@ enum chirr_err chirr_record_verify(const struct chirr_record *record,
 {
     uint8_t statement[CHIRR_CODEC_RECORD_BYTES_MAX];
     size_t bytes;
-    if (chirr_agent_id_of(public_key) != record->author ||
-        chirr_codec_encode_statement(record, statement, sizeof statement, &bytes) != CHIRR_OK) {
+    if (chirr_codec_encode_statement(record, statement, sizeof statement, &bytes) != CHIRR_OK) {
         return CHIRR_ERR_SIGNATURE;
     }
     bool holds =
@@ -152,9 +158,8 @@ enum chirr_err chirr_delta_verify(const struct chirr_delta_message *delta,
 {
     uint8_t statement[CHIRR_CODEC_DELTA_BYTES_MAX];
     size_t bytes;
-    if (chirr_agent_id_of(public_key) != delta->origin ||
-        chirr_codec_encode_delta_statement(delta, statement, sizeof statement, &bytes) !=
-            CHIRR_OK) {
+    if (chirr_codec_encode_delta_statement(delta, statement, sizeof statement, &bytes) !=
+        CHIRR_OK) {
         return CHIRR_ERR_SIGNATURE;
     }
     bool holds =

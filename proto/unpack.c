@@ -71,6 +71,13 @@ static enum chirr_err unpack_card(struct chirr_card *card, const Chirr__Wire__Ca
             return err;
         }
     }
+    if (wire->current_key.len != 0) {
+        enum chirr_err err =
+            unpack_exactly(card->current_key, sizeof card->current_key, &wire->current_key);
+        if (err != CHIRR_OK) {
+            return err;
+        }
+    }
     card->lineage = wire->lineage;
     card->hosted = wire->hosted;
     card->cpu_permille = wire->cpu_permille;

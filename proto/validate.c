@@ -98,7 +98,8 @@ static enum chirr_err validate_card(const struct chirr_card *card, chirr_agent_i
     if (card->lineage == 0 && card->hosted != 0) {
         return CHIRR_ERR_MALFORMED;
     }
-    if (chirr_agent_id_of(card->public_key) != author) {
+    if (chirr_agent_id_of(card->public_key) != author ||
+        memcmp(card->current_key, card->public_key, CHIRR_KEY_BYTES) == 0) {
         return CHIRR_ERR_MALFORMED;
     }
     return validate_tags(&card->provides);

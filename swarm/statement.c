@@ -95,6 +95,7 @@ static void digest_tags(struct chirr_digest_state *state, const struct chirr_tag
 static void digest_card(struct chirr_digest_state *state, const struct chirr_card *card)
 {
     chirr_digest_add(state, card->public_key, sizeof card->public_key);
+    chirr_digest_add(state, card->current_key, sizeof card->current_key);
     digest_text(state, card->name, sizeof card->name);
     digest_text(state, card->device, sizeof card->device);
     digest_text(state, card->publish_endpoint, sizeof card->publish_endpoint);

@@ -263,6 +263,7 @@ Test(transport, many_peers_that_never_answer_are_survived)
     for (int i = 0; i < PEERS; i++) {
         struct chirr_identity identity = generate_identity(&random_stream);
         struct chirr_peer_address address = {.publish_endpoint = "tcp://127.0.0.1:1"};
+        address.id = identity.id;
         memcpy(address.public_key, identity.public_key, CHIRR_KEY_BYTES);
         snprintf(address.publish_endpoint, sizeof address.publish_endpoint, "tcp://127.0.0.1:%d",
                  i + 1);
@@ -320,6 +321,7 @@ Test(transport, endpoints_and_numbers_that_cannot_be_are_named)
     start(a);
     struct chirr_peer_address address = {.publish_endpoint = "nonsense",
                                          .unicast_endpoint = "tcp://127.0.0.1:1"};
+    address.id = b->identity.id;
     memcpy(address.public_key, b->identity.public_key, CHIRR_KEY_BYTES);
     cr_assert_eq(chirr_transport_connect(a->transport, &address), CHIRR_ERR_INVALID);
     ping(a, b, 1);

@@ -46,6 +46,7 @@ Test(transport_security, nothing_is_said_to_a_server_with_another_key)
 {
     start_all();
     struct chirr_peer_address address = address_of(c);
+    address.id = b->identity.id;
     memcpy(address.public_key, b->identity.public_key, CHIRR_KEY_BYTES);
     cr_assert_eq(chirr_transport_connect(a->transport, &address), CHIRR_OK);
     WAIT_DOING((ping(a, b, 1), publish(c, "e/")), dropped(c, CHIRR_DROP_HANDSHAKE) >= 2);

@@ -68,6 +68,7 @@ void start_all(void)
 struct chirr_peer_address address_of(const struct node *node)
 {
     struct chirr_peer_address address;
+    address.id = node->identity.id;
     memcpy(address.public_key, node->identity.public_key, CHIRR_KEY_BYTES);
     chirr_transport_endpoints(node->transport, address.publish_endpoint, address.unicast_endpoint);
     return address;

@@ -132,6 +132,9 @@ static void generate_card(struct chirr_random *random, const struct chirr_identi
                           struct chirr_card *card)
 {
     memcpy(card->public_key, author->public_key, sizeof card->public_key);
+    if (chirr_random_below(random, 4) == 0) {
+        generate_bytes(random, card->current_key, sizeof card->current_key);
+    }
     generate_text(random, card->name, sizeof card->name, 1);
     generate_text(random, card->device, sizeof card->device, 0);
     generate_text(random, card->publish_endpoint, sizeof card->publish_endpoint, 0);
