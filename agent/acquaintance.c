@@ -11,7 +11,6 @@ struct heard {
 
 struct seed {
     chirr_agent_id id;
-    struct chirr_card card;
     chirr_time_us knock_at;
     bool due; /* to get the own card */
 };
@@ -21,7 +20,6 @@ struct chirr_acquaintance {
     uint32_t interval_ms;
     struct chirr_random random;
     uint32_t seed_count;
-    uint32_t connected; /* seeds [connected…) have not been connected yet */
     struct seed seeds[CHIRR_NODE_SEEDS_MAX];
     uint32_t heard_max;
     struct heard *heard; /* [heard_max] */
@@ -56,8 +54,7 @@ struct chirr_acquaintance *chirr_acquaintance_create(struct chirr_arena *arena,
     for (uint32_t i = 0; i < config->seed_count; i++) {
         chirr_agent_id id = chirr_agent_id_of(config->seeds[i].public_key);
         if (id != a->self) {
-            a->seeds[a->seed_count++] =
-                (struct seed){.id = id, .card = config->seeds[i], .knock_at = now};
+            a->seeds[a->seed_count++] = (struct seed){.id = id, .knock_at = now};
         }
     }
     return a;
@@ -88,7 +85,8 @@ void chirr_acquaintance_received(struct chirr_acquaintance *a, chirr_agent_id fr
                                  enum chirr_message_kind kind)
 {
     bool direct = kind == CHIRR_MESSAGE_PING || kind == CHIRR_MESSAGE_PING_REQUEST ||
-                  kind == CHIRR_MESSAGE_ACK || kind == CHIRR_MESSAGE_DIGEST;
+                  kind == CHIRR_MESSAGE_ACK || kind == CHIRR_MESSAGE_NACK ||
+                  kind == CHIRR_MESSAGE_VIEW || kind == CHIRR_MESSAGE_DIGEST;
     struct heard *place = direct ? place_of(a, from) : NULL;
     if (place != NULL && place->agent == from) {
         place->met = place->heartbeat.incarnation;
@@ -150,11 +148,6 @@ chirr_time_us chirr_acquaintance_deadline(const struct chirr_acquaintance *a)
         at = chirr_time_min(at, a->seeds[i].knock_at);
     }
     return at;
-}
-
-const struct chirr_card *chirr_acquaintance_connect(struct chirr_acquaintance *a)
-{
-    return a->connected < a->seed_count ? &a->seeds[a->connected++].card : NULL;
 }
 
 chirr_agent_id chirr_acquaintance_introduce(struct chirr_acquaintance *a)

@@ -12,7 +12,7 @@
 struct chirr_acquaintance;
 
 size_t chirr_acquaintance_bytes(const struct chirr_node_config *config);
-/* NULL when the arena is too small. Copies the seeds of `config`. */
+/* NULL when the arena is too small. The own card goes to the seeds of `config`. */
 struct chirr_acquaintance *chirr_acquaintance_create(struct chirr_arena *arena,
                                                      const struct chirr_node_config *config,
                                                      uint64_t seed, chirr_time_us now);
@@ -29,8 +29,6 @@ void chirr_acquaintance_tick(struct chirr_acquaintance *acquaintance,
                              const struct chirr_membership *membership, chirr_time_us now);
 chirr_time_us chirr_acquaintance_deadline(const struct chirr_acquaintance *acquaintance);
 
-/* The next seed to open connections to, each once; NULL when there is none. */
-const struct chirr_card *chirr_acquaintance_connect(struct chirr_acquaintance *acquaintance);
 /* The next one who is due to get the own card; 0 when there is none. */
 chirr_agent_id chirr_acquaintance_introduce(struct chirr_acquaintance *acquaintance);
 

@@ -30,7 +30,10 @@ struct chirr_node_config {
     uint32_t seed_interval_ms; /* between two knocks at a seed that is not alive here */
     uint32_t seed_count;
     struct chirr_card seeds[CHIRR_NODE_SEEDS_MAX]; /* key and endpoints suffice */
+    uint32_t
+        knowledge_bytes_per_s; /* of others' deltas that are passed on; bursts of four seconds */
     struct chirr_membership_config membership;
+    struct chirr_overlay_config overlay;
     struct chirr_dissemination_config dissemination;
     struct chirr_lease_config lease;
     struct chirr_auction_config auction;
@@ -79,6 +82,9 @@ CHIRR_NODISCARD enum chirr_err chirr_node_ended(struct chirr_node *node, chirr_t
 /* Says farewell, starts nothing any more and withdraws its claims. */
 void chirr_node_leave(struct chirr_node *node, chirr_time_us now);
 
+/* Its key was removed: it is no member, neighbour or teacher any more. Its tasks stay. */
+void chirr_node_forget(struct chirr_node *node, chirr_agent_id agent, chirr_time_us now);
+
 /* The learner's answers. */
 void chirr_node_price(struct chirr_node *node, const struct chirr_price *price, chirr_time_us now);
 /* Stamps and publishes what the learner extracted. `payload` is copied. CHIRR_ERR_BUSY: the one
@@ -98,6 +104,8 @@ void chirr_node_news(struct chirr_node *node, const struct chirr_learner_news *n
 chirr_agent_id chirr_node_id(const struct chirr_node *node);
 const struct chirr_record_store *chirr_node_records(const struct chirr_node *node);
 const struct chirr_membership *chirr_node_membership(const struct chirr_node *node);
+const struct chirr_overlay *chirr_node_overlay(const struct chirr_node *node);
+const struct chirr_dissemination *chirr_node_dissemination(const struct chirr_node *node);
 const struct chirr_auction *chirr_node_auction(const struct chirr_node *node);
 const struct chirr_ledger *chirr_node_ledger(const struct chirr_node *node);
 /* The last heartbeat heard of an agent; NULL when none. */
@@ -106,7 +114,10 @@ const struct chirr_heartbeat *chirr_node_heartbeat(const struct chirr_node *node
 
 struct chirr_node_counters {
     uint64_t received[CHIRR_MESSAGE_KINDS]; /* by kind */
-    uint64_t refused;                           /* receive returned an error */
+    uint64_t refused;                       /* receive returned an error */
+    uint64_t unreachable;                   /* messages to whom no card is known, or no link left */
+    uint64_t relays_dropped;                /* deltas that were not passed on */
+    uint64_t leases_begun;                  /* lives of others that were heard of */
     uint64_t tasks_submitted, tasks_done_here, tasks_failed_here;
 };
 const struct chirr_node_counters *chirr_node_count(const struct chirr_node *node);

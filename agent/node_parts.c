@@ -13,7 +13,9 @@ struct chirr_node_config chirr_node_config_default(void)
     config.tasks_max = 1024;
     config.heartbeat_interval_ms = 1000;
     config.seed_interval_ms = 2000;
+    config.knowledge_bytes_per_s = 64 * 1024;
     config.membership = chirr_membership_config_default();
+    config.overlay = chirr_overlay_config_default();
     config.dissemination = chirr_dissemination_config_default();
     config.lease.lease_ms = 5000;
     config.auction = chirr_auction_config_default();
@@ -34,7 +36,7 @@ struct chirr_node_parts chirr_node_parts_of(const struct chirr_node_config *conf
     struct chirr_node_parts parts = {
         .records = {.agents_max = config->agents_max, .tasks_max = config->tasks_max},
         .membership = config->membership,
-        .overlay = {.self = self, .neighbours_max = config->agents_max},
+        .overlay = config->overlay,
         .dissemination = config->dissemination,
         .lease = config->lease,
         .auction = config->auction,
@@ -45,6 +47,9 @@ struct chirr_node_parts chirr_node_parts_of(const struct chirr_node_config *conf
     parts.membership.incarnation = config->incarnation;
     parts.membership.seed = derive_seed(config, CHIRR_NODE_STREAM_MEMBERSHIP);
     parts.membership.members_max = config->agents_max;
+    parts.overlay.self = self;
+    parts.overlay.seed = derive_seed(config, CHIRR_NODE_STREAM_OVERLAY);
+    parts.overlay.agents_max = config->agents_max;
     parts.dissemination.self = self;
     parts.dissemination.seed = derive_seed(config, CHIRR_NODE_STREAM_DISSEMINATION);
     parts.lease.owners_max = config->agents_max;
@@ -77,6 +82,10 @@ enum chirr_err chirr_node_config_validate(const struct chirr_node_config *config
         return chirr_error_set(error, CHIRR_ERR_RANGE, "node: tasks_max must be 1…65536, got %u",
                                config->tasks_max);
     }
+    if (config->knowledge_bytes_per_s == 0) {
+        return chirr_error_set(error, CHIRR_ERR_RANGE,
+                               "node: knowledge_bytes_per_s must be at least 1");
+    }
     if (config->heartbeat_interval_ms == 0 || config->seed_interval_ms == 0) {
         return chirr_error_set(error, CHIRR_ERR_RANGE, "node: intervals must be at least 1 ms");
     }
@@ -103,6 +112,12 @@ enum chirr_err chirr_node_config_validate(const struct chirr_node_config *config
     }
     struct chirr_node_parts parts = chirr_node_parts_of(config);
     err = chirr_membership_config_validate(&parts.membership, error);
+    if (err == CHIRR_OK) {
+        err = chirr_overlay_config_validate(&parts.overlay, error);
+    }
+    if (err == CHIRR_OK) {
+        err = chirr_dissemination_config_validate(&parts.dissemination, error);
+    }
     if (err == CHIRR_OK) {
         err = chirr_auction_config_validate(&parts.auction, error);
     }

@@ -13,6 +13,7 @@ enum chirr_node_stream {
     CHIRR_NODE_STREAM_DISSEMINATION,
     CHIRR_NODE_STREAM_AUCTION,
     CHIRR_NODE_STREAM_LEDGER,
+    CHIRR_NODE_STREAM_OVERLAY,
 };
 
 struct chirr_node_parts {

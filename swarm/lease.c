@@ -125,6 +125,14 @@ enum chirr_err chirr_lease_renew(struct chirr_leases *leases, chirr_agent_id own
     return CHIRR_OK;
 }
 
+void chirr_lease_vouch(struct chirr_leases *leases, chirr_agent_id owner, chirr_time_us now)
+{
+    struct lease *lease = find(leases, owner);
+    if (lease != NULL) {
+        lease->since_us = now;
+    }
+}
+
 chirr_time_us chirr_lease_expiry(struct chirr_leases *leases, chirr_agent_id owner,
                                  uint64_t incarnation, chirr_time_us now)
 {

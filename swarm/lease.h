@@ -1,7 +1,9 @@
 /* Leases: who runs a task keeps it as long as its heartbeat advances.
  *
  * Measured on the local monotonic clock since the owner's (incarnation, sequence) last advanced
- * here, so no two clocks are compared. Pure table; the auction asks it. Not thread-safe.
+ * here, so no two clocks are compared. Heartbeats reach the overlay's neighbours alone; for all
+ * others membership vouches, whose watchers hear them. Pure table; the auction asks it. Not
+ * thread-safe.
  *
  * `incarnation` is the one that the owner's process started with, in heartbeats as in tasks: a
  * refutation raises membership's and must not raise this one, or a mere rumour would end leases. */
@@ -31,6 +33,10 @@ struct chirr_leases *chirr_lease_create(struct chirr_arena *arena,
 CHIRR_NODISCARD enum chirr_err chirr_lease_renew(struct chirr_leases *leases, chirr_agent_id owner,
                                                  uint64_t incarnation, uint64_t sequence,
                                                  chirr_time_us now);
+
+/* Membership holds `owner` for alive though its heartbeats do not come here: what is heard of its
+ * present incarnation goes on for another lease. No effect on who was never heard. */
+void chirr_lease_vouch(struct chirr_leases *leases, chirr_agent_id owner, chirr_time_us now);
 
 /* When what `owner` holds as `incarnation` expires; expired when not later than `now`. An owner
  * never heard (as this incarnation) gets one lease from the first question on; a greater

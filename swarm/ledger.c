@@ -256,13 +256,8 @@ void chirr_ledger_quarantine(struct chirr_ledger *ledger, chirr_agent_id id)
 /* ---- The verbs ---------------------------------------------------------------------------- */
 
 /* What can be refused without knowing the origin. */
-static enum chirr_err admit(struct chirr_ledger *ledger, chirr_agent_id from,
-                            const struct chirr_delta_message *delta)
+static enum chirr_err admit(struct chirr_ledger *ledger, const struct chirr_delta_message *delta)
 {
-    if (delta->origin != from) {
-        ledger->counters.not_origin++;
-        return CHIRR_ERR_UNTRUSTED;
-    }
     if (ledger->config.lineage == 0 || delta->lineage != ledger->config.lineage) {
         ledger->counters.other_lineage++;
         return CHIRR_ERR_LINEAGE;
@@ -296,7 +291,7 @@ enum chirr_err chirr_ledger_receive(struct chirr_ledger *ledger, chirr_agent_id 
         delta->payload_bytes > CHIRR_DELTA_PAYLOAD_BYTES_MAX) {
         return CHIRR_ERR_INVALID;
     }
-    enum chirr_err err = admit(ledger, from, delta);
+    enum chirr_err err = admit(ledger, delta);
     if (err != CHIRR_OK) {
         return err;
     }

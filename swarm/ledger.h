@@ -52,10 +52,11 @@ struct chirr_ledger *chirr_ledger_create(struct chirr_arena *arena,
                                          const struct chirr_ledger_config *config,
                                          chirr_time_us now);
 
-/* DELTA only. Outputs APPLY and at once after it WEIGH: of the delta's origin (always, so that a
+/* DELTA only, from whoever passed it on: whose it is its signature says, which was checked before.
+ * Outputs APPLY and at once after it WEIGH: of the delta's origin (always, so that a
  * learner that had no place for it until now knows its g) and of those whose weight shifted.
  * CHIRR_ERR_LINEAGE, CHIRR_ERR_STALE (own deltas too), CHIRR_ERR_INVALID (a partition not hosted,
- * another kind of message), CHIRR_ERR_UNTRUSTED (in quarantine, or not from its origin),
+ * another kind of message), CHIRR_ERR_UNTRUSTED (in quarantine),
  * CHIRR_ERR_FULL (no room for another origin, or nobody polled): not applied, and it may come
  * again. */
 CHIRR_NODISCARD enum chirr_err chirr_ledger_receive(struct chirr_ledger *ledger,
@@ -79,7 +80,7 @@ bool chirr_ledger_spend(struct chirr_ledger *ledger, uint32_t drift_permille, ch
 void chirr_ledger_quarantine(struct chirr_ledger *ledger, chirr_agent_id origin);
 
 struct chirr_ledger_counters {
-    uint64_t applied, stale, other_lineage, not_hosted, not_origin, refused_full, quarantined;
+    uint64_t applied, stale, other_lineage, not_hosted, refused_full, quarantined;
     uint64_t evicted, quarantine_full;
 };
 const struct chirr_ledger_counters *chirr_ledger_count(const struct chirr_ledger *ledger);

@@ -94,6 +94,8 @@ void chirr_overlay_tick(struct chirr_overlay *overlay, chirr_time_us now);
 chirr_time_us chirr_overlay_deadline(const struct chirr_overlay *overlay);
 /* What it hands out is borrowed until the next input. */
 bool chirr_overlay_poll(struct chirr_overlay *overlay, struct chirr_output *output);
+/* As `poll`, but only connections to be opened, and those to be closed before. */
+bool chirr_overlay_poll_links(struct chirr_overlay *overlay, struct chirr_output *output);
 
 /* Something is about to be sent to `to`: opens a unicast link if there is no connection, so that
  * `poll` hands out its CONNECT first; what was handed out before stays borrowed.

@@ -116,7 +116,7 @@ static bool write_message(struct chirr_overlay *o, const struct outgoing *outgoi
     return !is_led_by_origin(view.verb) || (view.count > 0 && o->cards[0].author == view.origin);
 }
 
-static bool poll_links(struct chirr_overlay *o, struct chirr_output *output)
+bool chirr_overlay_poll_links(struct chirr_overlay *o, struct chirr_output *output)
 {
     chirr_agent_id agent;
     enum chirr_link kind;
@@ -154,7 +154,7 @@ static bool poll_messages(struct chirr_overlay *o, struct chirr_output *output)
 
 bool chirr_overlay_poll(struct chirr_overlay *o, struct chirr_output *output)
 {
-    if (poll_links(o, output) || poll_messages(o, output)) {
+    if (chirr_overlay_poll_links(o, output) || poll_messages(o, output)) {
         return true;
     }
     chirr_agent_id agent;
