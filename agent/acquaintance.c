@@ -1,6 +1,8 @@
 /* Heartbeats heard, seeds to knock at, strangers to introduce this agent to. */
 #include "agent/acquaintance.h"
 
+#include <string.h>
+
 #include "base/random.h"
 
 struct heard {
@@ -161,6 +163,26 @@ chirr_agent_id chirr_acquaintance_introduce(struct chirr_acquaintance *a)
     chirr_agent_id to = a->introduce_to;
     a->introduce_to = 0;
     return to;
+}
+
+void chirr_acquaintance_forget(struct chirr_acquaintance *a, chirr_agent_id agent)
+{
+    for (uint32_t i = 0; i < a->seed_count; i++) {
+        if (a->seeds[i].id == agent) {
+            a->seeds[i] = a->seeds[--a->seed_count];
+            break;
+        }
+    }
+    struct heard *last = NULL;
+    struct heard *place = place_of(a, agent);
+    for (uint32_t i = 0; i < a->heard_max && a->heard[i].agent != 0; i++) {
+        last = &a->heard[i];
+    }
+    if (place != NULL && place->agent == agent) {
+        *place = *last;
+        memset(last, 0, sizeof *last);
+    }
+    a->introduce_to = a->introduce_to == agent ? 0 : a->introduce_to;
 }
 
 const struct chirr_heartbeat *chirr_acquaintance_heartbeat(const struct chirr_acquaintance *a,

@@ -32,6 +32,9 @@ chirr_time_us chirr_acquaintance_deadline(const struct chirr_acquaintance *acqua
 /* The next one who is due to get the own card; 0 when there is none. */
 chirr_agent_id chirr_acquaintance_introduce(struct chirr_acquaintance *acquaintance);
 
+/* No heartbeat of it is kept, and it is introduced to no more, seed or not. */
+void chirr_acquaintance_forget(struct chirr_acquaintance *acquaintance, chirr_agent_id agent);
+
 /* The last heartbeat heard of an agent; NULL when none. */
 const struct chirr_heartbeat *
 chirr_acquaintance_heartbeat(const struct chirr_acquaintance *acquaintance, chirr_agent_id agent);

@@ -157,9 +157,11 @@ static enum chirr_err receive_view(struct chirr_node *node, chirr_agent_id from,
                                    const struct chirr_message *message)
 {
     const struct chirr_view_message *view = &message->view;
-    chirr_dissemination_learn(node->dissemination, from, view->cards, view->count, node->now);
+    enum chirr_err learnt =
+        chirr_dissemination_learn(node->dissemination, from, view->cards, view->count, node->now);
     show_cards(node, view->cards, view->count);
-    return chirr_overlay_receive(node->overlay, from, message, node->now);
+    enum chirr_err err = chirr_overlay_receive(node->overlay, from, message, node->now);
+    return err == CHIRR_OK ? learnt : err;
 }
 
 /* News of somebody's knowledge goes on to the neighbours; in a mesh its origin reaches all. */

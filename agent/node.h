@@ -82,6 +82,10 @@ CHIRR_NODISCARD enum chirr_err chirr_node_ended(struct chirr_node *node, chirr_t
 /* Says farewell, starts nothing any more and withdraws its claims. */
 void chirr_node_leave(struct chirr_node *node, chirr_time_us now);
 
+/* A signed record that came another way than from a peer: an operator's, over the control socket.
+ * CHIRR_OK too when it was known or is dominated; any error of a join. */
+CHIRR_NODISCARD enum chirr_err
+chirr_node_learn(struct chirr_node *node, const struct chirr_record *record, chirr_time_us now);
 /* Its key was removed: it is no member, neighbour or teacher any more. Its tasks stay. */
 void chirr_node_forget(struct chirr_node *node, chirr_agent_id agent, chirr_time_us now);
 

@@ -73,12 +73,20 @@ void chirr_node_leave(struct chirr_node *node, chirr_time_us now)
     chirr_auction_leave(node->auction, now);
 }
 
+enum chirr_err chirr_node_learn(struct chirr_node *node, const struct chirr_record *record,
+                                chirr_time_us now)
+{
+    node->now = now;
+    return chirr_dissemination_learn(node->dissemination, 0, record, 1, now);
+}
+
 void chirr_node_forget(struct chirr_node *node, chirr_agent_id agent, chirr_time_us now)
 {
     node->now = now;
     chirr_membership_forget(node->membership, agent);
     chirr_overlay_forget(node->overlay, agent, now);
     chirr_ledger_quarantine(node->ledger, agent);
+    chirr_acquaintance_forget(node->acquaintance, agent);
     chirr_auction_member(node->auction, agent, now);
 }
 

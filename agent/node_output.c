@@ -43,16 +43,18 @@ static void show(struct chirr_node *node, const struct chirr_record *record)
  * to be made durable and hands it out. */
 static bool settle(struct chirr_node *node, struct chirr_output *output)
 {
+    if (node->trust_due) {
+        node->trust_due = false;
+        output->kind = CHIRR_OUTPUT_TRUST;
+        output->record = &node->current;
+        return true;
+    }
     for (;;) {
         if (chirr_dissemination_changed(node->dissemination, &node->current)) {
             show(node, &node->current);
-            if (node->current.kind == CHIRR_RECORD_TASK) {
+            node->trust_due = node->current.kind == CHIRR_RECORD_TRUST;
+            if (node->trust_due || node->current.kind == CHIRR_RECORD_TASK) {
                 output->kind = CHIRR_OUTPUT_PERSIST;
-                output->record = &node->current;
-                return true;
-            }
-            if (node->current.kind == CHIRR_RECORD_TRUST) {
-                output->kind = CHIRR_OUTPUT_TRUST;
                 output->record = &node->current;
                 return true;
             }

@@ -39,6 +39,7 @@ struct chirr_node {
 
     /* What is to be said next, each slot handed out at most once. */
     struct chirr_record current; /* borrowed by a PERSIST output */
+    bool trust_due;              /* `current` was made durable, and is to be obeyed */
     bool heartbeat_due;
     bool extract_due;
     bool delta_due;

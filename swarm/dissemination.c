@@ -304,16 +304,15 @@ static enum chirr_err receive_records(struct chirr_dissemination *d, chirr_agent
     return err;
 }
 
-void chirr_dissemination_learn(struct chirr_dissemination *d, chirr_agent_id from,
-                               const struct chirr_record *records, uint32_t count,
-                               chirr_time_us now)
+enum chirr_err chirr_dissemination_learn(struct chirr_dissemination *d, chirr_agent_id from,
+                                         const struct chirr_record *records, uint32_t count,
+                                         chirr_time_us now)
 {
     d->now = now;
     CHIRR_ASSERT(count <= CHIRR_RECORDS_MAX);
     const struct chirr_records carried = {.count = count, .records = records};
     struct haul haul = {.pushed = false};
-    enum chirr_err err = take_in_all(d, from, &carried, &haul);
-    d->counters.refused += err != CHIRR_OK;
+    return take_in_all(d, from, &carried, &haul);
 }
 
 static void receive_graft(struct chirr_dissemination *d, chirr_agent_id from,

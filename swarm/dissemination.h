@@ -84,10 +84,12 @@ chirr_dissemination_restore(struct chirr_dissemination *dissemination,
 CHIRR_NODISCARD enum chirr_err
 chirr_dissemination_receive(struct chirr_dissemination *dissemination, chirr_agent_id from,
                             const struct chirr_message *message, chirr_time_us now);
-/* Takes in records that came in another message of `from`, as cards do in those of the overlay. */
-void chirr_dissemination_learn(struct chirr_dissemination *dissemination, chirr_agent_id from,
-                               const struct chirr_record *records, uint32_t count,
-                               chirr_time_us now);
+/* Takes in records that came in another message of `from`, as cards do in those of the overlay; 0:
+ * not from a peer. The first error of any. */
+CHIRR_NODISCARD enum chirr_err chirr_dissemination_learn(struct chirr_dissemination *dissemination,
+                                                         chirr_agent_id from,
+                                                         const struct chirr_record *records,
+                                                         uint32_t count, chirr_time_us now);
 /* `membership` tells whom to ask. */
 void chirr_dissemination_tick(struct chirr_dissemination *dissemination,
                               const struct chirr_membership *membership, chirr_time_us now);
@@ -117,7 +119,6 @@ struct chirr_dissemination_counters {
     uint64_t overflows;                    /* too many changes waited */
     uint64_t dropped;   /* relays, digests and answers that found their queue full */
     uint64_t postponed; /* repairs for which there was no budget */
-    uint64_t refused;   /* messages of others that carried a record which was not taken in */
     uint64_t restated;  /* own statements of an earlier life, made again */
     struct chirr_tree_counters tree;
 };
