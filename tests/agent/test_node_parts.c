@@ -8,7 +8,8 @@ static struct chirr_node_config valid_config(void)
 {
     struct chirr_node_config config = chirr_node_config_default();
     config.incarnation = 1;
-    config.card = (struct chirr_card){.name = "node", .cpu_permille = 1000, .slots = 1};
+    config.card =
+        (struct chirr_card){.public_key = {1}, .name = "node", .cpu_permille = 1000, .slots = 1};
     return config;
 }
 
