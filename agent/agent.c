@@ -115,22 +115,17 @@ static enum chirr_err open_learner(struct chirr_agent *agent, struct chirr_error
     return CHIRR_OK;
 }
 
-static enum chirr_err subscribe(struct chirr_agent *agent, struct chirr_error *error)
+static enum chirr_err host(struct chirr_agent *agent, struct chirr_error *error)
 {
-    char topic[64];
-    enum chirr_err err = chirr_transport_subscribe(agent->transport, "e/");
-    if (err == CHIRR_OK) {
-        err = chirr_transport_subscribe(agent->transport, "h/");
-    }
     for (uint32_t p = 0; agent->learner != NULL && p < CHIRR_MODEL_PARTITIONS_MAX; p++) {
-        if ((agent->config.node.card.hosted >> p & 1) != 0 && err == CHIRR_OK) {
-            snprintf(topic, sizeof topic, "k/%016llx/%u/", (unsigned long long)agent->lineage, p);
-            err = chirr_transport_subscribe(agent->transport, topic);
+        if ((agent->config.node.card.hosted >> p & 1) != 0) {
+            enum chirr_err err = chirr_transport_host(agent->transport, agent->lineage, p);
+            if (err != CHIRR_OK) {
+                return chirr_error_set(error, err, "cannot subscribe: %s", chirr_err_text(err));
+            }
         }
     }
-    return err == CHIRR_OK
-               ? err
-               : chirr_error_set(error, err, "cannot subscribe: %s", chirr_err_text(err));
+    return CHIRR_OK;
 }
 
 /* Into a field of equal size that is all zero: what is signed has nothing behind its NUL. */
@@ -239,7 +234,7 @@ static enum chirr_err open_all(struct chirr_agent *agent, struct chirr_error *er
     if (err == CHIRR_OK) {
         err = open_node(agent, error);
     }
-    return err == CHIRR_OK ? subscribe(agent, error) : err;
+    return err == CHIRR_OK ? host(agent, error) : err;
 }
 
 struct chirr_agent *chirr_agent_create(const struct chirr_agent_config *config,

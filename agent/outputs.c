@@ -37,8 +37,9 @@ static void commit(struct chirr_agent *agent)
 static void persist(struct chirr_agent *agent, const struct chirr_record *record)
 {
     struct chirr_error why;
-    struct chirr_record stored = *record;
+    struct chirr_record stored;
     enum chirr_err err = CHIRR_OK;
+    chirr_record_copy(&stored, record);
     if (!agent->batch_open) {
         err = chirr_store_begin(agent->store, &why);
         agent->batch_open = err == CHIRR_OK;
@@ -51,7 +52,8 @@ static void persist(struct chirr_agent *agent, const struct chirr_record *record
     if (err == CHIRR_OK) {
         err = chirr_store_save_record(agent->store, &stored, &why);
     }
-    if (err == CHIRR_OK && record->task.phase == CHIRR_TASK_DONE) {
+    if (err == CHIRR_OK && record->kind == CHIRR_RECORD_TASK &&
+        record->task.phase == CHIRR_TASK_DONE) {
         err = chirr_store_save_outcome(agent->store, &record->task, &why);
     }
     if (err == CHIRR_ERR_FULL) {
@@ -61,49 +63,80 @@ static void persist(struct chirr_agent *agent, const struct chirr_record *record
     }
 }
 
-static const char *topic_name(const struct chirr_output *output, char text[64])
+/* Records and deltas travel through many hands, so each carries its author's signature. What this
+ * agent authored gets it here, when it leaves: into copies that live as long as this. */
+struct departure {
+    struct chirr_message message;
+    struct chirr_record records[CHIRR_RECORDS_MAX];
+};
+_Static_assert(CHIRR_VIEW_CARDS_MAX <= CHIRR_RECORDS_MAX, "cards are records");
+
+static bool is_any_own(const struct chirr_agent *agent, const struct chirr_record *records,
+                       uint32_t count)
 {
-    switch (output->topic) {
-    case CHIRR_TOPIC_EAGER:
-        return "e/";
-    case CHIRR_TOPIC_HEARTBEAT:
-        return "h/";
-    case CHIRR_TOPIC_KNOWLEDGE:
-        snprintf(text, 64, "k/%016" PRIx64 "/%" PRIu32 "/", output->message->delta.lineage,
-                 output->message->delta.partition);
-        return text;
+    for (uint32_t i = 0; i < count; i++) {
+        if (records[i].author == agent->identity.id) {
+            return true;
+        }
     }
-    return "e/";
+    return false;
 }
 
-/* Records that this agent authored leave signed; everybody else's carry their author's signature.
- */
+/* The signed copies; as they were when none is this agent's; NULL when one cannot be signed. */
+static const struct chirr_record *sign_records(const struct chirr_agent *agent,
+                                               struct departure *departure,
+                                               const struct chirr_record *records, uint32_t count)
+{
+    CHIRR_ASSERT(count <= CHIRR_RECORDS_MAX);
+    if (!is_any_own(agent, records, count)) {
+        return records;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        struct chirr_record *copy = &departure->records[i];
+        chirr_record_copy(copy, &records[i]);
+        if (copy->author == agent->identity.id &&
+            chirr_record_sign(copy, &agent->identity) != CHIRR_OK) {
+            return NULL;
+        }
+    }
+    return departure->records;
+}
+
+/* False: it cannot be signed, and does not leave. */
+static bool sign_own(const struct chirr_agent *agent, struct departure *departure,
+                     const struct chirr_message *message)
+{
+    struct chirr_message *copy = &departure->message;
+    *copy = *message;
+    if (message->kind == CHIRR_MESSAGE_RECORDS) {
+        copy->records.records =
+            sign_records(agent, departure, message->records.records, message->records.count);
+        return copy->records.records != NULL || message->records.count == 0;
+    }
+    if (message->kind == CHIRR_MESSAGE_VIEW) {
+        copy->view.cards = sign_records(agent, departure, message->view.cards, message->view.count);
+        return copy->view.cards != NULL || message->view.count == 0;
+    }
+    if (message->kind == CHIRR_MESSAGE_DELTA && message->delta.origin == agent->identity.id) {
+        return chirr_delta_sign(&copy->delta, &agent->identity) == CHIRR_OK;
+    }
+    return true;
+}
+
 static void publish_or_send(struct chirr_agent *agent, const struct chirr_output *output)
 {
+    struct departure departure;
     const struct chirr_message *message = output->message;
-    struct chirr_record signed_records[CHIRR_RECORDS_MAX];
-    struct chirr_message copy;
-    if (message->kind == CHIRR_MESSAGE_RECORDS) {
-        CHIRR_ASSERT(message->records.count <= CHIRR_RECORDS_MAX);
-        memcpy(signed_records, message->records.records,
-               message->records.count * sizeof signed_records[0]);
-        for (uint32_t i = 0; i < message->records.count; i++) {
-            if (signed_records[i].author == agent->identity.id &&
-                chirr_record_sign(&signed_records[i], &agent->identity) != CHIRR_OK) {
-                return;
-            }
-        }
-        copy = *message;
-        copy.records.records = signed_records;
-        message = &copy;
-    }
-    if (output->kind == CHIRR_OUTPUT_SEND) {
-        chirr_transport_send(agent->transport, output->to, message);
+    if (!sign_own(agent, &departure, message)) {
+        agent->counters.unsigned_dropped++;
         return;
     }
-    char topic[64];
+    if (output->kind == CHIRR_OUTPUT_SEND) {
+        chirr_transport_send(agent->transport, output->to, &departure.message);
+        return;
+    }
     agent->counters.deltas_out += message->kind == CHIRR_MESSAGE_DELTA;
-    chirr_transport_publish(agent->transport, topic_name(output, topic), message);
+    chirr_transport_publish(agent->transport, output->topic, output->except, &departure.message);
 }
 
 static void connect_to(struct chirr_agent *agent, const struct chirr_output *output,
@@ -116,7 +149,7 @@ static void connect_to(struct chirr_agent *agent, const struct chirr_output *out
            sizeof address.publish_endpoint);
     memcpy(address.unicast_endpoint, output->card->unicast_endpoint,
            sizeof address.unicast_endpoint);
-    enum chirr_err err = chirr_transport_connect(agent->transport, &address);
+    enum chirr_err err = chirr_transport_connect(agent->transport, &address, output->link);
     uint64_t held_back;
     if (err != CHIRR_OK) {
         agent->counters.connects_refused++;
@@ -210,6 +243,12 @@ static void carry_out(struct chirr_agent *agent, const struct chirr_output *outp
         break;
     case CHIRR_OUTPUT_DISCONNECT:
         chirr_transport_disconnect(agent->transport, output->to);
+        break;
+    case CHIRR_OUTPUT_LISTEN:
+        /* CHIRR_ERR_NOTFOUND: its connection was refused. */
+        if (chirr_transport_listen(agent->transport, output->to, output->topic) != CHIRR_OK) {
+            agent->counters.listens_refused++;
+        }
         break;
     case CHIRR_OUTPUT_PERSIST:
         persist(agent, output->record);

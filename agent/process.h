@@ -38,7 +38,9 @@ struct chirr_process_counters {
     uint64_t prices_unanswered;  /* the learner's mailbox was full */
     uint64_t knowledge_unposted; /* deltas, weights, outcomes: likewise */
     uint64_t replies_dropped;    /* the node refused the learner's answer */
-    uint64_t connects_refused;   /* untrusted, or too many peers */
+    uint64_t connects_refused;   /* untrusted, or no room for more */
+    uint64_t listens_refused;    /* to somebody who is not connected */
+    uint64_t unsigned_dropped;   /* own messages that could not be signed */
     uint64_t starts_refused;     /* the executor had no slot */
     uint64_t requests, requests_failed, waiters_refused;
     uint64_t store_failures;

@@ -210,6 +210,8 @@ static json_t *about_drops(const struct chirr_agent *agent)
         {"learner_reports_full", thread.reports_refused},
         {"learner_replies", agent->counters.replies_dropped},
         {"connects_refused", agent->counters.connects_refused},
+        {"listens_refused", agent->counters.listens_refused},
+        {"unsigned", agent->counters.unsigned_dropped},
         {"starts_refused", agent->counters.starts_refused},
         {"store_failures", agent->counters.store_failures},
         {"control_waiters_full", agent->counters.waiters_refused},

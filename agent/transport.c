@@ -1,4 +1,4 @@
-/* The transport's life, its peers, and the way out. */
+/* The transport's life, and the names of what it drops. */
 #include "agent/transport.h"
 
 #include <errno.h>
@@ -12,12 +12,9 @@
 
 #define QUEUE_MESSAGES_MAX 100000U
 #define MILLISECONDS_MAX 3600000U
-#define SOCKETS_PER_PEER 4 /* DEALER, SUB, both ends of its monitor */
+#define SOCKETS_PER_PEER 4 /* DEALER and SUB, and as many that are still closing */
 #define SOCKETS_BESIDES 128
 #define LOG_INTERVAL_US (60 * CHIRR_US_PER_S)
-/* Sockets close in the background, so not all are renewed at once. */
-#define RENEW_CHECK_US (CHIRR_US_PER_S / 4)
-#define RENEWALS_TURN 8U
 
 struct chirr_transport_config chirr_transport_config_default(void)
 {
@@ -26,11 +23,12 @@ struct chirr_transport_config chirr_transport_config_default(void)
         .unicast_bind = "tcp://127.0.0.1:*",
         .curve = true,
         .peers_max = 64,
-        .queue_messages_max = 1000,
+        .queue_messages_max = 256,
         .heartbeat_ms = 2000,
         .reconnect_ms = 100,
-        .reconnect_ms_max = 5000,
+        .reconnect_ms_max = 2000,
         .silence_ms = 15000,
+        .stuck_ms = 5000,
     };
 }
 
@@ -39,7 +37,12 @@ const char *chirr_transport_drop_name(enum chirr_transport_drop reason)
     static const char *const names[CHIRR_DROP_COUNT] = {
         [CHIRR_DROP_SEND_FULL] = "send_full",
         [CHIRR_DROP_PUBLISH_FULL] = "publish_full",
+        [CHIRR_DROP_EVICTED] = "evicted",
+        [CHIRR_DROP_SILENT] = "silent",
         [CHIRR_DROP_UNKNOWN_PEER] = "unknown_peer",
+        [CHIRR_DROP_CLOSED] = "closed",
+        [CHIRR_DROP_FILES] = "files",
+        [CHIRR_DROP_SUBSCRIPTION] = "subscription",
         [CHIRR_DROP_OVERSIZED] = "oversized",
         [CHIRR_DROP_UNAUTHENTICATED] = "unauthenticated",
         [CHIRR_DROP_IMPOSTOR] = "impostor",
@@ -87,6 +90,7 @@ static enum chirr_err check_config(const struct chirr_transport_config *config,
         {"reconnect_ms", config->reconnect_ms, 1, MILLISECONDS_MAX},
         {"reconnect_ms_max", config->reconnect_ms_max, config->reconnect_ms, MILLISECONDS_MAX},
         {"silence_ms", config->silence_ms, 0, MILLISECONDS_MAX},
+        {"stuck_ms", config->stuck_ms, 0, MILLISECONDS_MAX},
     };
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
         if (numbers[i].value < numbers[i].min || numbers[i].value > numbers[i].max) {
@@ -122,8 +126,10 @@ static enum chirr_err open_sockets(struct chirr_transport *transport, struct chi
     if (transport->router == NULL) {
         return CHIRR_ERR_IO;
     }
+    /* VERBOSER tells of every connection's subscriptions, not only of the first to a topic. */
     const int on = 1;
-    if (zmq_setsockopt(transport->publisher, ZMQ_XPUB_NODROP, &on, sizeof on) != 0) {
+    if (zmq_setsockopt(transport->publisher, ZMQ_XPUB_NODROP, &on, sizeof on) != 0 ||
+        zmq_setsockopt(transport->publisher, ZMQ_XPUB_VERBOSER, &on, sizeof on) != 0) {
         return chirr_error_set(error, CHIRR_ERR_IO, "no socket: %s", zmq_strerror(errno));
     }
     return CHIRR_OK;
@@ -142,10 +148,12 @@ static enum chirr_err start(struct chirr_transport *transport, struct chirr_erro
         chirr_arena_init(&transport->scratch, CHIRR_CODEC_SCRATCH_BYTES) != CHIRR_OK) {
         return chirr_error_set(error, CHIRR_ERR_NOMEM, "transport: out of memory");
     }
-    if (zmq_ctx_set(transport->context, ZMQ_MAX_SOCKETS,
+    if (zmq_ctx_set(transport->context, ZMQ_IO_THREADS, 1) != 0 ||
+        zmq_ctx_set(transport->context, ZMQ_MAX_SOCKETS,
                     (int)config->peers_max * SOCKETS_PER_PEER + SOCKETS_BESIDES) != 0) {
         return chirr_error_set(error, CHIRR_ERR_IO, "transport: %s", zmq_strerror(errno));
     }
+    chirr_verified_init(&transport->verified, transport->keyring);
     err = open_sockets(transport, error);
     if (err == CHIRR_OK) {
         transport->watches[CHIRR_WATCH_PUBLISHER].monitor =
@@ -192,13 +200,6 @@ static void close_socket(void **socket)
     }
 }
 
-static void close_peer(struct chirr_transport_peer *peer)
-{
-    chirr_transport_monitor_close(&peer->monitor, peer->subscriber);
-    close_socket(&peer->subscriber);
-    close_socket(&peer->dealer);
-}
-
 void chirr_transport_destroy(struct chirr_transport *transport)
 {
     if (transport == NULL) {
@@ -211,7 +212,7 @@ void chirr_transport_destroy(struct chirr_transport *transport)
     close_socket(&transport->publisher);
     close_socket(&transport->router);
     for (uint32_t i = 0; transport->peers != NULL && i < transport->config.peers_max; i++) {
-        close_peer(&transport->peers[i]);
+        chirr_transport_close_peer(&transport->peers[i]);
     }
     chirr_zap_finish(&transport->zap); /* last, so that nobody slips in */
     while (transport->context != NULL && zmq_ctx_term(transport->context) != 0 && errno == EINTR) {
@@ -233,272 +234,4 @@ const struct chirr_transport_counters *
 chirr_transport_count(const struct chirr_transport *transport)
 {
     return &transport->counters;
-}
-
-/* ---- Peers ------------------------------------------------------------------------------------
- */
-
-/* `id` 0 finds a free place. */
-static struct chirr_transport_peer *find_peer(struct chirr_transport *transport, chirr_agent_id id)
-{
-    for (uint32_t i = 0; i < transport->config.peers_max; i++) {
-        if (transport->peers[i].id == id) {
-            return &transport->peers[i];
-        }
-    }
-    return NULL;
-}
-
-/* NULL: out of sockets. */
-static void *open_subscriber(struct chirr_transport *transport)
-{
-    void *subscriber = chirr_transport_open_client(transport, ZMQ_SUB);
-    for (size_t i = 0; subscriber != NULL && i < transport->topic_count; i++) {
-        const char *topic = transport->topics[i];
-        if (zmq_setsockopt(subscriber, ZMQ_SUBSCRIBE, topic, strlen(topic)) != 0) {
-            close_socket(&subscriber);
-        }
-    }
-    return subscriber;
-}
-
-/* CHIRR_ERR_INVALID: an endpoint is none. CHIRR_ERR_FULL: out of sockets. Closed again then. */
-static enum chirr_err open_peer(struct chirr_transport *transport,
-                                struct chirr_transport_peer *peer)
-{
-    const struct chirr_keyring_entry *entry = chirr_keyring_find(transport->keyring, peer->id);
-    const struct chirr_keyring_key *key =
-        entry == NULL ? NULL : chirr_keyring_key_of(entry, peer->address.public_key);
-    if (key == NULL) {
-        return CHIRR_ERR_UNTRUSTED;
-    }
-    peer->fresh_us = transport->now_us;
-    peer->dealer = chirr_transport_open_client(transport, ZMQ_DEALER);
-    peer->subscriber = open_subscriber(transport);
-    enum chirr_err err = CHIRR_OK;
-    if (peer->dealer == NULL || peer->subscriber == NULL) {
-        err = CHIRR_ERR_FULL;
-    } else {
-        peer->monitor = chirr_transport_monitor_open(transport, peer->subscriber, false);
-        err = chirr_transport_connect_client(transport, peer->subscriber,
-                                             peer->address.publish_endpoint, key->curve_public);
-    }
-    if (err == CHIRR_OK) {
-        err = chirr_transport_connect_client(transport, peer->dealer,
-                                             peer->address.unicast_endpoint, key->curve_public);
-    }
-    if (err != CHIRR_OK) {
-        close_peer(peer);
-    }
-    return err;
-}
-
-enum chirr_err chirr_transport_connect(struct chirr_transport *transport,
-                                       const struct chirr_peer_address *address)
-{
-    chirr_agent_id id = address->id;
-    if (id == transport->identity->id) {
-        return CHIRR_ERR_INVALID;
-    }
-    const struct chirr_keyring_entry *entry = chirr_keyring_find(transport->keyring, id);
-    if (entry == NULL || chirr_keyring_key_of(entry, address->public_key) == NULL) {
-        return CHIRR_ERR_UNTRUSTED;
-    }
-    struct chirr_transport_peer *peer = find_peer(transport, id);
-    if (peer != NULL && peer->dealer != NULL &&
-        memcmp(peer->address.public_key, address->public_key, CHIRR_KEY_BYTES) == 0 &&
-        strcmp(peer->address.publish_endpoint, address->publish_endpoint) == 0 &&
-        strcmp(peer->address.unicast_endpoint, address->unicast_endpoint) == 0) {
-        return CHIRR_OK;
-    }
-    if (peer != NULL) {
-        close_peer(peer);
-    } else {
-        peer = find_peer(transport, 0);
-    }
-    if (peer == NULL) {
-        return CHIRR_ERR_FULL;
-    }
-    peer->id = id;
-    peer->address = *address;
-    enum chirr_err err = open_peer(transport, peer);
-    if (err != CHIRR_OK) {
-        memset(peer, 0, sizeof *peer);
-    }
-    return err;
-}
-
-void chirr_transport_disconnect(struct chirr_transport *transport, chirr_agent_id id)
-{
-    struct chirr_transport_peer *peer = id == 0 ? NULL : find_peer(transport, id);
-    if (peer != NULL) {
-        close_peer(peer);
-        memset(peer, 0, sizeof *peer);
-    }
-}
-
-void chirr_transport_heard(struct chirr_transport *transport, chirr_agent_id id)
-{
-    struct chirr_transport_peer *peer = find_peer(transport, id);
-    if (peer != NULL) {
-        peer->fresh_us = transport->now_us;
-    }
-}
-
-static void renew_silent(struct chirr_transport *transport)
-{
-    chirr_time_us oldest = transport->now_us - chirr_time_from_ms(transport->config.silence_ms);
-    uint32_t renewed = 0;
-    for (uint32_t i = 0; i < transport->config.peers_max && renewed < RENEWALS_TURN; i++) {
-        struct chirr_transport_peer *peer = &transport->peers[i];
-        if (peer->id != 0 && peer->fresh_us == 0) {
-            peer->fresh_us = transport->now_us; /* opened before the clock was known */
-        }
-        if (peer->id == 0 || peer->fresh_us > oldest) {
-            continue;
-        }
-        renewed++;
-        close_peer(peer);
-        /* A failure leaves it closed until its next turn; sends are counted as dropped. */
-        if (open_peer(transport, peer) != CHIRR_OK) {
-            chirr_log_debug(transport->log, "transport: no socket for %016" PRIx64 " now",
-                            peer->id);
-        }
-    }
-}
-
-void chirr_transport_renew(struct chirr_transport *transport)
-{
-    if (transport->now_us < transport->renew_us) {
-        return;
-    }
-    transport->renew_us = transport->now_us + RENEW_CHECK_US;
-    for (uint32_t i = 0; i < transport->config.peers_max; i++) {
-        chirr_transport_refusals_drain(transport, transport->peers[i].monitor);
-    }
-    if (transport->config.silence_ms != 0) {
-        renew_silent(transport);
-    }
-}
-
-enum chirr_err chirr_transport_subscribe(struct chirr_transport *transport, const char *topic)
-{
-    size_t bytes = strlen(topic);
-    if (bytes >= CHIRR_TOPIC_BYTES_MAX) {
-        return CHIRR_ERR_RANGE;
-    }
-    for (size_t i = 0; i < transport->topic_count; i++) {
-        if (strcmp(transport->topics[i], topic) == 0) {
-            return CHIRR_OK;
-        }
-    }
-    if (transport->topic_count == CHIRR_TOPICS_MAX) {
-        return CHIRR_ERR_FULL;
-    }
-    for (uint32_t i = 0; i < transport->config.peers_max; i++) {
-        void *subscriber = transport->peers[i].subscriber;
-        if (subscriber != NULL && zmq_setsockopt(subscriber, ZMQ_SUBSCRIBE, topic, bytes) != 0) {
-            return CHIRR_ERR_IO;
-        }
-    }
-    memcpy(transport->topics[transport->topic_count++], topic, bytes + 1);
-    return CHIRR_OK;
-}
-
-/* ---- Out --------------------------------------------------------------------------------------
- */
-
-/* Into transport->frame; 0 when the message must not leave. */
-static size_t seal(struct chirr_transport *transport, const struct chirr_message *message,
-                   bool sign)
-{
-    size_t bytes;
-    enum chirr_err err = chirr_frame_seal(message, transport->identity, sign, transport->frame,
-                                          sizeof transport->frame, &bytes);
-    if (err != CHIRR_OK) {
-        chirr_transport_drop(transport,
-                             err == CHIRR_ERR_FULL ? CHIRR_DROP_OVERSIZED : CHIRR_DROP_MALFORMED,
-                             "an own %s message is not sent: %s",
-                             chirr_message_kind_name(message->kind), chirr_err_text(err));
-        return 0;
-    }
-    return bytes;
-}
-
-static void count_sent(struct chirr_transport *transport, enum chirr_message_kind kind,
-                       size_t bytes)
-{
-    transport->counters.sent_messages++;
-    transport->counters.sent_bytes += bytes;
-    transport->counters.sent_bytes_by_kind[kind] += bytes;
-}
-
-static bool publish_parts(struct chirr_transport *transport, const char *topic, size_t frame_bytes)
-{
-    const int flags = ZMQ_DONTWAIT;
-    return zmq_send(transport->publisher, topic, strlen(topic), flags | ZMQ_SNDMORE) >= 0 &&
-           zmq_send(transport->publisher, transport->frame, frame_bytes, flags) >= 0;
-}
-
-/* With NODROP one full queue would keep a message from every subscriber, and without it the loss
- * would be silent. So: ask with NODROP, count a refusal, and then send it to all who have room. */
-void chirr_transport_publish(struct chirr_transport *transport, const char *topic,
-                             const struct chirr_message *message)
-{
-    size_t bytes = seal(transport, message, true);
-    if (bytes == 0) {
-        return;
-    }
-    if (!publish_parts(transport, topic, bytes)) {
-        const int on = 1;
-        const int off = 0;
-        chirr_transport_drop(transport, CHIRR_DROP_PUBLISH_FULL,
-                             "a subscriber does not keep up and misses messages");
-        zmq_setsockopt(transport->publisher, ZMQ_XPUB_NODROP, &off, sizeof off);
-        bool sent = publish_parts(transport, topic, bytes);
-        zmq_setsockopt(transport->publisher, ZMQ_XPUB_NODROP, &on, sizeof on);
-        if (!sent) {
-            return;
-        }
-    }
-    count_sent(transport, message->kind, bytes);
-}
-
-void chirr_transport_send(struct chirr_transport *transport, chirr_agent_id to,
-                          const struct chirr_message *message)
-{
-    struct chirr_transport_peer *peer = to == 0 ? NULL : find_peer(transport, to);
-    if (peer == NULL || peer->dealer == NULL) {
-        chirr_transport_drop(transport, CHIRR_DROP_UNKNOWN_PEER,
-                             "no connection to %016" PRIx64 " for a %s message", to,
-                             chirr_message_kind_name(message->kind));
-        return;
-    }
-    size_t bytes = seal(transport, message, !transport->config.curve);
-    if (bytes == 0) {
-        return;
-    }
-    if (zmq_send(peer->dealer, transport->frame, bytes, ZMQ_DONTWAIT) < 0) {
-        chirr_transport_drop(transport, CHIRR_DROP_SEND_FULL, "the queue to %016" PRIx64 " is full",
-                             to);
-        return;
-    }
-    count_sent(transport, message->kind, bytes);
-}
-
-int chirr_transport_poll_items(struct chirr_transport *transport, zmq_pollitem_t *items)
-{
-    int count = 0;
-    items[count++] = (zmq_pollitem_t){.socket = transport->publisher, .events = ZMQ_POLLIN};
-    items[count++] = (zmq_pollitem_t){.socket = transport->router, .events = ZMQ_POLLIN};
-    if (transport->zap.socket != NULL) {
-        items[count++] = (zmq_pollitem_t){.socket = transport->zap.socket, .events = ZMQ_POLLIN};
-    }
-    for (uint32_t i = 0; i < transport->config.peers_max; i++) {
-        void *subscriber = transport->peers[i].subscriber;
-        if (subscriber != NULL) {
-            items[count++] = (zmq_pollitem_t){.socket = subscriber, .events = ZMQ_POLLIN};
-        }
-    }
-    return count;
 }

@@ -3,10 +3,10 @@
  *      connection  CURVE and ZAP (zap.c), while it is made
  *      parts       two of them, not oversized
  *      frame       magic, version, length, digest, envelope (proto/frame.c)
- *      sender      the connection's user, or a signature by a key on the keyring
+ *      sender      unicast: the connection's user; published: whose key the connection pins;
+ *                  without CURVE a signature; in each case on the keyring
  *      message     the codec
- *      records     each one's author on the keyring, each one's signature
- *      marks       each one's author on the keyring
+ *      content     what it says in others' names (transport_check.c)
  */
 #include "agent/transport_state.h"
 
@@ -37,21 +37,18 @@ static void serve_handshakes(struct chirr_transport *transport)
     }
 }
 
-/* Subscriptions are libzmq's business, but they wait in the queue until they are read. */
-static void drain_subscriptions(struct chirr_transport *transport)
-{
-    uint8_t subscription[CHIRR_TOPIC_BYTES_MAX];
-    while (zmq_recv(transport->publisher, subscription, sizeof subscription, ZMQ_DONTWAIT) >= 0) {
-    }
-}
+struct parts {
+    size_t count;
+    size_t first_bytes; /* a topic, or a routing id, which never crossed the wire */
+};
 
 /* Reads a message of parts; `body` is the second, empty unless there are exactly two. False when
  * there is none. The caller closes `body` when true. */
-static bool receive_parts(void *socket, zmq_msg_t *body, size_t *part_count)
+static bool receive_parts(void *socket, zmq_msg_t *body, struct parts *parts)
 {
     zmq_msg_t part;
     int more = 1;
-    *part_count = 0;
+    *parts = (struct parts){0};
     zmq_msg_init(body);
     while (more) {
         zmq_msg_init(&part);
@@ -61,11 +58,13 @@ static bool receive_parts(void *socket, zmq_msg_t *body, size_t *part_count)
             return false;
         }
         more = zmq_msg_more(&part);
-        if (*part_count == 1) {
+        if (parts->count == 0) {
+            parts->first_bytes = zmq_msg_size(&part);
+        } else if (parts->count == 1) {
             zmq_msg_move(body, &part);
         }
         zmq_msg_close(&part);
-        ++*part_count;
+        parts->count++;
     }
     return true;
 }
@@ -100,11 +99,34 @@ static bool sender_signed(struct chirr_transport *transport, const struct chirr_
     return true;
 }
 
-/* `body` carries a connection's user; NULL: published, or without CURVE. */
-static bool check_sender(struct chirr_transport *transport, const struct chirr_envelope *envelope,
-                         zmq_msg_t *body)
+/* How a message came in. */
+struct arrival {
+    const struct chirr_transport_peer *publisher; /* NULL: unicast */
+    size_t topic_bytes;
+    zmq_msg_t *body;
+};
+
+static bool sender_is_publisher(struct chirr_transport *transport, const struct arrival *arrival,
+                                chirr_agent_id from)
 {
-    if (body != NULL && !sender_is_user(transport, body, envelope->from)) {
+    if (from != arrival->publisher->id) {
+        chirr_transport_drop(transport, CHIRR_DROP_IMPOSTOR,
+                             "%016" PRIx64 " publishes in the name of %016" PRIx64,
+                             arrival->publisher->id, from);
+        return false;
+    }
+    return true;
+}
+
+static bool check_sender(struct chirr_transport *transport, const struct arrival *arrival,
+                         const struct chirr_envelope *envelope)
+{
+    bool curve = transport->config.curve;
+    if (arrival->publisher != NULL && !sender_is_publisher(transport, arrival, envelope->from)) {
+        return false;
+    }
+    if (curve && arrival->publisher == NULL &&
+        !sender_is_user(transport, arrival->body, envelope->from)) {
         return false;
     }
     if (envelope->from == transport->identity->id) {
@@ -112,104 +134,38 @@ static bool check_sender(struct chirr_transport *transport, const struct chirr_e
                              "somebody sends in the name of this very agent");
         return false;
     }
-    const struct chirr_keyring_entry *entry =
-        chirr_keyring_find(transport->keyring, envelope->from);
-    if (entry == NULL) {
+    if (chirr_keyring_find(transport->keyring, envelope->from) == NULL) {
         chirr_transport_drop(transport, CHIRR_DROP_UNTRUSTED,
                              "%016" PRIx64 " is not on the keyring", envelope->from);
         return false;
     }
-    return body != NULL || sender_signed(transport, envelope);
+    return curve || sender_signed(transport, envelope);
 }
 
-/* Cuts out the marks of authors that are not trusted; returns how many stay. */
-static uint32_t check_marks(struct chirr_transport *transport,
-                            const struct chirr_digest_entry *entries, uint32_t entry_count)
+static void count_received(struct chirr_transport *transport, enum chirr_message_kind kind,
+                           size_t bytes)
 {
-    struct chirr_digest_entry *kept = (struct chirr_digest_entry *)entries; /* in our own scratch */
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < entry_count; i++) {
-        chirr_agent_id author = entries[i].author;
-        if (author != transport->identity->id &&
-            chirr_keyring_find(transport->keyring, author) == NULL) {
-            chirr_transport_drop(transport, CHIRR_DROP_UNTRUSTED,
-                                 "a mark of %016" PRIx64 ", which is not on the keyring", author);
-            continue;
-        }
-        kept[count++] = entries[i];
-    }
-    return count;
+    transport->counters.received_messages++;
+    transport->counters.received_bytes += bytes;
+    transport->counters.received_bytes_by_kind[kind] += bytes;
 }
 
-/* Cuts out the records of authors that are not trusted. One bad signature of a trusted author
- * spoils the message: without that record, what it says to be covered would not be. */
-static bool check_records(struct chirr_transport *transport, struct chirr_records *records)
-{
-    struct chirr_record *kept = (struct chirr_record *)records->records; /* in our own scratch */
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < records->count; i++) {
-        const struct chirr_record *record = &records->records[i];
-        enum chirr_err err = chirr_keyring_verify_record(transport->keyring, record);
-        if (err == CHIRR_ERR_UNTRUSTED) {
-            chirr_transport_drop(transport, CHIRR_DROP_UNTRUSTED,
-                                 "a record by %016" PRIx64 ", which may not say that",
-                                 record->author);
-            continue;
-        }
-        if (err != CHIRR_OK) {
-            chirr_transport_drop(transport, CHIRR_DROP_SIGNATURE,
-                                 "a record in the name of %016" PRIx64 " is not signed by it",
-                                 record->author);
-            return false;
-        }
-        if (count != i) {
-            memcpy(&kept[count], record, sizeof *record);
-        }
-        count++;
-    }
-    bool emptied = count == 0 && records->count > 0 && records->covered_count == 0;
-    records->count = count;
-    return !emptied;
-}
-
-static bool check_message(struct chirr_transport *transport, chirr_agent_id from,
-                          struct chirr_message *message)
-{
-    if (message->kind == CHIRR_MESSAGE_RECORDS) {
-        message->records.covered_count =
-            check_marks(transport, message->records.covered, message->records.covered_count);
-        return check_records(transport, &message->records);
-    }
-    if (message->kind == CHIRR_MESSAGE_DIGEST) {
-        message->digest.count =
-            check_marks(transport, message->digest.entries, message->digest.count);
-    }
-    /* A delta has no signature but its envelope's. */
-    if (message->kind == CHIRR_MESSAGE_DELTA && message->delta.origin != from) {
-        chirr_transport_drop(transport, CHIRR_DROP_IMPOSTOR,
-                             "%016" PRIx64 " sends a delta in the name of %016" PRIx64, from,
-                             message->delta.origin);
-        return false;
-    }
-    return true;
-}
-
-static bool accept(struct chirr_transport *transport, zmq_msg_t *body, bool has_user,
+static bool accept(struct chirr_transport *transport, const struct arrival *arrival,
                    chirr_agent_id *from, struct chirr_message *message)
 {
     struct chirr_envelope envelope;
-    size_t bytes = zmq_msg_size(body);
+    size_t bytes = zmq_msg_size(arrival->body);
     if (bytes > CHIRR_FRAME_BYTES_MAX) {
         chirr_transport_drop(transport, CHIRR_DROP_OVERSIZED, "a frame of %zu bytes", bytes);
         return false;
     }
-    enum chirr_err err = chirr_frame_open(zmq_msg_data(body), bytes, &envelope);
+    enum chirr_err err = chirr_frame_open(zmq_msg_data(arrival->body), bytes, &envelope);
     if (err != CHIRR_OK) {
         chirr_transport_drop(transport, CHIRR_DROP_MALFORMED, "a frame of %zu bytes: %s", bytes,
                              chirr_err_text(err));
         return false;
     }
-    if (!check_sender(transport, &envelope, has_user ? body : NULL)) {
+    if (!check_sender(transport, arrival, &envelope)) {
         return false;
     }
     err = chirr_codec_decode_message(envelope.payload, envelope.payload_bytes, &transport->scratch,
@@ -219,32 +175,35 @@ static bool accept(struct chirr_transport *transport, zmq_msg_t *body, bool has_
                              envelope.from, chirr_err_text(err));
         return false;
     }
-    if (!check_message(transport, envelope.from, message)) {
+    if (!chirr_transport_check(transport, message)) {
         return false;
     }
     *from = envelope.from;
-    transport->counters.received_messages++;
-    transport->counters.received_bytes += bytes;
-    transport->counters.received_bytes_by_kind[message->kind] += bytes;
+    count_received(transport, message->kind, arrival->topic_bytes + bytes);
     return true;
 }
 
 enum outcome { OUTCOME_NONE, OUTCOME_DROPPED, OUTCOME_ACCEPTED };
 
+/* `publisher`: whose SUB it is; NULL: the ROUTER. */
 static enum outcome receive_from(struct chirr_transport *transport, void *socket,
-                                 chirr_agent_id *from, struct chirr_message *message)
+                                 const struct chirr_transport_peer *publisher, chirr_agent_id *from,
+                                 struct chirr_message *message)
 {
     zmq_msg_t body;
-    size_t part_count;
-    if (!receive_parts(socket, &body, &part_count)) {
+    struct parts parts;
+    if (!receive_parts(socket, &body, &parts)) {
         return OUTCOME_NONE;
     }
     bool accepted = false;
-    if (part_count == 2) {
-        bool has_user = transport->config.curve && socket == transport->router;
-        accepted = accept(transport, &body, has_user, from, message);
+    if (parts.count == 2) {
+        struct arrival arrival = {.publisher = publisher,
+                                  .topic_bytes = publisher == NULL ? 0 : parts.first_bytes,
+                                  .body = &body};
+        accepted = accept(transport, &arrival, from, message);
     } else {
-        chirr_transport_drop(transport, CHIRR_DROP_MALFORMED, "a message of %zu parts", part_count);
+        chirr_transport_drop(transport, CHIRR_DROP_MALFORMED, "a message of %zu parts",
+                             parts.count);
     }
     zmq_msg_close(&body);
     return accepted ? OUTCOME_ACCEPTED : OUTCOME_DROPPED;
@@ -256,10 +215,11 @@ static enum outcome receive_published(struct chirr_transport *transport, chirr_a
 {
     uint32_t peers_max = transport->config.peers_max;
     for (uint32_t i = 0; i < peers_max; i++) {
-        void *subscriber = transport->peers[transport->next_peer].subscriber;
+        const struct chirr_transport_peer *peer = &transport->peers[transport->next_peer];
         transport->next_peer = (transport->next_peer + 1) % peers_max;
-        enum outcome outcome =
-            subscriber == NULL ? OUTCOME_NONE : receive_from(transport, subscriber, from, message);
+        enum outcome outcome = peer->subscriber == NULL
+                                   ? OUTCOME_NONE
+                                   : receive_from(transport, peer->subscriber, peer, from, message);
         if (outcome != OUTCOME_NONE) {
             return outcome;
         }
@@ -274,27 +234,35 @@ static enum outcome receive_next(struct chirr_transport *transport, chirr_agent_
     transport->router_first = !transport->router_first;
     enum outcome outcome = OUTCOME_NONE;
     if (transport->router_first) {
-        outcome = receive_from(transport, transport->router, from, message);
+        outcome = receive_from(transport, transport->router, NULL, from, message);
     }
     if (outcome == OUTCOME_NONE) {
         outcome = receive_published(transport, from, message);
     }
     if (outcome == OUTCOME_NONE && !transport->router_first) {
-        outcome = receive_from(transport, transport->router, from, message);
+        outcome = receive_from(transport, transport->router, NULL, from, message);
     }
     return outcome;
+}
+
+/* What is no message, once a turn of the loop. */
+static void keep_house(struct chirr_transport *transport)
+{
+    serve_handshakes(transport);
+    chirr_transport_subscribers_drain(transport);
+    for (size_t i = 0; i < CHIRR_WATCH_COUNT; i++) {
+        chirr_transport_watch_drain(transport, &transport->watches[i]);
+    }
+    chirr_transport_renew(transport);
 }
 
 bool chirr_transport_receive(struct chirr_transport *transport, chirr_time_us now,
                              chirr_agent_id *from, struct chirr_message *message)
 {
-    transport->now_us = now;
-    serve_handshakes(transport);
-    drain_subscriptions(transport);
-    for (size_t i = 0; i < CHIRR_WATCH_COUNT; i++) {
-        chirr_transport_watch_drain(transport, &transport->watches[i]);
+    if (now != transport->now_us) {
+        transport->now_us = now;
+        keep_house(transport);
     }
-    chirr_transport_renew(transport);
     for (int i = 0; i < DROPS_TURN; i++) {
         switch (receive_next(transport, from, message)) {
         case OUTCOME_NONE:
@@ -307,4 +275,21 @@ bool chirr_transport_receive(struct chirr_transport *transport, chirr_time_us no
         }
     }
     return false;
+}
+
+int chirr_transport_poll_items(struct chirr_transport *transport, zmq_pollitem_t *items)
+{
+    int count = 0;
+    items[count++] = (zmq_pollitem_t){.socket = transport->publisher, .events = ZMQ_POLLIN};
+    items[count++] = (zmq_pollitem_t){.socket = transport->router, .events = ZMQ_POLLIN};
+    if (transport->zap.socket != NULL) {
+        items[count++] = (zmq_pollitem_t){.socket = transport->zap.socket, .events = ZMQ_POLLIN};
+    }
+    for (uint32_t i = 0; i < transport->config.peers_max; i++) {
+        void *subscriber = transport->peers[i].subscriber;
+        if (subscriber != NULL) {
+            items[count++] = (zmq_pollitem_t){.socket = subscriber, .events = ZMQ_POLLIN};
+        }
+    }
+    return count;
 }

@@ -2,6 +2,7 @@
  * bind, and words for what a person can mend. */
 #include "agent/transport_state.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -11,10 +12,15 @@
 /* Larger messages end the connection inside libzmq; between this and CHIRR_FRAME_BYTES_MAX they
  * arrive, to be counted as oversized. */
 #define MESSAGE_BYTES_MAX ((int64_t)2 * (int64_t)CHIRR_FRAME_BYTES_MAX)
-/* A peer costs a DEALER, a SUB and the two ends of its monitor with an event descriptor each, four
- * connections, and as many again while they are made anew. */
-#define FILES_PER_PEER 16
+/* A peer costs a DEALER and a SUB with an event descriptor and a connection each, the two
+ * connections of its own, and as many again while they are made anew. */
+#define FILES_PER_PEER 12
 #define FILES_BESIDES 256
+/* What has to stay free for the store, jobs, handshakes of others, and the link itself. */
+#define FILES_KEPT 48
+/* A network that was away loses the first packets of an attempt, and the system would wait longer
+ * and longer before it repeats them: a new attempt is faster. */
+#define CONNECT_MS 2000
 
 enum chirr_err chirr_transport_reserve_files(uint32_t peers_max, struct chirr_error *error)
 {
@@ -40,6 +46,25 @@ enum chirr_err chirr_transport_reserve_files(uint32_t peers_max, struct chirr_er
                                (unsigned long)needed, strerror(errno));
     }
     return CHIRR_OK;
+}
+
+bool chirr_transport_files_left(void)
+{
+    struct rlimit limit;
+    DIR *open = opendir("/proc/self/fd");
+    if (open == NULL || getrlimit(RLIMIT_NOFILE, &limit) != 0) {
+        if (open != NULL) {
+            closedir(open);
+        }
+        /* Without /proc nothing can be counted, and nothing but ENOENT proves that. */
+        return open == NULL && errno == ENOENT;
+    }
+    rlim_t count = 0;
+    while (readdir(open) != NULL) {
+        count++;
+    }
+    closedir(open);
+    return limit.rlim_cur == RLIM_INFINITY || count + FILES_KEPT <= limit.rlim_cur;
 }
 
 struct option {
@@ -68,6 +93,7 @@ static bool set_limits(const struct chirr_transport *transport, void *socket)
         {ZMQ_SNDHWM, (int)config->queue_messages_max},
         {ZMQ_RCVHWM, (int)config->queue_messages_max},
         {ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS},
+        {ZMQ_CONNECT_TIMEOUT, CONNECT_MS},
         {ZMQ_RECONNECT_IVL, (int)config->reconnect_ms},
         {ZMQ_RECONNECT_IVL_MAX, (int)config->reconnect_ms_max},
         {ZMQ_BACKLOG, BACKLOG},

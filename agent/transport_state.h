@@ -1,23 +1,51 @@
-/* What the files of the transport share: transport.c (peers, out), transport_receive.c (in),
- * transport_socket.c (how sockets are opened), transport_watch.c (what becomes of connections).
- * Internal to them. */
+/* What the files of the transport share. Internal to them.
+ *
+ *   transport.c            its life
+ *   transport_peers.c      links: opened, moved, evicted, renewed
+ *   transport_send.c       the way out
+ *   transport_receive.c    the way in
+ *   transport_check.c      what a message says in others' names
+ *   transport_subscribers.c  who subscribed to what
+ *   transport_socket.c     how sockets are opened, and whether there are any left
+ *   transport_watch.c      what becomes of connections */
 #ifndef CHIRR_AGENT_TRANSPORT_STATE_H
 #define CHIRR_AGENT_TRANSPORT_STATE_H
 
 #include "agent/transport.h"
+#include "agent/verified.h"
 #include "agent/zap.h"
 
-#define CHIRR_TOPIC_BYTES_MAX 32
-#define CHIRR_TOPICS_MAX 80 /* "e/", "h/", 64 partitions of one lineage, and some */
+#define CHIRR_TOPIC_BYTES_MAX 48 /* "k/", two ids, a partition */
+#define CHIRR_HOSTED_MAX 64
+#define CHIRR_SUBSCRIPTIONS_MAX 2048
 #define CHIRR_WATCHED_FDS_MAX 4096
+
+/* The two ways to a peer. */
+enum chirr_transport_way { CHIRR_WAY_SEND, CHIRR_WAY_PUBLISH, CHIRR_WAY_COUNT };
 
 struct chirr_transport_peer {
     chirr_agent_id id; /* 0: a free place */
     struct chirr_peer_address address;
+    enum chirr_link link;
+    enum chirr_topic topic; /* that its records are heard on: EAGER or LAZY */
+    bool try_other_key;     /* than the one that its address names */
     void *dealer;           /* NULL: closed, and the other two as well */
-    void *subscriber;       /* SUB */
-    void *monitor;          /* PAIR, of the SUB; may be NULL */
+    void *subscriber;       /* SUB; NULL: no neighbour */
+    void *monitor;          /* PAIR, of the DEALER, after it was silent; mostly NULL */
     chirr_time_us fresh_us; /* last heard of, or when its connections were opened */
+    chirr_time_us full_us[CHIRR_WAY_COUNT]; /* since when its queue is full; 0: it is not */
+    chirr_time_us reopen_us;                /* when it is closed: until then */
+};
+
+struct chirr_transport_hosted {
+    uint64_t lineage;
+    uint32_t partition;
+};
+
+/* How many connections subscribed to a topic: for what is counted alone, libzmq filters. */
+struct chirr_subscription {
+    uint64_t topic; /* its digest */
+    uint32_t connections;
 };
 
 /* The handshakes of one bound socket, as libzmq tells of them. */
@@ -43,8 +71,11 @@ struct chirr_transport {
     char publish_endpoint[CHIRR_ENDPOINT_BYTES_MAX];
     char unicast_endpoint[CHIRR_ENDPOINT_BYTES_MAX];
     struct chirr_transport_peer *peers; /* [config.peers_max] */
-    char topics[CHIRR_TOPICS_MAX][CHIRR_TOPIC_BYTES_MAX];
-    size_t topic_count;
+    struct chirr_transport_hosted hosted[CHIRR_HOSTED_MAX];
+    uint32_t hosted_count;
+    struct chirr_subscription subscriptions[CHIRR_SUBSCRIPTIONS_MAX];
+    uint32_t subscription_count;
+    struct chirr_verified verified;
     struct chirr_arena scratch; /* of the message handed out last */
     struct chirr_transport_counters counters;
     struct chirr_log_limit limits[CHIRR_DROP_COUNT];
@@ -65,6 +96,8 @@ void chirr_transport_drop(struct chirr_transport *transport, enum chirr_transpor
 /* Raises the open-file limit to what `peers_max` may need; words when it cannot. */
 CHIRR_NODISCARD enum chirr_err chirr_transport_reserve_files(uint32_t peers_max,
                                                              struct chirr_error *error);
+/* Whether a link's file descriptors can be spent and enough stay for what must not fail. */
+bool chirr_transport_files_left(void);
 
 /* A socket with every limit set and, where wanted, as CURVE server; NULL and words. */
 void *chirr_transport_open_bound(struct chirr_transport *transport, int type, const char *endpoint,
@@ -87,10 +120,38 @@ void chirr_transport_watch_drain(struct chirr_transport *transport,
                                  struct chirr_transport_watch *watch);
 void chirr_transport_refusals_drain(struct chirr_transport *transport, void *monitor);
 
-/* ---- transport.c ---- */
+/* ---- transport_peers.c ---- */
 
+/* NULL when not linked; `id` 0 finds a free place. */
+struct chirr_transport_peer *chirr_transport_find_peer(struct chirr_transport *transport,
+                                                       chirr_agent_id id);
+void chirr_transport_close_peer(struct chirr_transport_peer *peer);
 /* Notes a sign of life; fresh connections for whoever gave none, a count of who refused. */
 void chirr_transport_heard(struct chirr_transport *transport, chirr_agent_id peer);
 void chirr_transport_renew(struct chirr_transport *transport);
+/* A message found room in the queue of a peer, or none: then, after long enough, it is evicted. */
+void chirr_transport_note(struct chirr_transport *transport, struct chirr_transport_peer *peer,
+                          enum chirr_transport_way way, bool room);
+
+/* "e/<subscriber>/", "i/", "h/", "k/<subscriber>/<lineage>/<partition>/". */
+struct chirr_transport_topic {
+    enum chirr_topic topic;
+    chirr_agent_id subscriber;
+    uint64_t lineage;
+    uint32_t partition;
+};
+void chirr_transport_topic_format(const struct chirr_transport_topic *topic,
+                                  char text[CHIRR_TOPIC_BYTES_MAX]);
+
+/* ---- transport_subscribers.c ---- */
+
+/* Reads what peers subscribed to and no longer do; bounded. */
+void chirr_transport_subscribers_drain(struct chirr_transport *transport);
+uint32_t chirr_transport_subscribers(const struct chirr_transport *transport, const char *topic);
+
+/* ---- transport_check.c ---- */
+
+/* Cuts out what authors said who are not trusted; false: the message is not to be handed on. */
+bool chirr_transport_check(struct chirr_transport *transport, struct chirr_message *message);
 
 #endif

@@ -16,11 +16,10 @@ Test(transport, delivers_what_is_published_and_who_said_it)
 {
     start_all();
     link_to(b, a);
-    WAIT_DOING(publish(a, "e/"), b->received[CHIRR_MESSAGE_HEARTBEAT] > 0);
+    WAIT_DOING(publish(a, CHIRR_TOPIC_HEARTBEAT), b->received[CHIRR_MESSAGE_HEARTBEAT] > 0);
     cr_assert_eq(b->last_from, a->identity.id);
     const struct chirr_transport_counters *sent = chirr_transport_count(a->transport);
     const struct chirr_transport_counters *got = chirr_transport_count(b->transport);
-    cr_assert_geq(sent->sent_messages, got->received_messages);
     cr_assert_eq(sent->sent_bytes, sent->sent_bytes_by_kind[CHIRR_MESSAGE_HEARTBEAT]);
     cr_assert_eq(got->received_bytes, got->received_bytes_by_kind[CHIRR_MESSAGE_HEARTBEAT]);
 }
@@ -48,29 +47,9 @@ Test(transport, works_without_curve_on_signatures_alone)
     link_to(a, b);
     link_to(b, a);
     ping(a, b, 1);
-    WAIT_DOING(publish(a, "e/"),
+    WAIT_DOING(publish(a, CHIRR_TOPIC_HEARTBEAT),
                b->received[CHIRR_MESSAGE_PING] == 1 && b->received[CHIRR_MESSAGE_HEARTBEAT] > 0);
     cr_assert_eq(b->last_from, a->identity.id);
-}
-
-Test(transport, delivers_only_subscribed_topics)
-{
-    struct chirr_message goodbye = {.kind = CHIRR_MESSAGE_GOSSIP};
-    start_all();
-    struct chirr_message delta = {.kind = CHIRR_MESSAGE_DELTA,
-                                  .delta = {a->identity.id, {1, 1}, 1, 0, 1, (const uint8_t *)"x"}};
-    cr_assert_eq(chirr_transport_subscribe(c->transport, "k/1/2/"), CHIRR_OK);
-    link_to(b, a);
-    link_to(c, a);
-    WAIT_DOING(publish(a, "e/"), b->received[CHIRR_MESSAGE_HEARTBEAT] > 0 &&
-                                     c->received[CHIRR_MESSAGE_HEARTBEAT] > 0);
-    chirr_transport_publish(a->transport, "k/1/2/", &delta);
-    chirr_transport_publish(a->transport, "k/1/21/", &delta);
-    chirr_transport_publish(a->transport, "h/", &delta);
-    chirr_transport_publish(a->transport, "e/", &goodbye); /* in order, so that ends it */
-    WAIT(b->received[CHIRR_MESSAGE_GOSSIP] == 1 && c->received[CHIRR_MESSAGE_GOSSIP] == 1);
-    cr_assert_eq(b->received[CHIRR_MESSAGE_DELTA], 0);
-    cr_assert_eq(c->received[CHIRR_MESSAGE_DELTA], 1);
 }
 
 Test(transport, traffic_resumes_when_a_peer_restarts_on_its_port)
@@ -78,14 +57,14 @@ Test(transport, traffic_resumes_when_a_peer_restarts_on_its_port)
     start_all();
     link_to(a, b);
     link_to(b, a);
-    WAIT_DOING(publish(b, "e/"), a->received[CHIRR_MESSAGE_HEARTBEAT] > 0);
+    WAIT_DOING(publish(b, CHIRR_TOPIC_HEARTBEAT), a->received[CHIRR_MESSAGE_HEARTBEAT] > 0);
     struct chirr_peer_address address = address_of(b);
     chirr_transport_destroy(b->transport);
     memcpy(b->config.publish_bind, address.publish_endpoint, sizeof b->config.publish_bind);
     memcpy(b->config.unicast_bind, address.unicast_endpoint, sizeof b->config.unicast_bind);
     start(b);
     unsigned before = a->received[CHIRR_MESSAGE_HEARTBEAT];
-    WAIT_DOING(publish(b, "e/"), a->received[CHIRR_MESSAGE_HEARTBEAT] > before);
+    WAIT_DOING(publish(b, CHIRR_TOPIC_HEARTBEAT), a->received[CHIRR_MESSAGE_HEARTBEAT] > before);
     WAIT_DOING(ping(a, b, 9), b->received[CHIRR_MESSAGE_PING] > 0);
     cr_assert_eq(dropped(a, CHIRR_DROP_REFUSED), 0);
 }
@@ -94,20 +73,21 @@ Test(transport, a_peer_that_moves_is_followed)
 {
     start_all();
     link_to(a, b);
-    WAIT_DOING(publish(b, "e/"), a->received[CHIRR_MESSAGE_HEARTBEAT] > 0);
+    WAIT_DOING(publish(b, CHIRR_TOPIC_HEARTBEAT), a->received[CHIRR_MESSAGE_HEARTBEAT] > 0);
     chirr_transport_destroy(b->transport);
     start(b); /* on other ports */
     link_to(a, b);
     unsigned before = a->received[CHIRR_MESSAGE_HEARTBEAT];
-    WAIT_DOING((publish(b, "e/"), ping(a, b, 9)), a->received[CHIRR_MESSAGE_HEARTBEAT] > before &&
-                                                      b->received[CHIRR_MESSAGE_PING] > 0);
+    WAIT_DOING((publish(b, CHIRR_TOPIC_HEARTBEAT), ping(a, b, 9)),
+               a->received[CHIRR_MESSAGE_HEARTBEAT] > before &&
+                   b->received[CHIRR_MESSAGE_PING] > 0);
 }
 
 Test(transport, another_agent_on_a_dead_ones_port_is_heard)
 {
     start_all();
     link_to(a, b);
-    WAIT_DOING(publish(b, "e/"), a->received[CHIRR_MESSAGE_HEARTBEAT] > 0);
+    WAIT_DOING(publish(b, CHIRR_TOPIC_HEARTBEAT), a->received[CHIRR_MESSAGE_HEARTBEAT] > 0);
     struct chirr_peer_address address = address_of(b);
     chirr_transport_destroy(b->transport);
     b->transport = NULL;
@@ -117,7 +97,7 @@ Test(transport, another_agent_on_a_dead_ones_port_is_heard)
     link_to(a, c);
     chirr_transport_disconnect(a->transport, b->identity.id); /* must not cut off c */
     unsigned before = a->received[CHIRR_MESSAGE_HEARTBEAT];
-    WAIT_DOING(publish(c, "e/"), a->received[CHIRR_MESSAGE_HEARTBEAT] > before);
+    WAIT_DOING(publish(c, CHIRR_TOPIC_HEARTBEAT), a->received[CHIRR_MESSAGE_HEARTBEAT] > before);
     cr_assert_eq(a->last_from, c->identity.id);
 }
 
@@ -130,10 +110,11 @@ Test(transport, a_connection_may_go_while_a_message_is_half_read)
     for (int round = 0; round < ROUNDS; round++) {
         link_to(b, a);
         unsigned before = b->received[CHIRR_MESSAGE_HEARTBEAT];
-        WAIT_DOING(publish(a, "e/"), b->received[CHIRR_MESSAGE_HEARTBEAT] > before);
+        WAIT_DOING(publish(a, CHIRR_TOPIC_HEARTBEAT),
+                   b->received[CHIRR_MESSAGE_HEARTBEAT] > before);
         for (int i = 0; i < FLOOD; i++) {
-            publish(a, "e/");
-            publish(c, "e/");
+            publish(a, CHIRR_TOPIC_HEARTBEAT);
+            publish(c, CHIRR_TOPIC_HEARTBEAT);
         }
         zmq_pollitem_t items[CHIRR_TRANSPORT_POLL_ITEMS];
         int count = chirr_transport_poll_items(b->transport, items);
@@ -149,7 +130,7 @@ Test(transport, a_connection_may_go_while_a_message_is_half_read)
     }
     unsigned before = c->received[CHIRR_MESSAGE_HEARTBEAT];
     link_to(c, b);
-    WAIT_DOING(publish(b, "e/"), c->received[CHIRR_MESSAGE_HEARTBEAT] > before);
+    WAIT_DOING(publish(b, CHIRR_TOPIC_HEARTBEAT), c->received[CHIRR_MESSAGE_HEARTBEAT] > before);
 }
 
 /* ---- Bounds ------------------------------------------------------------------------------------
@@ -168,48 +149,47 @@ static struct chirr_message large_message(void)
                                   .digest = {.count = LARGE_ENTRIES, .entries = entries}};
 }
 
-Test(transport, a_subscriber_that_stopped_reading_is_counted_and_delays_nobody)
+/* `stuck_ms` 0: here it is not evicted, only passed over. */
+static void start_with_small_queues(void)
 {
-    struct chirr_message large = large_message();
     for (int i = 0; i < NODES_MAX; i++) {
         nodes[i].config.queue_messages_max = 4;
         nodes[i].config.heartbeat_ms = 0; /* or the stuck one would be disconnected */
+        nodes[i].config.stuck_ms = 0;
     }
     start_all();
-    link_to(b, a);
-    link_to(c, a);
-    WAIT_DOING(publish(a, "e/"), b->received[CHIRR_MESSAGE_HEARTBEAT] > 0 &&
-                                     c->received[CHIRR_MESSAGE_HEARTBEAT] > 0);
+}
+
+/* Fails without ZMQ_XPUB_NODROP: libzmq then drops what finds a full queue and says it was sent. */
+Test(transport, a_neighbour_that_stopped_reading_is_counted_and_delays_nobody)
+{
+    struct chirr_message large = large_message();
+    start_with_small_queues();
+    befriend(a, b);
+    befriend(a, c);
+    WAIT(subscribers(a, "e/", b) == 1 && subscribers(a, "e/", c) == 1);
     struct chirr_transport *stuck = b->transport;
     b->transport = NULL; /* its loop turns no more */
-    /* What b did not subscribe to never enters its queue: filtered here, at the publisher. */
-    for (int i = 0; i < 2000; i++) {
-        chirr_transport_publish(a->transport, "k/1/1/", &large);
-    }
-    cr_assert_eq(dropped(a, CHIRR_DROP_PUBLISH_FULL), 0);
     /* One at a time, so that c keeps up and only b falls behind. */
     unsigned round = 0;
     while (dropped(a, CHIRR_DROP_PUBLISH_FULL) == 0) {
         cr_assert_lt(round, 20000);
         round++;
-        chirr_transport_publish(a->transport, "e/", &large);
+        chirr_transport_publish(a->transport, CHIRR_TOPIC_EAGER, 0, &large);
         WAIT(c->received[CHIRR_MESSAGE_DIGEST] == round);
     }
-    chirr_transport_publish(a->transport, "e/", &large);
-    WAIT(c->received[CHIRR_MESSAGE_DIGEST] == round + 1);
+    /* Nor what goes to all. */
+    publish(a, CHIRR_TOPIC_HEARTBEAT);
+    WAIT(c->received[CHIRR_MESSAGE_HEARTBEAT] == 1);
+    cr_assert_eq(dropped(a, CHIRR_DROP_PUBLISH_FULL), 2);
     b->transport = stuck; /* it wakes up, and hears again */
-    unsigned before = b->received[CHIRR_MESSAGE_HEARTBEAT];
-    WAIT_DOING(publish(a, "e/"), b->received[CHIRR_MESSAGE_HEARTBEAT] > before);
+    WAIT_DOING(publish(a, CHIRR_TOPIC_HEARTBEAT), b->received[CHIRR_MESSAGE_HEARTBEAT] > 0);
 }
 
 Test(transport, a_full_queue_to_a_peer_is_counted_and_does_not_block)
 {
     struct chirr_message large = large_message();
-    for (int i = 0; i < NODES_MAX; i++) {
-        nodes[i].config.queue_messages_max = 4;
-        nodes[i].config.heartbeat_ms = 0;
-    }
-    start_all();
+    start_with_small_queues();
     link_to(a, b);
     ping(a, b, 1);
     WAIT(b->received[CHIRR_MESSAGE_PING] == 1);
@@ -233,26 +213,22 @@ Test(transport, a_message_for_nobody_is_counted)
     cr_assert_eq(chirr_transport_count(a->transport)->sent_messages, 0);
 }
 
-Test(transport, peers_and_topics_are_bounded)
+Test(transport, peers_and_hosted_partitions_are_bounded)
 {
     a->config.peers_max = 1;
     start_all();
     link_to(a, b);
     link_to(a, b); /* the same again is no second one */
     struct chirr_peer_address address = address_of(c);
-    cr_assert_eq(chirr_transport_connect(a->transport, &address), CHIRR_ERR_FULL);
+    cr_assert_eq(chirr_transport_connect(a->transport, &address, CHIRR_LINK_NEIGHBOUR),
+                 CHIRR_ERR_FULL);
     chirr_transport_disconnect(a->transport, b->identity.id);
     link_to(a, c);
-    char topic[CHIRR_TOPIC_BYTES_MAX];
-    enum chirr_err err = CHIRR_OK;
-    for (int i = 0; err == CHIRR_OK && i < 200; i++) {
-        snprintf(topic, sizeof topic, "k/%d/", i);
-        err = chirr_transport_subscribe(a->transport, topic);
+    for (uint32_t i = 0; i < CHIRR_HOSTED_MAX; i++) {
+        cr_assert_eq(chirr_transport_host(a->transport, 1, i), CHIRR_OK);
     }
-    cr_assert_eq(err, CHIRR_ERR_FULL);
-    cr_assert_eq(chirr_transport_subscribe(a->transport, "e/"), CHIRR_OK);
-    cr_assert_eq(chirr_transport_subscribe(a->transport, "a topic of more than thirty-one bytes"),
-                 CHIRR_ERR_RANGE);
+    cr_assert_eq(chirr_transport_host(a->transport, 2, 0), CHIRR_ERR_FULL);
+    cr_assert_eq(chirr_transport_host(a->transport, 1, 5), CHIRR_OK); /* was there */
 }
 
 Test(transport, many_peers_that_never_answer_are_survived)
@@ -269,7 +245,8 @@ Test(transport, many_peers_that_never_answer_are_survived)
                  i + 1);
         memcpy(address.unicast_endpoint, address.publish_endpoint, sizeof address.unicast_endpoint);
         cr_assert_eq(chirr_keyring_add(a->keyring, identity.public_key, NULL), CHIRR_OK);
-        cr_assert_eq(chirr_transport_connect(a->transport, &address), CHIRR_OK);
+        cr_assert_eq(chirr_transport_connect(a->transport, &address, CHIRR_LINK_NEIGHBOUR),
+                     CHIRR_OK);
     }
     chirr_time_us until = now_us() + 2 * CHIRR_US_PER_S;
     WAIT(now_us() > until);
@@ -323,7 +300,8 @@ Test(transport, endpoints_and_numbers_that_cannot_be_are_named)
                                          .unicast_endpoint = "tcp://127.0.0.1:1"};
     address.id = b->identity.id;
     memcpy(address.public_key, b->identity.public_key, CHIRR_KEY_BYTES);
-    cr_assert_eq(chirr_transport_connect(a->transport, &address), CHIRR_ERR_INVALID);
+    cr_assert_eq(chirr_transport_connect(a->transport, &address, CHIRR_LINK_NEIGHBOUR),
+                 CHIRR_ERR_INVALID);
     ping(a, b, 1);
     cr_assert_eq(dropped(a, CHIRR_DROP_UNKNOWN_PEER), 1);
 }

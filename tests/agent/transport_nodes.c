@@ -1,8 +1,12 @@
 /* Agents' transports for tests. */
 #include "tests/agent/transport_nodes.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
+
+#include "agent/transport_state.h"
 
 struct node nodes[NODES_MAX];
 struct chirr_random random_stream;
@@ -52,7 +56,6 @@ void start(struct node *node)
     node->transport =
         chirr_transport_create(&node->config, &node->identity, node->keyring, &node->log, &error);
     cr_assert_not_null(node->transport, "%s", error.text);
-    cr_assert_eq(chirr_transport_subscribe(node->transport, "e/"), CHIRR_OK);
 }
 
 void start_all(void)
@@ -77,7 +80,24 @@ struct chirr_peer_address address_of(const struct node *node)
 void link_to(struct node *node, const struct node *other)
 {
     struct chirr_peer_address address = address_of(other);
-    cr_assert_eq(chirr_transport_connect(node->transport, &address), CHIRR_OK);
+    cr_assert_eq(chirr_transport_connect(node->transport, &address, CHIRR_LINK_NEIGHBOUR),
+                 CHIRR_OK);
+}
+
+void befriend(struct node *node, struct node *other)
+{
+    link_to(node, other);
+    link_to(other, node);
+}
+
+uint32_t subscribers(const struct node *node, const char *topic, const struct node *to)
+{
+    char text[CHIRR_TOPIC_BYTES_MAX];
+    if (to == NULL) {
+        return chirr_transport_subscribers(node->transport, topic);
+    }
+    snprintf(text, sizeof text, "%s%016" PRIx64 "/", topic, to->identity.id);
+    return chirr_transport_subscribers(node->transport, text);
 }
 
 uint64_t dropped(const struct node *node, enum chirr_transport_drop reason)
@@ -106,6 +126,10 @@ static void take(struct node *node)
             take_marks(node, message.records.covered, message.records.covered_count);
         } else if (message.kind == CHIRR_MESSAGE_DIGEST) {
             take_marks(node, message.digest.entries, message.digest.count);
+        } else if (message.kind == CHIRR_MESSAGE_VIEW) {
+            node->last_records = message.view.count;
+        } else if (message.kind == CHIRR_MESSAGE_HAVE || message.kind == CHIRR_MESSAGE_GRAFT) {
+            take_marks(node, message.have.entries, message.have.count);
         }
     }
 }
@@ -135,9 +159,9 @@ void ping(struct node *node, const struct node *to, uint32_t sequence)
     chirr_transport_send(node->transport, to->identity.id, &message);
 }
 
-void publish(struct node *node, const char *topic)
+void publish(struct node *node, enum chirr_topic topic)
 {
     struct chirr_message message = {.kind = CHIRR_MESSAGE_HEARTBEAT,
                                     .heartbeat = {.incarnation = 1, .sequence = 1}};
-    chirr_transport_publish(node->transport, topic, &message);
+    chirr_transport_publish(node->transport, topic, 0, &message);
 }
