@@ -3,7 +3,8 @@
  * `chirr bench GROUP` runs the benchmarks of a group one after the other and prints every figure as
  * soon as it is known: a row of a table, or with --json one object a line,
  * {"bench","metric","value","unit", fields…, "target","pass"}. Figures of speed are ratios of two
- * sides that take turns in one run (tests/bench/measure.h), because machines differ and are busy.
+ * sides that take turns in one run (tests/bench/measure.h), because machines differ and are busy;
+ * what a swarm of processes does can only be told in seconds (tests/bench/fleet.h).
  *
  * Threading: `run` is called on the main thread; what it starts it also ends, and it alone reports.
  * Ownership: the fields of a result are consumed. Process edge: reads clocks and files, prints. */
@@ -19,6 +20,8 @@
 #include "tests/bench/corpus.h"
 
 #define CHIRR_BENCH_SEEDS_MAX 16
+#define CHIRR_BENCH_AGENTS_MIN 3
+#define CHIRR_BENCH_AGENTS_MAX 250
 
 struct chirr_bench_context;
 
@@ -37,7 +40,7 @@ enum chirr_bench_bound {
 
 struct chirr_bench_result {
     const char *metric;
-    double value;
+    double value; /* NaN: not measured, the fields say why; null in JSON */
     const char *unit;
     enum chirr_bench_bound bound;
     double target;  /* unless NO_TARGET */
@@ -48,8 +51,9 @@ struct chirr_bench_result {
 struct chirr_bench_context {
     const struct chirr_bench *bench; /* the one that runs */
     struct chirr_bench_corpus corpus;
-    uint32_t seeds; /* runs per figure where chance matters, 1…CHIRR_BENCH_SEEDS_MAX */
-    size_t bytes;   /* of each text */
+    uint32_t seeds;  /* runs per figure where chance matters, 1…CHIRR_BENCH_SEEDS_MAX */
+    size_t bytes;    /* of each text */
+    uint32_t agents; /* processes of a swarm; 0: as many as the targets name */
     bool json;
     bool progress; /* on a terminal */
 };
@@ -62,7 +66,8 @@ void chirr_bench_report(struct chirr_bench_context *context,
  * every thousandth of the work. Any thread. */
 void chirr_bench_progress(const struct chirr_bench_context *context, double fraction);
 
-/* ---- The benchmarks, one a file ------------------------------------------------------------- */
+/* ---- The benchmarks of the model, one a file (bench_swarm.h has the others)
+ * ------------------------------------------------------------- */
 
 extern const struct chirr_bench chirr_bench_forgetting;
 extern const struct chirr_bench chirr_bench_forward;

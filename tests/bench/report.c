@@ -1,11 +1,17 @@
 /* Figures as rows of a table or lines of JSON, each as soon as it is known. */
 #include "tests/bench/report.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define FIELDS_BYTES_MAX 256
+
+static bool is_measured(const struct chirr_bench_result *result)
+{
+    return !isnan(result->value);
+}
 
 static bool passes(const struct chirr_bench_result *result)
 {
@@ -21,14 +27,17 @@ static const char *sign_of(enum chirr_bench_bound bound)
 static void print_line(const struct chirr_bench_context *context,
                        const struct chirr_bench_result *result)
 {
-    json_t *line = json_pack("{s:s, s:s, s:f, s:s}", "bench", context->bench->name, "metric",
-                             result->metric, "value", result->value, "unit", result->unit);
+    json_t *line = json_pack(
+        "{s:s, s:s, s:o, s:s}", "bench", context->bench->name, "metric", result->metric, "value",
+        is_measured(result) ? json_real(result->value) : json_null(), "unit", result->unit);
     json_object_update_missing(line, result->fields);
     if (result->bound != CHIRR_BENCH_NO_TARGET) {
         char target[32];
         snprintf(target, sizeof target, "%s %g", sign_of(result->bound), result->target);
         json_object_set_new(line, "target", json_string(target));
-        json_object_set_new(line, "pass", json_boolean(passes(result)));
+        if (is_measured(result)) {
+            json_object_set_new(line, "pass", json_boolean(passes(result)));
+        }
     }
     json_dumpf(line, stdout, JSON_COMPACT | JSON_REAL_PRECISION(6));
     putchar('\n');
@@ -72,7 +81,7 @@ static void print_row(const struct chirr_bench_context *context,
     const char *verdict = "";
     if (result->bound != CHIRR_BENCH_NO_TARGET) {
         snprintf(target, sizeof target, "%s %g", sign_of(result->bound), result->target);
-        verdict = passes(result) ? "pass" : "MISS";
+        verdict = !is_measured(result) ? "none" : passes(result) ? "pass" : "MISS";
     }
     format_fields(result->fields, fields);
     printf("%-18s %-24s %10.4g %-9s %-10s %-4s  %s\n", context->bench->name, result->metric,
