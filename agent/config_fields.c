@@ -197,8 +197,27 @@ static const struct chirr_yaml_field membership_fields[] = {
     {"indirect_probes", CHIRR_YAML_WHOLE, AGENT(node.membership.indirect_count), .max = 16},
     {"suspect_timeout", CHIRR_YAML_DURATION, AGENT(node.membership.suspect_timeout_ms), .min = 10,
      .max = 3600000},
+    {"suspect_factor", CHIRR_YAML_WHOLE, AGENT(node.membership.suspect_factor), .min = 1,
+     .max = 100},
+    {"awareness", CHIRR_YAML_WHOLE, AGENT(node.membership.awareness_max), .max = 100},
+    {"lifeguard", CHIRR_YAML_BOOL, AGENT(node.membership.lifeguard)},
+    {"sweep_every", CHIRR_YAML_WHOLE, AGENT(node.membership.sweep_every), .min = 1, .max = 1000},
     {"dead_probe_every", CHIRR_YAML_DURATION, AGENT(node.membership.dead_probe_ms), .min = 10,
      .max = DAY_MS},
+    {"dead_probes", CHIRR_YAML_WHOLE, AGENT(node.membership.dead_probes_max), .min = 1, .max = 64},
+    {"tombstones", CHIRR_YAML_WHOLE, AGENT(node.membership.tombstones_max), .min = 1,
+     .max = CHIRR_DIGEST_ENTRIES_MAX},
+    {0}};
+
+static const struct chirr_yaml_field overlay_fields[] = {
+    {"active", CHIRR_YAML_WHOLE, AGENT(node.overlay.active_max), .min = 2, .max = 16},
+    {"passive", CHIRR_YAML_WHOLE, AGENT(node.overlay.passive_max), .min = 1, .max = 64},
+    {"mesh_below", CHIRR_YAML_WHOLE, AGENT(node.overlay.mesh_below), .max = 64},
+    {"links", CHIRR_YAML_WHOLE, AGENT(node.overlay.links_max), .min = 1, .max = 256},
+    {"link_idle", CHIRR_YAML_DURATION, AGENT(node.overlay.link_idle_ms), .min = 100,
+     .max = 3600000},
+    {"shuffle_every", CHIRR_YAML_DURATION, AGENT(node.overlay.shuffle_interval_ms), .min = 100,
+     .max = 3600000},
     {0}};
 
 static const struct chirr_yaml_field gossip_fields[] = {
@@ -208,6 +227,17 @@ static const struct chirr_yaml_field gossip_fields[] = {
      .max = CHIRR_RECORDS_MAX},
     {"changes_max", CHIRR_YAML_WHOLE, AGENT(node.dissemination.changes_max), .min = 1,
      .max = 65536},
+    {"relays_max", CHIRR_YAML_WHOLE, AGENT(node.dissemination.relays_max), .min = 1, .max = 65536},
+    {"push_rate", CHIRR_YAML_SIZE, AGENT(node.dissemination.push_bytes_per_s), .min = 1024,
+     .max = 1 << 30},
+    {"repair_rate", CHIRR_YAML_SIZE, AGENT(node.dissemination.repair_bytes_per_s), .min = 1024,
+     .max = 1 << 30},
+    {"prune_after", CHIRR_YAML_WHOLE, AGENT(node.dissemination.tree.prune_after), .min = 1,
+     .max = 1000},
+    {"announce_after", CHIRR_YAML_DURATION, AGENT(node.dissemination.tree.have_delay_ms),
+     .max = 10000},
+    {"graft_after", CHIRR_YAML_DURATION, AGENT(node.dissemination.tree.graft_delay_ms),
+     .max = 10000},
     {0}};
 
 static const struct chirr_yaml_field auction_fields[] = {
@@ -228,6 +258,7 @@ static const struct chirr_yaml_field knowledge_fields[] = {
     {"step", CHIRR_YAML_PERMILLE, AGENT(node.ledger.step_permille), .max = 10000},
     {"weight_max", CHIRR_YAML_PERMILLE, AGENT(node.ledger.g_permille_max), .max = 1000},
     {"stale_after", CHIRR_YAML_DURATION, AGENT(node.ledger.stale_after_ms), .min = 1},
+    {"relay_rate", CHIRR_YAML_SIZE, AGENT(node.knowledge_bytes_per_s), .min = 1024, .max = 1 << 30},
     {0}};
 
 static const struct chirr_yaml_field transport_fields[] = {
@@ -250,6 +281,7 @@ const struct chirr_yaml_field chirr_config_common_fields[] = {
      .max = DAY_MS},
     {"output_max", CHIRR_YAML_SIZE, AGENT(output_bytes_max), .min = 1024, .max = 1 << 30},
     {"membership", CHIRR_YAML_MAPPING, WHOLE_AGENT, .fields = membership_fields},
+    {"overlay", CHIRR_YAML_MAPPING, WHOLE_AGENT, .fields = overlay_fields},
     {"gossip", CHIRR_YAML_MAPPING, WHOLE_AGENT, .fields = gossip_fields},
     {"auction", CHIRR_YAML_MAPPING, WHOLE_AGENT, .fields = auction_fields},
     {"knowledge", CHIRR_YAML_MAPPING, WHOLE_AGENT, .fields = knowledge_fields},
