@@ -11,6 +11,7 @@
 #include "agent/node_state.h"
 
 #define RELAYS_MAX 32
+#define ASK_INTERVAL_US (250 * CHIRR_US_PER_MS) /* between two new neighbours */
 
 size_t chirr_node_bytes(const struct chirr_node_config *config)
 {
@@ -178,6 +179,18 @@ static enum chirr_err receive_delta(struct chirr_node *node, chirr_agent_id from
     return CHIRR_OK;
 }
 
+/* A new neighbour is asked what it knows, but one after the other: a newcomer that asked all of
+ * them at once would be told everything by each. Of those that came meanwhile the last is asked;
+ * the others push, and repair goes round. */
+static void ask_neighbour(struct chirr_node *node)
+{
+    if (node->ask_next != 0 && node->now >= node->ask_at) {
+        chirr_dissemination_ask(node->dissemination, node->ask_next);
+        node->ask_next = 0;
+        node->ask_at = node->now + ASK_INTERVAL_US;
+    }
+}
+
 void chirr_node_follow_neighbours(struct chirr_node *node)
 {
     struct chirr_neighbours now = chirr_overlay_neighbours(node->overlay);
@@ -192,9 +205,10 @@ void chirr_node_follow_neighbours(struct chirr_node *node)
             old++;
         }
         if (old == node->neighbour_count || node->neighbours[old] != now.agents[i]) {
-            chirr_dissemination_ask(node->dissemination, now.agents[i]);
+            node->ask_next = now.agents[i];
         }
     }
+    ask_neighbour(node);
     CHIRR_ASSERT(now.count <= CHIRR_NEIGHBOURS_MAX);
     memcpy(node->neighbours, now.agents, now.count * sizeof now.agents[0]);
     node->neighbour_count = now.count;
@@ -268,6 +282,7 @@ void chirr_node_tick(struct chirr_node *node, chirr_time_us now)
         node->heartbeat_due = true;
         vouch(node);
     }
+    ask_neighbour(node);
     chirr_overlay_tick(node->overlay, now);
     chirr_acquaintance_tick(node->acquaintance, node->membership, now);
     chirr_membership_tick(node->membership, now);
@@ -285,6 +300,9 @@ chirr_time_us chirr_node_deadline(const struct chirr_node *node)
     at = chirr_time_min(at, chirr_acquaintance_deadline(node->acquaintance));
     at = chirr_time_min(at, chirr_membership_deadline(node->membership));
     at = chirr_time_min(at, chirr_overlay_deadline(node->overlay));
+    if (node->ask_next != 0) {
+        at = chirr_time_min(at, node->ask_at);
+    }
     if (node->relays.count > 0) {
         at = chirr_time_min(at, chirr_budget_ready_at(&node->relay_budget));
     }

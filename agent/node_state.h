@@ -54,6 +54,8 @@ struct chirr_node {
     uint32_t neighbour_count;
     uint64_t neighbours_change;
     bool mesh;
+    chirr_agent_id ask_next; /* the newest neighbour that was not asked what it knows; 0: none */
+    chirr_time_us ask_at;
 
     struct chirr_output held; /* a SEND whose CONNECT goes first */
     bool holding;
