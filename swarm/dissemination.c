@@ -349,8 +349,6 @@ static void receive_entries(struct chirr_dissemination *d, chirr_agent_id from,
 {
     if (d->answer_due) {
         d->counters.dropped++;
-    } else if (!chirr_budget_allows(&d->repair_budget, d->now)) {
-        d->counters.postponed++;
     } else {
         d->answer_to = from;
         d->answer_due = chirr_repair_answer(&d->answer, d->store, &d->random, from, digest);
@@ -363,6 +361,10 @@ static void receive_entries(struct chirr_dissemination *d, chirr_agent_id from,
 static void receive_digest(struct chirr_dissemination *d, chirr_agent_id from,
                            const struct chirr_digest_message *digest)
 {
+    if (!chirr_budget_allows(&d->repair_budget, d->now)) {
+        d->counters.postponed++; /* it will ask again */
+        return;
+    }
     if (digest->summary_count == 0) {
         receive_entries(d, from, digest);
         return;

@@ -396,6 +396,70 @@ Test(dissemination, digests_that_nobody_polls_are_dropped_and_counted)
     cr_assert_eq(chirr_dissemination_count(agent->dissemination).dropped, 1000 - polled);
 }
 
+/* States tasks until the push budget is used up; returns how many were pushed. */
+static uint32_t push_until_exhausted(struct agent *agent, chirr_time_us now)
+{
+    struct chirr_output output;
+    uint32_t pushed = 0;
+    for (uint64_t nonce = 1; nonce <= 200; nonce++) {
+        struct chirr_record task = sample_task(0, nonce);
+        cr_assert_eq(chirr_dissemination_state(agent->dissemination, &task, 1, now), CHIRR_OK);
+        chirr_dissemination_tick(agent->dissemination, agent->membership, now);
+        while (poll_kind(agent, CHIRR_OUTPUT_PUBLISH, CHIRR_MESSAGE_RECORDS, &output)) {
+            pushed += output.message->records.count;
+        }
+    }
+    return pushed;
+}
+
+Test(dissemination, pushes_over_their_budget_wait_and_none_is_lost)
+{
+    alone_config = chirr_dissemination_config_default();
+    alone_config.push_bytes_per_s = 2000;
+    struct agent *agent = agent_configured();
+    struct chirr_output output;
+    uint32_t pushed = push_until_exhausted(agent, 0);
+    cr_assert_lt(pushed, 100);
+    for (chirr_time_us now = 0; pushed < 201 && now < 60 * CHIRR_US_PER_S; now += 100000) {
+        chirr_dissemination_tick(agent->dissemination, agent->membership, now);
+        while (poll_kind(agent, CHIRR_OUTPUT_PUBLISH, CHIRR_MESSAGE_RECORDS, &output)) {
+            pushed += output.message->records.count;
+        }
+    }
+    cr_assert_eq(pushed, 201); /* the card, too */
+}
+
+Test(dissemination, a_flood_of_pushes_does_not_starve_the_repair)
+{
+    alone_config = chirr_dissemination_config_default();
+    alone_config.push_bytes_per_s = 2000;
+    struct agent *agent = agent_configured();
+    struct chirr_output output;
+    push_until_exhausted(agent, 0);
+    ask(agent, (struct chirr_stamp){1, 1});
+    cr_assert(poll_kind(agent, CHIRR_OUTPUT_SEND, CHIRR_MESSAGE_RECORDS, &output));
+}
+
+Test(dissemination, a_flood_of_questions_does_not_starve_the_pushes)
+{
+    alone_config = chirr_dissemination_config_default();
+    alone_config.repair_bytes_per_s = 200;
+    struct agent *agent = agent_configured();
+    struct chirr_output output;
+    uint32_t answered = 0;
+    for (uint32_t i = 0; i < 1000; i++) {
+        ask(agent, (struct chirr_stamp){1, 0});
+        while (poll_kind(agent, CHIRR_OUTPUT_SEND, CHIRR_MESSAGE_RECORDS, &output)) {
+            answered++;
+        }
+    }
+    cr_assert_lt(answered, 20);
+    cr_assert_geq(chirr_dissemination_count(agent->dissemination).postponed, 980);
+    struct chirr_record task = sample_task(0, 1);
+    cr_assert_eq(chirr_dissemination_state(agent->dissemination, &task, 1, 0), CHIRR_OK);
+    cr_assert(poll_kind(agent, CHIRR_OUTPUT_PUBLISH, CHIRR_MESSAGE_RECORDS, &output));
+}
+
 Test(dissemination, other_messages_are_refused)
 {
     struct agent *agent = agent_alone();
