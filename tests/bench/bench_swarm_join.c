@@ -4,7 +4,8 @@
  *     all_to_all_s  from there, when all are let go, until every agent holds every other for alive:
  *                   opening its files, binding, every handshake, all that joining takes
  *     bound_s       part of it: until the last one has bound its sockets
- *     total_s       both */
+ *     total_s       both
+ *     cpu_s         of all agents together: what a busy machine does not change */
 #include "agent/clock.h"
 #include "tests/bench/bench_swarm.h"
 #include "tests/bench/fleet.h"
@@ -41,12 +42,14 @@ static enum chirr_err measure(struct chirr_bench_context *context, const struct 
     enum chirr_err err =
         chirr_bench_fleet_wait(fleet, chirr_bench_fleet_complete, TIMEOUT_MS, error);
     if (err == CHIRR_OK) {
+        double cpu_s = chirr_bench_fleet_cpu_s(fleet);
         chirr_time_us end = chirr_bench_fleet_complete(fleet).last_us;
         chirr_time_us bound = chirr_bench_fleet_bound(fleet).last_us;
         result.value = seconds_between(start, end);
         json_object_set_new(result.fields, "spawn_s", json_real(seconds_between(begin, start)));
         json_object_set_new(result.fields, "bound_s", json_real(seconds_between(start, bound)));
         json_object_set_new(result.fields, "total_s", json_real(seconds_between(begin, end)));
+        json_object_set_new(result.fields, "cpu_s", json_real(cpu_s));
         chirr_bench_report(context, &result);
     } else if (err == CHIRR_ERR_TIMEOUT) {
         chirr_bench_swarm_unmeasured(context, &result, error->text);

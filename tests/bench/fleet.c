@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "agent/clock.h"
@@ -434,6 +435,20 @@ uint32_t chirr_bench_fleet_alive_max(const struct chirr_bench_fleet *fleet)
         most = alive > most ? alive : most;
     }
     return most;
+}
+
+double chirr_bench_fleet_cpu_s(const struct chirr_bench_fleet *fleet)
+{
+    double seconds = 0;
+    for (uint32_t i = 0; i < fleet->count; i++) {
+        clockid_t clock;
+        struct timespec used;
+        if (fleet->pids[i] != 0 && clock_getcpuclockid(fleet->pids[i], &clock) == 0 &&
+            clock_gettime(clock, &used) == 0) {
+            seconds += (double)used.tv_sec + (double)used.tv_nsec / 1e9;
+        }
+    }
+    return seconds;
 }
 
 /* ---- Waiting --------------------------------------------------------------------------------- */

@@ -67,6 +67,9 @@ chirr_time_us chirr_bench_fleet_submitted(const struct chirr_bench_fleet *fleet)
 /* Most others that any agent holds for alive now. */
 uint32_t chirr_bench_fleet_alive_max(const struct chirr_bench_fleet *fleet);
 
+/* CPU time that all who live have used so far, in seconds: what a busy machine does not change. */
+double chirr_bench_fleet_cpu_s(const struct chirr_bench_fleet *fleet);
+
 /* Until nobody is missing. CHIRR_ERR_TIMEOUT; CHIRR_ERR_CANCELLED: interrupted; CHIRR_ERR_STATE: an
  * agent ended by itself, with its words. */
 CHIRR_NODISCARD enum chirr_err chirr_bench_fleet_wait(struct chirr_bench_fleet *fleet,

@@ -77,6 +77,7 @@ static void print_row(const struct chirr_bench_context *context,
                       const struct chirr_bench_result *result)
 {
     char target[32] = "";
+    char value[32] = "-";
     char fields[FIELDS_BYTES_MAX];
     const char *verdict = "";
     if (result->bound != CHIRR_BENCH_NO_TARGET) {
@@ -84,8 +85,11 @@ static void print_row(const struct chirr_bench_context *context,
         verdict = !is_measured(result) ? "none" : passes(result) ? "pass" : "MISS";
     }
     format_fields(result->fields, fields);
-    printf("%-18s %-24s %10.4g %-9s %-10s %-4s  %s\n", context->bench->name, result->metric,
-           result->value, result->unit, target, verdict, fields);
+    if (is_measured(result)) {
+        snprintf(value, sizeof value, "%.4g", result->value);
+    }
+    printf("%-18s %-24s %10s %-9s %-10s %-4s  %s\n", context->bench->name, result->metric, value,
+           result->unit, target, verdict, fields);
 }
 
 void chirr_bench_report_header(const struct chirr_bench_context *context)
