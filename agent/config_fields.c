@@ -269,6 +269,7 @@ static const struct chirr_yaml_field transport_fields[] = {
     {"reconnect_max", CHIRR_YAML_DURATION, AGENT(transport.reconnect_ms_max), .min = 1,
      .max = 3600000},
     {"silence", CHIRR_YAML_DURATION, AGENT(transport.silence_ms), .max = 3600000},
+    {"stuck", CHIRR_YAML_DURATION, AGENT(transport.stuck_ms), .max = 3600000},
     {0}};
 
 #define WHOLE_AGENT .offset = 0, .bytes = sizeof(struct chirr_agent_config)

@@ -114,6 +114,12 @@ CHIRR_NODISCARD enum chirr_err chirr_transport_connect(struct chirr_transport *t
                                                        enum chirr_link link);
 void chirr_transport_disconnect(struct chirr_transport *transport, chirr_agent_id peer);
 
+/* After the keyring dropped `peer`, or a key of it: nothing goes to it or is heard from it any more
+ * with a key that no longer counts. What it has open here is closed by closing every incoming
+ * connection; the others come back at once, and ZAP asks the keyring again. Happens with the next
+ * receive also when nobody calls this: every change of the keyring is noticed. */
+void chirr_transport_cut(struct chirr_transport *transport, chirr_agent_id peer);
+
 /* Moves what is heard of a neighbour's records: EAGER or LAZY. CHIRR_ERR_NOTFOUND: no neighbour. */
 CHIRR_NODISCARD enum chirr_err chirr_transport_listen(struct chirr_transport *transport,
                                                       chirr_agent_id peer, enum chirr_topic topic);

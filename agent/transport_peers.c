@@ -115,13 +115,14 @@ static const struct chirr_keyring_key *pinned_key(const struct chirr_transport *
 }
 
 /* A socket of a kind, open and connected. CHIRR_ERR_FULL, CHIRR_ERR_INVALID: then NULL. */
-static enum chirr_err open_way(struct chirr_transport *transport,
-                               const struct chirr_transport_peer *peer, int type, void **socket)
+static enum chirr_err open_way(struct chirr_transport *transport, struct chirr_transport_peer *peer,
+                               int type, void **socket)
 {
     const struct chirr_keyring_key *key = pinned_key(transport, peer);
     if (key == NULL) {
         return CHIRR_ERR_UNTRUSTED; /* no longer */
     }
+    memcpy(peer->curve_public, key->curve_public, sizeof peer->curve_public);
     if (!chirr_transport_files_left()) {
         chirr_transport_drop(transport, CHIRR_DROP_FILES,
                              "too few file descriptors are left for a link to %016" PRIx64,

@@ -20,19 +20,21 @@
 
 static void serve_handshakes(struct chirr_transport *transport)
 {
-    struct chirr_zap_refusal refusal;
+    struct chirr_zap_asker asker;
     for (int i = 0; transport->zap.socket != NULL && i < HANDSHAKES_TURN; i++) {
-        enum chirr_zap_verdict verdict = chirr_zap_serve(&transport->zap, &refusal);
+        enum chirr_zap_verdict verdict = chirr_zap_serve(&transport->zap, &asker);
         if (verdict == CHIRR_ZAP_IDLE) {
             return;
         }
-        if (verdict == CHIRR_ZAP_REFUSED) {
+        if (verdict == CHIRR_ZAP_ADMITTED) {
+            chirr_transport_admitted(transport, asker.curve_public);
+        } else {
             char key[CHIRR_KEY_TEXT_BYTES];
-            chirr_key_format(refusal.curve_public, key);
+            chirr_key_format(asker.curve_public, key);
             chirr_transport_drop(transport, CHIRR_DROP_UNTRUSTED,
                                  "refuses a connection from %s: its CURVE key %s is not on the "
                                  "keyring",
-                                 refusal.address, key);
+                                 asker.address, key);
         }
     }
 }
@@ -69,23 +71,35 @@ static bool receive_parts(void *socket, zmq_msg_t *body, struct parts *parts)
     return true;
 }
 
-/* Whom ZAP admitted on the connection that a unicast message came over. */
+/* Whether ZAP admitted the sender, with a key that it still has, on the connection that a unicast
+ * message came over. */
 static bool sender_is_user(struct chirr_transport *transport, zmq_msg_t *body, chirr_agent_id from)
 {
     char expected[CHIRR_ZAP_USER_BYTES];
+    const uint8_t none[CHIRR_KEY_BYTES] = {0};
     const char *user = zmq_msg_gets(body, "User-Id");
     if (user == NULL || user[0] == '\0') {
         chirr_transport_drop(transport, CHIRR_DROP_UNAUTHENTICATED,
                              "a message came over a connection that nobody authenticated");
         return false;
     }
-    chirr_zap_user_format(from, expected);
-    if (strcmp(user, expected) != 0) {
-        chirr_transport_drop(transport, CHIRR_DROP_IMPOSTOR, "%s sends in the name of %s", user,
-                             expected);
-        return false;
+    const struct chirr_keyring_entry *entry = chirr_keyring_find(transport->keyring, from);
+    for (uint32_t i = 0; entry != NULL && i < entry->key_count; i++) {
+        chirr_zap_user_format(from, entry->keys[i].curve_public, expected);
+        if (strcmp(user, expected) == 0) {
+            return true;
+        }
     }
-    return true;
+    chirr_zap_user_format(from, none, expected);
+    if (strncmp(user, expected, strcspn(expected, "/") + 1) == 0) {
+        chirr_transport_drop(transport, CHIRR_DROP_UNTRUSTED,
+                             "%016" PRIx64 " is no longer on the keyring with the key it uses",
+                             from);
+    } else {
+        chirr_transport_drop(transport, CHIRR_DROP_IMPOSTOR, "%s sends in the name of %016" PRIx64,
+                             user, from);
+    }
+    return false;
 }
 
 static bool sender_signed(struct chirr_transport *transport, const struct chirr_envelope *envelope)
@@ -253,6 +267,7 @@ static void keep_house(struct chirr_transport *transport)
     for (size_t i = 0; i < CHIRR_WATCH_COUNT; i++) {
         chirr_transport_watch_drain(transport, &transport->watches[i]);
     }
+    chirr_transport_review(transport);
     chirr_transport_renew(transport);
 }
 
@@ -266,6 +281,7 @@ bool chirr_transport_receive(struct chirr_transport *transport, chirr_time_us no
     for (int i = 0; i < DROPS_TURN; i++) {
         switch (receive_next(transport, from, message)) {
         case OUTCOME_NONE:
+            chirr_transport_kick(transport);
             return false;
         case OUTCOME_ACCEPTED:
             chirr_transport_heard(transport, *from);

@@ -5,6 +5,7 @@
  *   transport_send.c       the way out
  *   transport_receive.c    the way in
  *   transport_check.c      what a message says in others' names
+ *   transport_cut.c        who is no longer trusted is cut off
  *   transport_subscribers.c  who subscribed to what
  *   transport_socket.c     how sockets are opened, and whether there are any left
  *   transport_watch.c      what becomes of connections */
@@ -18,6 +19,9 @@
 #define CHIRR_TOPIC_BYTES_MAX 48 /* "k/", two ids, a partition */
 #define CHIRR_HOSTED_MAX 64
 #define CHIRR_SUBSCRIPTIONS_MAX 2048
+#define CHIRR_ADMITTED_MAX 512
+#define CHIRR_UNBOUND_PUBLISHER 1U
+#define CHIRR_UNBOUND_ROUTER 2U
 #define CHIRR_WATCHED_FDS_MAX 4096
 
 /* The two ways to a peer. */
@@ -27,10 +31,11 @@ struct chirr_transport_peer {
     chirr_agent_id id; /* 0: a free place */
     struct chirr_peer_address address;
     enum chirr_link link;
-    enum chirr_topic topic; /* that its records are heard on: EAGER or LAZY */
-    bool try_other_key;     /* than the one that its address names */
-    void *dealer;           /* NULL: closed, and the other two as well */
-    void *subscriber;       /* SUB; NULL: no neighbour */
+    enum chirr_topic topic;                /* that its records are heard on: EAGER or LAZY */
+    uint8_t curve_public[CHIRR_KEY_BYTES]; /* that its connections pin */
+    bool try_other_key;                    /* than the one that its address names */
+    void *dealer;                          /* NULL: closed, and the other two as well */
+    void *subscriber;                      /* SUB; NULL: no neighbour */
     void *monitor;          /* PAIR, of the DEALER, after it was silent; mostly NULL */
     chirr_time_us fresh_us; /* last heard of, or when its connections were opened */
     chirr_time_us full_us[CHIRR_WAY_COUNT]; /* since when its queue is full; 0: it is not */
@@ -76,6 +81,12 @@ struct chirr_transport {
     struct chirr_subscription subscriptions[CHIRR_SUBSCRIPTIONS_MAX];
     uint32_t subscription_count;
     struct chirr_verified verified;
+    uint64_t keyring_revision; /* that everybody's keys were last reviewed under */
+    /* Keys that ZAP admitted since the sockets were bound; as many as there are places: and more */
+    uint32_t admitted_count;
+    uint8_t admitted[CHIRR_ADMITTED_MAX][CHIRR_KEY_BYTES];
+    bool kick;                  /* somebody admitted is no longer trusted: unbind */
+    uint32_t unbound;           /* CHIRR_UNBOUND_…: to be bound again */
     struct chirr_arena scratch; /* of the message handed out last */
     struct chirr_transport_counters counters;
     struct chirr_log_limit limits[CHIRR_DROP_COUNT];
@@ -153,5 +164,15 @@ uint32_t chirr_transport_subscribers(const struct chirr_transport *transport, co
 
 /* Cuts out what authors said who are not trusted; false: the message is not to be handed on. */
 bool chirr_transport_check(struct chirr_transport *transport, struct chirr_message *message);
+
+/* ---- transport_cut.c ---- */
+
+void chirr_transport_admitted(struct chirr_transport *transport,
+                              const uint8_t curve_public[CHIRR_KEY_BYTES]);
+/* After a change of the keyring closes what is no longer trusted; binds again what was unbound. */
+void chirr_transport_review(struct chirr_transport *transport);
+/* Closes every incoming connection, when review found that one must be. Only while nothing waits to
+ * be read. */
+void chirr_transport_kick(struct chirr_transport *transport);
 
 #endif

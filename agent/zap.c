@@ -54,9 +54,11 @@ void chirr_zap_finish(struct chirr_zap *zap)
     }
 }
 
-void chirr_zap_user_format(chirr_agent_id id, char text[CHIRR_ZAP_USER_BYTES])
+void chirr_zap_user_format(chirr_agent_id id, const uint8_t curve_public[CHIRR_KEY_BYTES],
+                           char text[CHIRR_ZAP_USER_BYTES])
 {
-    snprintf(text, CHIRR_ZAP_USER_BYTES, "%016" PRIx64, id);
+    int bytes = snprintf(text, CHIRR_ZAP_USER_BYTES, "%016" PRIx64 "/", id);
+    chirr_key_format(curve_public, text + bytes);
 }
 
 /* All parts of a waiting request; false when there is none. */
@@ -101,12 +103,13 @@ static const struct chirr_keyring_entry *judge(const struct chirr_zap *zap,
     return entry != NULL && entry->id != zap->self ? entry : NULL;
 }
 
-static void answer(void *socket, const struct part *request_id,
+static void answer(void *socket, const struct request *request,
                    const struct chirr_keyring_entry *entry)
 {
+    const struct part *request_id = &request->parts[PART_REQUEST];
     char user[CHIRR_ZAP_USER_BYTES] = "";
     if (entry != NULL) {
-        chirr_zap_user_format(entry->id, user);
+        chirr_zap_user_format(entry->id, request->parts[PART_KEY].data, user);
     }
     const char *status = entry != NULL ? "200" : "400";
     const char *words = entry != NULL ? "OK" : "not on the keyring";
@@ -120,29 +123,26 @@ static void answer(void *socket, const struct part *request_id,
     zmq_send(socket, "", 0, ZMQ_DONTWAIT); /* metadata */
 }
 
-static void describe(struct chirr_zap_refusal *refusal, const struct request *request)
+static void describe(struct chirr_zap_asker *asker, const struct request *request)
 {
-    memset(refusal, 0, sizeof *refusal);
+    memset(asker, 0, sizeof *asker);
     const struct part *address = &request->parts[PART_ADDRESS];
-    if (address->bytes < sizeof refusal->address) {
-        memcpy(refusal->address, address->data, address->bytes);
+    if (address->bytes < sizeof asker->address) {
+        memcpy(asker->address, address->data, address->bytes);
     }
     if (request->parts[PART_KEY].bytes == CHIRR_KEY_BYTES) {
-        memcpy(refusal->curve_public, request->parts[PART_KEY].data, CHIRR_KEY_BYTES);
+        memcpy(asker->curve_public, request->parts[PART_KEY].data, CHIRR_KEY_BYTES);
     }
 }
 
-enum chirr_zap_verdict chirr_zap_serve(struct chirr_zap *zap, struct chirr_zap_refusal *refusal)
+enum chirr_zap_verdict chirr_zap_serve(struct chirr_zap *zap, struct chirr_zap_asker *asker)
 {
     struct request request;
     if (!receive_request(zap->socket, &request)) {
         return CHIRR_ZAP_IDLE;
     }
     const struct chirr_keyring_entry *entry = judge(zap, &request);
-    answer(zap->socket, &request.parts[PART_REQUEST], entry);
-    if (entry != NULL) {
-        return CHIRR_ZAP_ADMITTED;
-    }
-    describe(refusal, &request);
-    return CHIRR_ZAP_REFUSED;
+    answer(zap->socket, &request, entry);
+    describe(asker, &request);
+    return entry != NULL ? CHIRR_ZAP_ADMITTED : CHIRR_ZAP_REFUSED;
 }

@@ -79,7 +79,7 @@ static const char whole[] =
     "  price_refresh: 20s, lease: 4s}\n"
     "knowledge: {token_every: 2s, tokens_max: 4, step: 0.75, stale_after: 2m}\n"
     "transport: {peers_max: 50, queue: 77, heartbeat: 3s, reconnect: 50ms, reconnect_max: 4s,\n"
-    "  silence: 9s}\n"
+    "  silence: 9s, stuck: 7s}\n"
     "model: {enabled: true, width: 128, layers: 3, section_width: 512, mlp_width: 64, rates: 2,\n"
     "  partitions: 16, hosted: \"0-3,7,15\", seed: 12, chunk: 16, learning_rate: 1.4e-3,\n"
     "  warmup_updates: 10, origins: 5, control: true}\n"
@@ -157,6 +157,7 @@ static void expect_whole_learner(const struct chirr_agent_config *c)
     cr_expect_eq(c->transport.reconnect_ms, 50);
     cr_expect_eq(c->transport.reconnect_ms_max, 4000);
     cr_expect_eq(c->transport.silence_ms, 9000);
+    cr_expect_eq(c->transport.stuck_ms, 7000);
     cr_expect(c->model);
     cr_expect(c->learner.control);
     cr_expect_eq(m->width, 128);

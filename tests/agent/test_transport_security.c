@@ -65,6 +65,47 @@ Test(transport_security, does_not_connect_to_itself)
                  CHIRR_ERR_INVALID);
 }
 
+/* Fails without unbinding: ZAP is asked once a connection, so one that stands would stay. */
+Test(transport_security, who_is_no_longer_trusted_is_cut_off_and_the_others_come_back)
+{
+    start_all();
+    befriend(a, b);
+    befriend(a, c);
+    WAIT(subscribers(a, "h/", NULL) == 2);
+    ping(b, a, 1);
+    ping(c, a, 2);
+    WAIT(a->received[CHIRR_MESSAGE_PING] == 2);
+    cr_assert_eq(chirr_keyring_remove(a->keyring, b->identity.id), CHIRR_OK);
+    chirr_transport_cut(a->transport, b->identity.id);
+    WAIT(dropped(a, CHIRR_DROP_UNTRUSTED) >= 2); /* b knocks again, with SUB and DEALER */
+    WAIT_DOING(ping(c, a, 3), a->last_sequence == 3);
+    WAIT(subscribers(a, "h/", NULL) == 1);
+    ping(a, b, 1);
+    cr_assert_eq(dropped(a, CHIRR_DROP_UNKNOWN_PEER), 1);
+    publish(a, CHIRR_TOPIC_HEARTBEAT);
+    WAIT(c->received[CHIRR_MESSAGE_HEARTBEAT] == 1);
+    cr_assert_eq(b->received[CHIRR_MESSAGE_HEARTBEAT], 0);
+    cr_assert_neq(a->last_from, b->identity.id);
+}
+
+/* Fails if a message only proves whose it is, and not with which key. */
+Test(transport_security, a_removed_key_is_out_at_once_though_its_holder_stays)
+{
+    start_all();
+    struct chirr_identity second = generate_identity(&random_stream);
+    struct chirr_keyring_addition addition = {.holder = b->identity.id};
+    memcpy(addition.public_key, second.public_key, CHIRR_KEY_BYTES);
+    cr_assert_eq(chirr_keyring_add_key(a->keyring, &addition), CHIRR_OK);
+    link_to(b, a);
+    ping(b, a, 1);
+    WAIT(a->received[CHIRR_MESSAGE_PING] == 1);
+    /* What was sent before the connection is closed, and read after, is refused, too. */
+    cr_assert_eq(chirr_keyring_remove_key(a->keyring, b->identity.public_key), CHIRR_OK);
+    ping(b, a, 2);
+    WAIT(dropped(a, CHIRR_DROP_UNTRUSTED) > 0);
+    cr_assert_eq(a->received[CHIRR_MESSAGE_PING], 1);
+}
+
 /* ---- Raw sockets, as an attacker has them ------------------------------------------------------
  */
 

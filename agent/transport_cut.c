@@ -1,0 +1,100 @@
+/* Who is no longer trusted is cut off: out of every link, and out of what it opened to this agent.
+ *
+ * libzmq asks ZAP once a connection, and closes none on request. But what a bound socket accepted
+ * belongs to its listener and goes with it: unbinding closes all of it, and binding again lets the
+ * others come back after a new handshake. libzmq aborts when a connection goes while a message from
+ * it is half read, so this waits until nothing is left to be read. */
+#include "agent/transport_state.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+void chirr_transport_admitted(struct chirr_transport *transport,
+                              const uint8_t curve_public[CHIRR_KEY_BYTES])
+{
+    for (uint32_t i = 0; i < transport->admitted_count; i++) {
+        if (memcmp(transport->admitted[i], curve_public, CHIRR_KEY_BYTES) == 0) {
+            return;
+        }
+    }
+    if (transport->admitted_count < CHIRR_ADMITTED_MAX) {
+        memcpy(transport->admitted[transport->admitted_count++], curve_public, CHIRR_KEY_BYTES);
+    }
+}
+
+/* With a full table nobody knows, so whoever it was has to go. */
+static bool is_any_admitted_gone(const struct chirr_transport *transport)
+{
+    for (uint32_t i = 0; i < transport->admitted_count; i++) {
+        if (chirr_keyring_find_curve(transport->keyring, transport->admitted[i]) == NULL) {
+            return true;
+        }
+    }
+    return transport->admitted_count == CHIRR_ADMITTED_MAX;
+}
+
+static void review_peers(struct chirr_transport *transport)
+{
+    for (uint32_t i = 0; i < transport->config.peers_max; i++) {
+        struct chirr_transport_peer *peer = &transport->peers[i];
+        if (peer->id == 0) {
+            continue;
+        }
+        if (chirr_keyring_find(transport->keyring, peer->id) == NULL) {
+            chirr_transport_disconnect(transport, peer->id);
+        } else if (chirr_keyring_find_curve(transport->keyring, peer->curve_public) == NULL) {
+            chirr_transport_close_peer(peer); /* until its card names another key */
+        }
+    }
+}
+
+/* A listener closes in the background, so its port may be taken for another moment. */
+static void bind_again(struct chirr_transport *transport)
+{
+    if ((transport->unbound & CHIRR_UNBOUND_PUBLISHER) != 0 &&
+        zmq_bind(transport->publisher, transport->publish_endpoint) == 0) {
+        transport->unbound &= ~CHIRR_UNBOUND_PUBLISHER;
+    }
+    if ((transport->unbound & CHIRR_UNBOUND_ROUTER) != 0 &&
+        zmq_bind(transport->router, transport->unicast_endpoint) == 0) {
+        transport->unbound &= ~CHIRR_UNBOUND_ROUTER;
+    }
+}
+
+void chirr_transport_review(struct chirr_transport *transport)
+{
+    if (transport->unbound != 0) {
+        bind_again(transport);
+    }
+    uint64_t revision = chirr_keyring_revision(transport->keyring);
+    if (revision == transport->keyring_revision) {
+        return;
+    }
+    transport->keyring_revision = revision;
+    review_peers(transport);
+    transport->kick = transport->kick || is_any_admitted_gone(transport);
+}
+
+void chirr_transport_kick(struct chirr_transport *transport)
+{
+    if (!transport->kick || transport->unbound != 0) {
+        return;
+    }
+    transport->kick = false;
+    transport->admitted_count = 0;
+    if (zmq_unbind(transport->publisher, transport->publish_endpoint) == 0) {
+        transport->unbound |= CHIRR_UNBOUND_PUBLISHER;
+    }
+    if (zmq_unbind(transport->router, transport->unicast_endpoint) == 0) {
+        transport->unbound |= CHIRR_UNBOUND_ROUTER;
+    }
+    bind_again(transport);
+}
+
+void chirr_transport_cut(struct chirr_transport *transport, chirr_agent_id peer)
+{
+    if (chirr_keyring_find(transport->keyring, peer) == NULL) {
+        chirr_transport_disconnect(transport, peer);
+    }
+    chirr_transport_review(transport);
+}
