@@ -13,16 +13,18 @@ enum chirr_err chirr_arena_init(struct chirr_arena *arena, size_t capacity)
 {
     memset(arena, 0, sizeof *arena);
     size_t rounded = chirr_arena_round(capacity == 0 ? 1 : capacity);
-    if (rounded < capacity) {
+    size_t bytes = rounded + CHIRR_ARENA_ALIGN;
+    if (rounded < capacity || bytes < rounded) {
         return CHIRR_ERR_NOMEM;
     }
-    arena->base = aligned_alloc(CHIRR_ARENA_ALIGN, rounded);
-    if (arena->base == NULL) {
+    /* Not aligned_alloc: fresh pages are zero already, and calloc knows it. */
+    arena->block = calloc(1, bytes);
+    if (arena->block == NULL) {
         return CHIRR_ERR_NOMEM;
     }
-    memset(arena->base, 0, rounded);
+    size_t past = (uintptr_t)arena->block % CHIRR_ARENA_ALIGN;
+    arena->base = (uint8_t *)arena->block + (CHIRR_ARENA_ALIGN - past) % CHIRR_ARENA_ALIGN;
     arena->capacity = rounded;
-    arena->owned = 1;
     return CHIRR_OK;
 }
 
@@ -31,9 +33,7 @@ void chirr_arena_finish(struct chirr_arena *arena)
     if (arena == NULL) {
         return;
     }
-    if (arena->owned) {
-        free(arena->base);
-    }
+    free(arena->block);
     memset(arena, 0, sizeof *arena);
 }
 

@@ -15,16 +15,17 @@
 #define CHIRR_ARENA_ALIGN ((size_t)64)
 
 struct chirr_arena {
-    uint8_t *base;   /* owned when `owned` */
+    uint8_t *base;
     size_t capacity; /* bytes */
     size_t used;     /* bytes, a multiple of CHIRR_ARENA_ALIGN */
-    int owned;
+    void *block;     /* owned; `base` is its first aligned byte. NULL: the memory is another's */
 };
 
 /* Bytes that an allocation of `bytes` takes from an arena. */
 size_t chirr_arena_round(size_t bytes);
 
-/* Takes `capacity` zeroed bytes from the heap. CHIRR_ERR_NOMEM leaves an empty arena. */
+/* Takes `capacity` zeroed bytes from the heap, untouched: what is never used of a large arena costs
+ * no memory. CHIRR_ERR_NOMEM leaves an empty arena. */
 CHIRR_NODISCARD enum chirr_err chirr_arena_init(struct chirr_arena *arena, size_t capacity);
 
 /* Gives the block back. Takes NULL and finished arenas. */
