@@ -7,21 +7,20 @@
 
 /* ---- Messages -------------------------------------------------------------------------------- */
 
-static void post_to(struct chirr_sim_world *world, const struct chirr_sim_peer *peer, uint32_t to,
-                    struct chirr_sim_parcel *parcel)
+/* Puts a message on its way that leaves at `leaves_at`. */
+static void post_to(struct chirr_sim_world *world, struct chirr_sim_link link,
+                    chirr_time_us leaves_at, struct chirr_sim_parcel *parcel)
 {
     struct chirr_sim_network_counters *counters = chirr_sim_network_count(world->network);
     enum chirr_message_kind kind = parcel->message->kind;
     chirr_time_us arrivals[CHIRR_SIM_COPIES_MAX];
     counters->sent[kind]++;
     counters->sent_bytes[kind] += parcel->wire_bytes;
-    uint32_t copies = chirr_sim_network_route(
-        world->network, (struct chirr_sim_link){.from = peer->index, .to = to},
-        chirr_sim_world_now(world), arrivals);
+    uint32_t copies = chirr_sim_network_route(world->network, link, leaves_at, arrivals);
     for (uint32_t i = 0; i < copies; i++) {
         struct chirr_sim_event event = {.at = arrivals[i],
-                                        .to = to,
-                                        .from = peer->index,
+                                        .to = link.to,
+                                        .from = link.from,
                                         .kind = CHIRR_SIM_DELIVER,
                                         .body = parcel};
         if (chirr_sim_engine_push(world->engine, &event) == CHIRR_OK) {
@@ -53,47 +52,53 @@ static struct chirr_sim_parcel *wrap(struct chirr_sim_world *world,
 static void send(struct chirr_sim_world *world, const struct chirr_sim_peer *peer,
                  const struct chirr_output *output)
 {
-    uint32_t to = chirr_sim_world_find(world, output->to);
-    chirr_time_us now = chirr_sim_world_now(world);
-    if (to == CHIRR_SIM_WORLD || to == peer->index ||
-        !chirr_sim_network_is_connected(
-            world->network, (struct chirr_sim_link){.from = peer->index, .to = to}, now)) {
+    struct chirr_sim_link link = {peer->index, chirr_sim_world_find(world, output->to)};
+    if (link.to == CHIRR_SIM_WORLD || link.to == peer->index) {
         chirr_sim_network_count(world->network)->dropped[CHIRR_SIM_DROP_UNCONNECTED]++;
+        return;
+    }
+    chirr_time_us leaves_at;
+    if (!chirr_sim_network_depart(world->network, link, chirr_sim_world_now(world), &leaves_at)) {
         return;
     }
     struct chirr_sim_parcel *parcel = wrap(world, peer, output->message);
     if (parcel != NULL) {
-        post_to(world, peer, to, parcel);
+        post_to(world, link, leaves_at, parcel);
         chirr_sim_post_release(world->post, parcel);
     }
 }
 
 /* Filtering happens at the publisher: what a device does not host never reaches its wire. */
-static bool subscribes(const struct chirr_sim_world *world, const struct chirr_sim_peer *peer,
-                       uint32_t subscriber, const struct chirr_output *output)
+static bool wants(const struct chirr_sim_peer *subscriber, const struct chirr_output *output)
 {
-    const struct chirr_card *card = &world->peers[subscriber].card;
-    if (output->topic == CHIRR_TOPIC_KNOWLEDGE) {
-        const struct chirr_delta_message *delta = &output->message->delta;
-        if (card->lineage != delta->lineage || (card->hosted >> delta->partition & 1) == 0) {
-            return false;
-        }
+    if (subscriber->id == output->except) {
+        return false;
     }
-    return chirr_sim_network_is_connected(
-        world->network, (struct chirr_sim_link){.from = subscriber, .to = peer->index},
-        chirr_sim_world_now(world));
+    if (output->topic != CHIRR_TOPIC_KNOWLEDGE) {
+        return true;
+    }
+    const struct chirr_delta_message *delta = &output->message->delta;
+    return subscriber->card.lineage == delta->lineage &&
+           (subscriber->card.hosted >> delta->partition & 1) != 0;
 }
 
 static void publish(struct chirr_sim_world *world, const struct chirr_sim_peer *peer,
                     const struct chirr_output *output)
 {
+    chirr_time_us now = chirr_sim_world_now(world);
     struct chirr_sim_parcel *parcel = wrap(world, peer, output->message);
     if (parcel == NULL) {
         return;
     }
-    for (uint32_t to = 0; to < world->peer_count; to++) {
-        if (to != peer->index && subscribes(world, peer, to, output)) {
-            post_to(world, peer, to, parcel);
+    for (uint32_t i = 0;; i++) {
+        uint32_t to = chirr_sim_network_subscriber(world->network, peer->index, i);
+        if (to == CHIRR_SIM_AGENTS_MAX) {
+            break;
+        }
+        const struct chirr_sim_link subscription = {.from = to, .to = peer->index};
+        if (chirr_sim_network_hears(world->network, subscription, output->topic, now) &&
+            wants(&world->peers[to], output)) {
+            post_to(world, (struct chirr_sim_link){peer->index, to}, now, parcel);
         }
     }
     chirr_sim_post_release(world->post, parcel);
@@ -102,6 +107,7 @@ static void publish(struct chirr_sim_world *world, const struct chirr_sim_peer *
 static void change_link(struct chirr_sim_world *world, const struct chirr_sim_peer *peer,
                         const struct chirr_output *output)
 {
+    chirr_time_us now = chirr_sim_world_now(world);
     bool connect = output->kind == CHIRR_OUTPUT_CONNECT;
     chirr_agent_id id = connect ? chirr_agent_id_of(output->card->public_key) : output->to;
     struct chirr_sim_link link = {.from = peer->index, .to = chirr_sim_world_find(world, id)};
@@ -109,10 +115,27 @@ static void change_link(struct chirr_sim_world *world, const struct chirr_sim_pe
         return;
     }
     if (connect) {
-        chirr_sim_network_connect(world->network, link, chirr_sim_world_now(world));
+        chirr_sim_network_connect(world->network, link, output->link, now);
+    } else if (output->kind == CHIRR_OUTPUT_LISTEN) {
+        chirr_sim_network_listen(world->network, link, output->topic, now);
     } else {
         chirr_sim_network_disconnect(world->network, link);
     }
+}
+
+/* Somebody who lives, stands where it can be reached and was never held up is taken for dead. */
+static void note_member(struct chirr_sim_world *world, const struct chirr_sim_peer *peer,
+                        const struct chirr_member_update *update)
+{
+    uint32_t index = chirr_sim_world_find(world, update->agent);
+    if (update->status != CHIRR_MEMBER_DEAD || index == CHIRR_SIM_WORLD) {
+        return;
+    }
+    const struct chirr_sim_peer *of = &world->peers[index];
+    bool well =
+        of->up && of->pauses == 0 &&
+        !chirr_sim_network_is_cut(world->network, peer->index, index, chirr_sim_world_now(world));
+    world->counters.false_deaths += well;
 }
 
 /* ---- Disk and learner ------------------------------------------------------------------------ */
@@ -249,6 +272,7 @@ void chirr_sim_peer_carry_out(struct chirr_sim_world *world, struct chirr_sim_pe
         break;
     case CHIRR_OUTPUT_CONNECT:
     case CHIRR_OUTPUT_DISCONNECT:
+    case CHIRR_OUTPUT_LISTEN:
         change_link(world, peer, output);
         break;
     case CHIRR_OUTPUT_PERSIST:
@@ -267,7 +291,12 @@ void chirr_sim_peer_carry_out(struct chirr_sim_world *world, struct chirr_sim_pe
     case CHIRR_OUTPUT_EXTRACT:
         ask_learner(world, peer, output);
         break;
-    case CHIRR_OUTPUT_MEMBER: /* news for people */
+    case CHIRR_OUTPUT_MEMBER:
+        note_member(world, peer, &output->member);
+        break;
+    /* Nothing is signed in here and nobody is kept out by a key; the node itself forgets whom an
+     * operator removed. */
+    case CHIRR_OUTPUT_TRUST:
     case CHIRR_OUTPUT_COUNT:
         break;
     }

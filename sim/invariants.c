@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "sim/world.h"
 
@@ -55,10 +56,14 @@ static void note_partitions(struct chirr_sim_world *world)
     }
 }
 
-/* Does `peer` see `other` as it is: alive exactly when it is up and can be reached? */
+/* Does `peer` see `other` as it is: alive exactly when it is up and can be reached? Of who stands
+ * still neither can be said, nor by it. */
 static bool sees_rightly(const struct chirr_sim_world *world, const struct chirr_sim_peer *peer,
                          const struct chirr_sim_peer *other)
 {
+    if (peer->paused_until != 0 || other->paused_until != 0) {
+        return true;
+    }
     bool reachable =
         other->up && !chirr_sim_network_is_cut(world->network, peer->index, other->index,
                                                chirr_sim_world_now(world));
@@ -120,6 +125,81 @@ static void watch_crash(struct chirr_sim_world *world, struct chirr_sim_peer *go
     add_span(&world->invariants.detection, chirr_sim_world_now(world) - gone->down_since);
 }
 
+/* ---- Neighbours and links ---------------------------------------------------------------------
+ */
+
+static chirr_time_us one_sided_since(const struct chirr_sim_peer *peer, uint32_t of,
+                                     chirr_time_us now)
+{
+    for (uint32_t i = 0; i < peer->one_sided_count; i++) {
+        if (peer->one_sided[i].of == of) {
+            return peer->one_sided[i].since;
+        }
+    }
+    return now;
+}
+
+/* Is `of`, a neighbour of `peer`, one that should know it and does not? */
+static bool is_one_sided(const struct chirr_sim_world *world, const struct chirr_sim_peer *peer,
+                         uint32_t of)
+{
+    if (of == CHIRR_SIM_WORLD || !world->peers[of].up || world->peers[of].paused_until != 0 ||
+        chirr_sim_network_is_cut(world->network, peer->index, of, chirr_sim_world_now(world))) {
+        return false;
+    }
+    return !chirr_overlay_is_neighbour(chirr_node_overlay(world->peers[of].node), peer->id);
+}
+
+static void check_symmetry(struct chirr_sim_world *world, struct chirr_sim_peer *peer)
+{
+    chirr_time_us now = chirr_sim_world_now(world);
+    const struct chirr_neighbours neighbours =
+        chirr_overlay_neighbours(chirr_node_overlay(peer->node));
+    struct chirr_sim_one_sided found[CHIRR_WATCHED_MAX];
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < neighbours.count && count < CHIRR_WATCHED_MAX; i++) {
+        uint32_t of = chirr_sim_world_find(world, neighbours.agents[i]);
+        if (!is_one_sided(world, peer, of)) {
+            continue;
+        }
+        chirr_time_us since = one_sided_since(peer, of, now);
+        found[count++] = (struct chirr_sim_one_sided){.of = of, .since = since};
+        if (now - since > chirr_time_from_ms(world->scenario->bounds.symmetry_ms)) {
+            chirr_sim_violate(world,
+                              "agent %u has held agent %u for a neighbour for %.0f s, and "
+                              "not the other way round",
+                              (unsigned)peer->index, (unsigned)of, (double)(now - since) / 1e6);
+        }
+    }
+    memcpy(peer->one_sided, found, count * sizeof found[0]);
+    peer->one_sided_count = count;
+}
+
+static void check_links(struct chirr_sim_world *world, const struct chirr_sim_peer *peer)
+{
+    const struct chirr_overlay_config *overlay = &world->scenario->node.overlay;
+    uint32_t unicast =
+        chirr_sim_network_link_count(world->network, peer->index, CHIRR_LINK_UNICAST);
+    uint32_t neighbours =
+        chirr_sim_network_link_count(world->network, peer->index, CHIRR_LINK_NEIGHBOUR);
+    struct chirr_sim_invariants *invariants = &world->invariants;
+    if (unicast + neighbours > invariants->links_max) {
+        invariants->links_max = unicast + neighbours;
+    }
+    if (unicast > overlay->links_max || neighbours > CHIRR_WATCHED_MAX) {
+        chirr_sim_violate(world, "agent %u owns %u unicast links (of %u) and %u neighbours",
+                          (unsigned)peer->index, (unsigned)unicast, (unsigned)overlay->links_max,
+                          (unsigned)neighbours);
+    }
+}
+
+static void check_queues(struct chirr_sim_world *world)
+{
+    if (chirr_sim_network_count(world->network)->dropped[CHIRR_SIM_DROP_FULL] > 0) {
+        chirr_sim_violate(world, "the simulator's own queues are full: a flood");
+    }
+}
+
 /* ---- Every second ---------------------------------------------------------------------------- */
 
 static void check_peer(struct chirr_sim_world *world, const struct chirr_sim_peer *peer)
@@ -150,13 +230,21 @@ static void check_peer(struct chirr_sim_world *world, const struct chirr_sim_pee
 
 void chirr_sim_invariants_check(struct chirr_sim_world *world)
 {
+    uint32_t one_sided = 0;
     check_views(world);
+    check_queues(world);
     for (uint32_t i = 0; i < world->peer_count; i++) {
         struct chirr_sim_peer *peer = &world->peers[i];
         watch_crash(world, peer);
         if (peer->up) {
             check_peer(world, peer);
+            check_symmetry(world, peer);
+            check_links(world, peer);
+            one_sided += peer->one_sided_count;
         }
+    }
+    if (one_sided > world->invariants.one_sided_max) {
+        world->invariants.one_sided_max = one_sided;
     }
 }
 
@@ -237,6 +325,9 @@ bool chirr_sim_invariants_at_rest(const struct chirr_sim_world *world)
 {
     for (uint32_t i = 0; i < world->peer_count; i++) {
         const struct chirr_sim_peer *peer = &world->peers[i];
+        if (peer->paused_until != 0) {
+            return false;
+        }
         if (peer->up && (peer->run_count > 0 || !all_tasks_ended_at(peer))) {
             return false;
         }
@@ -301,7 +392,8 @@ static void check_task_end(struct chirr_sim_world *world, uint32_t index)
 static bool is_faultless(const struct chirr_sim_scenario *scenario)
 {
     return scenario->network.loss <= 0 && scenario->network.partition_count == 0 &&
-           scenario->crash_count == 0;
+           scenario->network.loss_count == 0 && scenario->crash_count == 0 &&
+           scenario->pause_count == 0;
 }
 
 void chirr_sim_invariants_check_end(struct chirr_sim_world *world)

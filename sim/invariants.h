@@ -5,7 +5,9 @@
  *                    input and its deadline moves on
  *   at every second  executor and node agree on how much runs; all weights are finite; nobody is
  *                    taken for an equivocator; after a fault all views are right again within
- *                    `bounds.views_ms`
+ *                    `bounds.views_ms`; of two neighbours that reach each other both hold the
+ *                    other for one, but for `bounds.symmetry_ms`; nobody owns more links than the
+ *                    overlay is configured for, and the simulator's own queues hold
  *   at the end       every accepted task is DONE or CANCELLED, unless it died with the only disk
  *                    that held it; agents that reach each other hold equal records; where nothing
  *                    was lost, cut or broken, nothing was done twice
@@ -43,6 +45,8 @@ struct chirr_sim_invariants {
     chirr_time_us settled_after_us; /* of the closing phase */
     uint32_t excused_tasks;         /* died with the only disk that held them */
     uint32_t duplicate_completions;
+    uint32_t one_sided_max; /* neighbours of which only one held the other, at one check */
+    uint32_t links_max;     /* that one agent owned at a check */
 };
 
 /* Notes the first violation; later ones are ignored. */

@@ -1,18 +1,30 @@
-/* Connections as a matrix of the times from which they stand. */
+/* Links as a matrix, of which few are ever touched, and for every publisher the list of its
+ * subscribers. */
 #include "sim/network.h"
+
+#include <string.h>
 
 #include "base/random.h"
 #include "sim/streams.h"
 
-/* Not wanted; and wanted, but the other side is not there. */
-#define LINK_NONE CHIRR_TIME_NEVER
-#define LINK_PENDING (CHIRR_TIME_NEVER - 1)
+struct link {
+    enum chirr_link kind; /* 0: not wanted */
+    uint32_t waiting;     /* messages that leave when it stands */
+    bool eager;           /* up to `listens_at`, then */
+    bool eager_next;
+    chirr_time_us stands_at; /* NEVER: the other side is not there */
+    chirr_time_us hears_at;  /* likewise; of a neighbour's link */
+    chirr_time_us listens_at;
+};
 
 struct chirr_sim_network {
     const struct chirr_sim_network_config *config;
     uint32_t agent_count;
-    chirr_time_us *stands_from; /* [to][from]: a publisher's subscribers are neighbours in memory */
-    bool *up;                   /* [agent_count] */
+    struct link *links;    /* [to][from], row by row touched on demand */
+    uint16_t *subscribers; /* [agent_count][agent_count], of each the first so many: */
+    uint32_t *subscriber_count;
+    uint32_t (*link_count)[CHIRR_LINK_NEIGHBOUR + 1]; /* [agent_count], owned, by kind */
+    bool *up;
     struct chirr_random *random; /* [agent_count] */
     struct chirr_sim_network_counters counters;
 };
@@ -20,9 +32,9 @@ struct chirr_sim_network {
 const char *chirr_sim_drop_name(enum chirr_sim_drop reason)
 {
     static const char *const names[CHIRR_SIM_DROP_COUNT] = {
-        [CHIRR_SIM_DROP_LOSS] = "loss", [CHIRR_SIM_DROP_PARTITION] = "partition",
-        [CHIRR_SIM_DROP_DOWN] = "down", [CHIRR_SIM_DROP_UNCONNECTED] = "unconnected",
-        [CHIRR_SIM_DROP_FULL] = "full",
+        [CHIRR_SIM_DROP_LOSS] = "loss",       [CHIRR_SIM_DROP_PARTITION] = "partition",
+        [CHIRR_SIM_DROP_DOWN] = "down",       [CHIRR_SIM_DROP_UNCONNECTED] = "unconnected",
+        [CHIRR_SIM_DROP_BACKLOG] = "backlog", [CHIRR_SIM_DROP_FULL] = "full",
     };
     return reason < CHIRR_SIM_DROP_COUNT ? names[reason] : "unknown";
 }
@@ -31,7 +43,10 @@ size_t chirr_sim_network_bytes(uint32_t agent_count)
 {
     size_t agents = agent_count;
     return chirr_arena_round(sizeof(struct chirr_sim_network)) +
-           chirr_arena_round(agents * agents * sizeof(chirr_time_us)) +
+           chirr_arena_round(agents * agents * sizeof(struct link)) +
+           chirr_arena_round(agents * agents * sizeof(uint16_t)) +
+           chirr_arena_round(agents * sizeof(uint32_t)) +
+           chirr_arena_round(agents * sizeof(uint32_t[CHIRR_LINK_NEIGHBOUR + 1])) +
            chirr_arena_round(agents * sizeof(bool)) +
            chirr_arena_round(agents * sizeof(struct chirr_random));
 }
@@ -40,32 +55,36 @@ struct chirr_sim_network *chirr_sim_network_create(struct chirr_arena *arena,
                                                    const struct chirr_sim_network_config *config,
                                                    uint32_t agent_count, uint64_t seed)
 {
+    CHIRR_ASSERT(agent_count <= CHIRR_SIM_AGENTS_MAX);
     struct chirr_sim_network *network = chirr_arena_take(arena, 1, sizeof *network);
     if (network == NULL) {
         return NULL;
     }
-    size_t link_count = (size_t)agent_count * agent_count;
-    network->stands_from = chirr_arena_take(arena, link_count, sizeof *network->stands_from);
+    size_t pairs = (size_t)agent_count * agent_count;
+    network->links = chirr_arena_take(arena, pairs, sizeof *network->links);
+    network->subscribers = chirr_arena_take(arena, pairs, sizeof *network->subscribers);
+    network->subscriber_count =
+        chirr_arena_take(arena, agent_count, sizeof *network->subscriber_count);
+    network->link_count = chirr_arena_take(arena, agent_count, sizeof *network->link_count);
     network->up = chirr_arena_take(arena, agent_count, sizeof *network->up);
     network->random = chirr_arena_take(arena, agent_count, sizeof *network->random);
-    if (network->stands_from == NULL || network->up == NULL || network->random == NULL) {
+    if (network->links == NULL || network->subscribers == NULL ||
+        network->subscriber_count == NULL || network->link_count == NULL || network->up == NULL ||
+        network->random == NULL) {
         return NULL;
     }
     network->config = config;
     network->agent_count = agent_count;
-    for (size_t i = 0; i < link_count; i++) {
-        network->stands_from[i] = LINK_NONE;
-    }
     for (uint32_t agent = 0; agent < agent_count; agent++) {
         chirr_sim_stream_init(&network->random[agent], seed, agent, CHIRR_SIM_STREAM_NETWORK);
     }
     return network;
 }
 
-static chirr_time_us *link_at(const struct chirr_sim_network *network, struct chirr_sim_link link)
+static struct link *link_at(const struct chirr_sim_network *network, struct chirr_sim_link pair)
 {
-    CHIRR_ASSERT(link.from < network->agent_count && link.to < network->agent_count);
-    return &network->stands_from[(size_t)link.to * network->agent_count + link.from];
+    CHIRR_ASSERT(pair.from < network->agent_count && pair.to < network->agent_count);
+    return &network->links[(size_t)pair.to * network->agent_count + pair.from];
 }
 
 static chirr_time_us draw_latency(struct chirr_sim_network *network, uint32_t sender)
@@ -81,39 +100,156 @@ static chirr_time_us draw_latency(struct chirr_sim_network *network, uint32_t se
     return least + (chirr_time_us)(factor * (double)chirr_time_from_ms(latency->spread_ms));
 }
 
-void chirr_sim_network_connect(struct chirr_sim_network *network, struct chirr_sim_link link,
+/* ---- Links ----------------------------------------------------------------------------------- */
+
+static void subscribe(struct chirr_sim_network *network, struct chirr_sim_link pair)
+{
+    uint16_t *row = network->subscribers + (size_t)pair.to * network->agent_count;
+    uint32_t at = network->subscriber_count[pair.to]++;
+    for (; at > 0 && row[at - 1] > pair.from; at--) {
+        row[at] = row[at - 1];
+    }
+    row[at] = (uint16_t)pair.from;
+}
+
+static void unsubscribe(struct chirr_sim_network *network, struct chirr_sim_link pair)
+{
+    uint16_t *row = network->subscribers + (size_t)pair.to * network->agent_count;
+    uint32_t at = 0;
+    while (row[at] != pair.from) {
+        at++;
+        CHIRR_ASSERT(at < network->subscriber_count[pair.to]);
+    }
+    uint32_t left = --network->subscriber_count[pair.to] - at;
+    memmove(&row[at], &row[at + 1], left * sizeof row[0]);
+}
+
+static void set_kind(struct chirr_sim_network *network, struct chirr_sim_link pair,
+                     enum chirr_link kind)
+{
+    struct link *link = link_at(network, pair);
+    if (link->kind == CHIRR_LINK_NEIGHBOUR && kind != CHIRR_LINK_NEIGHBOUR) {
+        unsubscribe(network, pair);
+    }
+    if (link->kind != CHIRR_LINK_NEIGHBOUR && kind == CHIRR_LINK_NEIGHBOUR) {
+        subscribe(network, pair);
+    }
+    network->link_count[pair.from][link->kind]--; /* [0] counts nothing anybody asks for */
+    network->link_count[pair.from][kind]++;
+    link->kind = kind;
+}
+
+/* There and back. */
+static chirr_time_us handshake(struct chirr_sim_network *network, struct chirr_sim_link pair,
                                chirr_time_us now)
 {
-    chirr_time_us *stands_from = link_at(network, link);
-    if (*stands_from != LINK_NONE) {
+    if (!network->up[pair.to]) {
+        return CHIRR_TIME_NEVER;
+    }
+    chirr_time_us there = draw_latency(network, pair.from);
+    return now + there + draw_latency(network, pair.from);
+}
+
+void chirr_sim_network_connect(struct chirr_sim_network *network, struct chirr_sim_link pair,
+                               enum chirr_link kind, chirr_time_us now)
+{
+    CHIRR_ASSERT(kind == CHIRR_LINK_UNICAST || kind == CHIRR_LINK_NEIGHBOUR);
+    struct link *link = link_at(network, pair);
+    if (link->kind == kind) {
         return;
     }
-    /* There and back: the handshake. */
-    chirr_time_us handshake = draw_latency(network, link.from) + draw_latency(network, link.from);
-    *stands_from = network->up[link.to] ? now + handshake : LINK_PENDING;
+    network->counters.connects++;
+    if (link->kind == 0) {
+        *link = (struct link){.stands_at = handshake(network, pair, now)};
+    }
+    if (kind == CHIRR_LINK_NEIGHBOUR) {
+        link->hears_at = handshake(network, pair, now);
+        link->eager = link->eager_next = true;
+    }
+    set_kind(network, pair, kind);
 }
 
-void chirr_sim_network_disconnect(struct chirr_sim_network *network, struct chirr_sim_link link)
+void chirr_sim_network_disconnect(struct chirr_sim_network *network, struct chirr_sim_link pair)
 {
-    *link_at(network, link) = LINK_NONE;
+    if (link_at(network, pair)->kind != 0) {
+        set_kind(network, pair, (enum chirr_link)0);
+    }
 }
 
-bool chirr_sim_network_is_connected(const struct chirr_sim_network *network,
-                                    struct chirr_sim_link link, chirr_time_us now)
+void chirr_sim_network_listen(struct chirr_sim_network *network, struct chirr_sim_link pair,
+                              enum chirr_topic topic, chirr_time_us now)
 {
-    return *link_at(network, link) <= now;
+    CHIRR_ASSERT(topic == CHIRR_TOPIC_EAGER || topic == CHIRR_TOPIC_LAZY);
+    struct link *link = link_at(network, pair);
+    if (link->kind != CHIRR_LINK_NEIGHBOUR) {
+        return;
+    }
+    if (now >= link->listens_at) {
+        link->eager = link->eager_next;
+    }
+    link->eager_next = topic == CHIRR_TOPIC_EAGER;
+    link->listens_at = now + draw_latency(network, pair.from);
 }
+
+enum chirr_link chirr_sim_network_kind(const struct chirr_sim_network *network,
+                                       struct chirr_sim_link pair)
+{
+    return link_at(network, pair)->kind;
+}
+
+bool chirr_sim_network_stands(const struct chirr_sim_network *network, struct chirr_sim_link pair,
+                              chirr_time_us now)
+{
+    const struct link *link = link_at(network, pair);
+    return link->kind != 0 && link->stands_at <= now;
+}
+
+uint32_t chirr_sim_network_link_count(const struct chirr_sim_network *network, uint32_t agent,
+                                      enum chirr_link kind)
+{
+    return network->link_count[agent][kind];
+}
+
+uint32_t chirr_sim_network_subscriber(const struct chirr_sim_network *network, uint32_t agent,
+                                      uint32_t index)
+{
+    return index < network->subscriber_count[agent]
+               ? network->subscribers[(size_t)agent * network->agent_count + index]
+               : CHIRR_SIM_AGENTS_MAX;
+}
+
+bool chirr_sim_network_hears(const struct chirr_sim_network *network, struct chirr_sim_link pair,
+                             enum chirr_topic topic, chirr_time_us now)
+{
+    const struct link *link = link_at(network, pair);
+    if (link->kind != CHIRR_LINK_NEIGHBOUR || link->hears_at > now) {
+        return false;
+    }
+    bool eager = now < link->listens_at ? link->eager : link->eager_next;
+    switch (topic) {
+    case CHIRR_TOPIC_EAGER:
+        return eager;
+    case CHIRR_TOPIC_LAZY:
+        return !eager;
+    case CHIRR_TOPIC_HEARTBEAT:
+    case CHIRR_TOPIC_KNOWLEDGE:
+        break;
+    }
+    return true;
+}
+
+/* ---- Coming and going ------------------------------------------------------------------------ */
 
 void chirr_sim_network_up(struct chirr_sim_network *network, uint32_t agent, chirr_time_us now)
 {
     network->up[agent] = true;
+    chirr_time_us wait_max = chirr_time_from_ms(network->config->reconnect_ms_max);
     for (uint32_t other = 0; other < network->agent_count; other++) {
-        chirr_time_us *stands_from =
-            link_at(network, (struct chirr_sim_link){.from = other, .to = agent});
-        if (*stands_from == LINK_PENDING) {
-            chirr_time_us wait_max = chirr_time_from_ms(network->config->reconnect_ms_max);
+        struct link *inward = link_at(network, (struct chirr_sim_link){other, agent});
+        if (inward->kind != 0) {
             double part = chirr_random_uniform(&network->random[agent]);
-            *stands_from = now + 1 + (chirr_time_us)(part * (double)wait_max);
+            inward->stands_at = now + 1 + (chirr_time_us)(part * (double)wait_max);
+            inward->hears_at = inward->stands_at;
         }
     }
 }
@@ -122,10 +258,12 @@ void chirr_sim_network_down(struct chirr_sim_network *network, uint32_t agent)
 {
     network->up[agent] = false;
     for (uint32_t other = 0; other < network->agent_count; other++) {
-        chirr_time_us *inward =
-            link_at(network, (struct chirr_sim_link){.from = other, .to = agent});
-        *inward = *inward == LINK_NONE ? LINK_NONE : LINK_PENDING;
-        *link_at(network, (struct chirr_sim_link){.from = agent, .to = other}) = LINK_NONE;
+        struct link *inward = link_at(network, (struct chirr_sim_link){other, agent});
+        if (inward->kind != 0) {
+            inward->stands_at = inward->hears_at = CHIRR_TIME_NEVER;
+            inward->waiting = 0;
+        }
+        chirr_sim_network_disconnect(network, (struct chirr_sim_link){agent, other});
     }
 }
 
@@ -143,26 +281,72 @@ bool chirr_sim_network_is_cut(const struct chirr_sim_network *network, uint32_t 
     return false;
 }
 
-uint32_t chirr_sim_network_route(struct chirr_sim_network *network, struct chirr_sim_link link,
+/* ---- Messages -------------------------------------------------------------------------------- */
+
+static bool is_lost(struct chirr_sim_network *network, struct chirr_sim_link pair,
+                    chirr_time_us now)
+{
+    const struct chirr_sim_network_config *config = network->config;
+    double arrives = 1 - config->loss;
+    for (uint32_t i = 0; i < config->loss_count; i++) {
+        const struct chirr_sim_directed_loss *loss = &config->losses[i];
+        bool applies = loss->senders[pair.from] && loss->receivers[pair.to] &&
+                       now >= chirr_time_from_ms(loss->from_ms) &&
+                       now < chirr_time_from_ms(loss->until_ms);
+        arrives *= applies ? 1 - loss->loss : 1;
+    }
+    return arrives < 1 && chirr_random_uniform(&network->random[pair.from]) >= arrives;
+}
+
+uint32_t chirr_sim_network_route(struct chirr_sim_network *network, struct chirr_sim_link pair,
                                  chirr_time_us now, chirr_time_us arrivals[CHIRR_SIM_COPIES_MAX])
 {
     const struct chirr_sim_network_config *config = network->config;
-    struct chirr_random *random = &network->random[link.from];
-    if (chirr_sim_network_is_cut(network, link.from, link.to, now)) {
+    if (chirr_sim_network_is_cut(network, pair.from, pair.to, now)) {
         network->counters.dropped[CHIRR_SIM_DROP_PARTITION]++;
         return 0;
     }
-    if (config->loss > 0 && chirr_random_uniform(random) < config->loss) {
+    if (is_lost(network, pair, now)) {
         network->counters.dropped[CHIRR_SIM_DROP_LOSS]++;
         return 0;
     }
-    arrivals[0] = now + draw_latency(network, link.from);
-    if (config->duplicate > 0 && chirr_random_uniform(random) < config->duplicate) {
+    arrivals[0] = now + draw_latency(network, pair.from);
+    if (config->duplicate > 0 &&
+        chirr_random_uniform(&network->random[pair.from]) < config->duplicate) {
         network->counters.duplicated++;
-        arrivals[1] = now + draw_latency(network, link.from);
+        arrivals[1] = now + draw_latency(network, pair.from);
         return 2;
     }
     return 1;
+}
+
+static bool refuse(struct chirr_sim_network *network, enum chirr_sim_drop reason)
+{
+    network->counters.dropped[reason]++;
+    return false;
+}
+
+bool chirr_sim_network_depart(struct chirr_sim_network *network, struct chirr_sim_link pair,
+                              chirr_time_us now, chirr_time_us *leaves_at)
+{
+    struct link *link = link_at(network, pair);
+    if (link->kind == 0) {
+        return refuse(network, CHIRR_SIM_DROP_UNCONNECTED);
+    }
+    if (link->stands_at == CHIRR_TIME_NEVER) {
+        return refuse(network, CHIRR_SIM_DROP_DOWN);
+    }
+    *leaves_at = now;
+    if (link->stands_at <= now) {
+        link->waiting = 0;
+        return true;
+    }
+    if (link->waiting == CHIRR_SIM_WAITING_MAX) {
+        return refuse(network, CHIRR_SIM_DROP_BACKLOG);
+    }
+    link->waiting++;
+    *leaves_at = link->stands_at;
+    return true;
 }
 
 struct chirr_sim_network_counters *chirr_sim_network_count(struct chirr_sim_network *network)

@@ -70,42 +70,27 @@ static struct chirr_node_config node_config(const struct chirr_sim_world *world,
     return config;
 }
 
+/* Tasks are what is made durable, and what an operator says. */
 static uint32_t disk_records_max(const struct chirr_sim_scenario *scenario)
 {
-    return scenario->work.task_count + 2 * scenario->agent_count + 16;
-}
-
-static struct chirr_node_config largest_node_config(const struct chirr_sim_scenario *scenario)
-{
-    struct chirr_node_config config = scenario->node;
-    config.incarnation = 1;
-    config.card.slots = CHIRR_SIM_SLOTS_MAX;
-    return config;
+    return scenario->work.task_count + 64;
 }
 
 size_t chirr_sim_peer_bytes(const struct chirr_sim_world *world)
 {
-    struct chirr_node_config node = largest_node_config(world->scenario);
-    size_t bytes = chirr_arena_round(chirr_node_bytes(&node)) +
-                   chirr_sim_disk_bytes(disk_records_max(world->scenario));
-    if (world->scenario->learning.enabled) {
-        bytes += chirr_arena_round(chirr_learner_bytes_within(&world->learner_config));
+    size_t bytes = chirr_sim_disk_bytes(disk_records_max(world->scenario));
+    if (world->scenario->pause_count > 0) {
+        bytes += chirr_ring_bytes(CHIRR_SIM_HELD_MAX, sizeof(struct chirr_sim_held));
     }
     return bytes;
 }
 
-/* A part of the world's block, to be used up and wiped again at every boot. */
-static enum chirr_err take_arena(struct chirr_arena *from, size_t bytes, struct chirr_arena *arena)
+/* A block of its own, new at every boot: pages that a life never touches cost nothing. */
+static void renew_arena(struct chirr_arena *arena, size_t bytes)
 {
-    *arena = (struct chirr_arena){.base = chirr_arena_take(from, bytes, 1),
-                                  .capacity = chirr_arena_round(bytes)};
-    return arena->base == NULL ? CHIRR_ERR_NOMEM : CHIRR_OK;
-}
-
-static void wipe_arena(struct chirr_arena *arena)
-{
-    memset(arena->base, 0, arena->used);
-    arena->used = 0;
+    chirr_arena_finish(arena);
+    enum chirr_err err = chirr_arena_init(arena, bytes);
+    CHIRR_ASSERT(err == CHIRR_OK);
 }
 
 static void init_streams(const struct chirr_sim_world *world, struct chirr_sim_peer *peer)
@@ -118,6 +103,7 @@ static void init_streams(const struct chirr_sim_world *world, struct chirr_sim_p
     peer->clock_offset = (chirr_time_us)chirr_random_below(&clock, offset_us + 1);
     chirr_sim_stream_init(&peer->sense_random, seed, peer->index, CHIRR_SIM_STREAM_SENSE);
     chirr_sim_stream_init(&peer->job_random, seed, peer->index, CHIRR_SIM_STREAM_JOB);
+    chirr_sim_stream_init(&peer->pause_random, seed, peer->index, CHIRR_SIM_STREAM_PAUSE);
     struct chirr_random rules;
     chirr_sim_stream_init(&rules, seed, 0, CHIRR_SIM_STREAM_TEXT);
     struct chirr_sim_text_config text = {
@@ -132,19 +118,23 @@ static void init_streams(const struct chirr_sim_world *world, struct chirr_sim_p
 enum chirr_err chirr_sim_peer_init(struct chirr_sim_world *world, struct chirr_sim_peer *peer)
 {
     const struct chirr_sim_scenario *scenario = world->scenario;
-    struct chirr_node_config node = largest_node_config(scenario);
     derive_card(world, peer->index, &peer->card);
     peer->id = chirr_agent_id_of(peer->card.public_key);
     peer->wake_at = CHIRR_TIME_NEVER;
     init_streams(world, peer);
-    enum chirr_err err = take_arena(&world->arena, chirr_node_bytes(&node), &peer->node_memory);
-    if (err == CHIRR_OK && scenario->learning.enabled) {
-        err = take_arena(&world->arena, chirr_learner_bytes_within(&world->learner_config),
-                         &peer->learner_memory);
+    enum chirr_err err =
+        chirr_sim_disk_init(&peer->disk, &world->arena, disk_records_max(scenario));
+    if (err == CHIRR_OK && scenario->pause_count > 0) {
+        err = chirr_ring_init(&peer->held, &world->arena, CHIRR_SIM_HELD_MAX,
+                              sizeof(struct chirr_sim_held));
     }
-    return err != CHIRR_OK
-               ? err
-               : chirr_sim_disk_init(&peer->disk, &world->arena, disk_records_max(scenario));
+    return err;
+}
+
+void chirr_sim_peer_finish(struct chirr_sim_peer *peer)
+{
+    chirr_arena_finish(&peer->node_memory);
+    chirr_arena_finish(&peer->learner_memory);
 }
 
 /* ---- Up and down ----------------------------------------------------------------------------- */
@@ -197,15 +187,18 @@ void chirr_sim_peer_boot(struct chirr_sim_world *world, struct chirr_sim_peer *p
     peer->boots++;
     peer->up_since = now;
     peer->wake_at = CHIRR_TIME_NEVER;
+    peer->paused_until = 0;
+    peer->pauses = 0;
+    peer->one_sided_count = 0;
     world->counters.boots++;
     chirr_sim_network_up(world->network, peer->index, now);
     struct chirr_node_config config = node_config(world, peer);
-    wipe_arena(&peer->node_memory);
+    renew_arena(&peer->node_memory, chirr_node_bytes(&config));
     peer->node = chirr_node_create(&peer->node_memory, &config, chirr_sim_peer_clock(world, peer));
     CHIRR_ASSERT(peer->node != NULL);
     restore(world, peer);
     if (world->scenario->learning.enabled && peer->learner == NULL) {
-        wipe_arena(&peer->learner_memory);
+        renew_arena(&peer->learner_memory, chirr_learner_bytes_within(&world->learner_config));
         peer->learner = chirr_learner_create_within(&peer->learner_memory, &world->learner_config,
                                                     world->learner_shared);
         CHIRR_ASSERT(peer->learner != NULL);
@@ -219,6 +212,15 @@ void chirr_sim_peer_boot(struct chirr_sim_world *world, struct chirr_sim_peer *p
     chirr_sim_invariants_changed(world);
 }
 
+static void drop_held(struct chirr_sim_world *world, struct chirr_sim_peer *peer)
+{
+    struct chirr_sim_held held;
+    while (chirr_ring_pop(&peer->held, &held)) {
+        chirr_sim_network_count(world->network)->dropped[CHIRR_SIM_DROP_DOWN]++;
+        chirr_sim_post_release(world->post, held.parcel);
+    }
+}
+
 void chirr_sim_peer_crash(struct chirr_sim_world *world, struct chirr_sim_peer *peer,
                           enum chirr_sim_disk_fate disk)
 {
@@ -227,6 +229,7 @@ void chirr_sim_peer_crash(struct chirr_sim_world *world, struct chirr_sim_peer *
     peer->detected = false;
     peer->node = NULL;
     peer->run_count = 0;
+    drop_held(world, peer);
     world->counters.crashes++;
     if (disk == CHIRR_SIM_DISK_LOST) {
         chirr_sim_disk_erase(&peer->disk);
@@ -243,7 +246,8 @@ void chirr_sim_peer_crash(struct chirr_sim_world *world, struct chirr_sim_peer *
 static bool is_expected_refusal(enum chirr_err err)
 {
     return err == CHIRR_ERR_STALE || err == CHIRR_ERR_FULL || err == CHIRR_ERR_LINEAGE ||
-           err == CHIRR_ERR_NOTFOUND || err == CHIRR_ERR_BUSY || err == CHIRR_ERR_INVALID;
+           err == CHIRR_ERR_NOTFOUND || err == CHIRR_ERR_BUSY || err == CHIRR_ERR_INVALID ||
+           err == CHIRR_ERR_STATE;
 }
 
 void chirr_sim_peer_deliver(struct chirr_sim_world *world, struct chirr_sim_peer *peer,
@@ -259,6 +263,36 @@ void chirr_sim_peer_deliver(struct chirr_sim_world *world, struct chirr_sim_peer
         chirr_sim_violate(world, "agent %u refused a %s of agent %u: %s", (unsigned)peer->index,
                           chirr_message_kind_name(message->kind), (unsigned)from,
                           chirr_err_text(err));
+    }
+}
+
+bool chirr_sim_peer_hold(struct chirr_sim_peer *peer, uint32_t from,
+                         struct chirr_sim_parcel *parcel)
+{
+    const struct chirr_sim_held held = {.parcel = parcel, .from = from};
+    return chirr_ring_push(&peer->held, &held);
+}
+
+void chirr_sim_peer_pause(struct chirr_sim_world *world, struct chirr_sim_peer *peer,
+                          chirr_time_us until)
+{
+    peer->paused_until = until;
+    peer->pauses++;
+    world->counters.pauses++;
+}
+
+/* What was due comes first, as in a process that stood still just before it looked at the clock. */
+void chirr_sim_peer_resume(struct chirr_sim_world *world, struct chirr_sim_peer *peer)
+{
+    struct chirr_sim_held held;
+    peer->paused_until = 0;
+    chirr_sim_invariants_changed(world);
+    chirr_sim_peer_settle(world, peer);
+    while (chirr_ring_pop(&peer->held, &held)) {
+        chirr_sim_network_count(world->network)->delivered[held.parcel->message->kind]++;
+        chirr_sim_peer_deliver(world, peer, held.from, held.parcel->message);
+        chirr_sim_post_release(world->post, held.parcel);
+        chirr_sim_peer_settle(world, peer);
     }
 }
 

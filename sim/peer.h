@@ -10,6 +10,7 @@ size_t chirr_sim_peer_bytes(const struct chirr_sim_world *world);
 /* Identity, device and memory; down. */
 CHIRR_NODISCARD enum chirr_err chirr_sim_peer_init(struct chirr_sim_world *world,
                                                    struct chirr_sim_peer *peer);
+void chirr_sim_peer_finish(struct chirr_sim_peer *peer);
 
 /* To be settled next, as after every input. */
 void chirr_sim_peer_boot(struct chirr_sim_world *world, struct chirr_sim_peer *peer);
@@ -19,6 +20,14 @@ void chirr_sim_peer_crash(struct chirr_sim_world *world, struct chirr_sim_peer *
 /* What happens to a peer that is up. */
 void chirr_sim_peer_deliver(struct chirr_sim_world *world, struct chirr_sim_peer *peer,
                             uint32_t from, const struct chirr_message *message);
+/* Stands still until then; RESUME is the caller's to plan. */
+void chirr_sim_peer_pause(struct chirr_sim_world *world, struct chirr_sim_peer *peer,
+                          chirr_time_us until);
+/* Keeps what comes in meanwhile; false: too much of it. */
+bool chirr_sim_peer_hold(struct chirr_sim_peer *peer, uint32_t from,
+                         struct chirr_sim_parcel *parcel);
+/* Settles, then takes in what was held. */
+void chirr_sim_peer_resume(struct chirr_sim_world *world, struct chirr_sim_peer *peer);
 void chirr_sim_peer_sense(struct chirr_sim_world *world, struct chirr_sim_peer *peer);
 void chirr_sim_peer_run_end(struct chirr_sim_world *world, struct chirr_sim_peer *peer,
                             uint32_t number);

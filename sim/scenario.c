@@ -52,7 +52,9 @@ struct chirr_sim_scenario chirr_sim_scenario_default(void)
     scenario.learning.heldout_bytes = 512;
     scenario.learning.model = tiny_model();
     scenario.bounds.settle_ms = 30 * 1000;
-    scenario.bounds.views_ms = 60 * 1000;
+    /* One who is left alone buries all others by itself, which Lifeguard takes its time for. */
+    scenario.bounds.views_ms = 180 * 1000;
+    scenario.bounds.symmetry_ms = 60 * 1000;
     scenario.node = chirr_node_config_default();
     chirr_sim_scenario_derive(&scenario);
     return scenario;
@@ -92,6 +94,22 @@ static bool names_beyond(const bool *set, uint32_t agent_count)
     return false;
 }
 
+/* Agents that a fault hits: named ones or a number of them. */
+static bool choice_breaks(const struct chirr_sim_scenario *scenario, const bool *set,
+                          uint32_t count, const char *list, uint32_t index,
+                          struct chirr_sim_broken_rule *rule)
+{
+    bool named = memchr(set, true, CHIRR_SIM_AGENTS_MAX * sizeof *set) != NULL;
+    if (named == (count > 0)) {
+        return broken_at(rule, list, index, "agents", "either agents or count");
+    }
+    if (names_beyond(set, scenario->agent_count)) {
+        return broken_at(rule, list, index, "agents", "indices less than agents.count");
+    }
+    return count > scenario->agent_count &&
+           broken_at(rule, list, index, "count", "at most agents.count");
+}
+
 static bool partition_breaks(const struct chirr_sim_scenario *scenario,
                              struct chirr_sim_broken_rule *rule)
 {
@@ -110,21 +128,49 @@ static bool partition_breaks(const struct chirr_sim_scenario *scenario,
     return false;
 }
 
+static bool loss_breaks(const struct chirr_sim_scenario *scenario,
+                        struct chirr_sim_broken_rule *rule)
+{
+    for (uint32_t i = 0; i < scenario->network.loss_count; i++) {
+        const struct chirr_sim_directed_loss *loss = &scenario->network.losses[i];
+        if (loss->until_ms <= loss->from_ms) {
+            return broken_at(rule, "network.losses", i, "until", "a time after from");
+        }
+        if (names_beyond(loss->senders, scenario->agent_count)) {
+            return broken_at(rule, "network.losses", i, "senders",
+                             "indices less than agents.count");
+        }
+        if (names_beyond(loss->receivers, scenario->agent_count)) {
+            return broken_at(rule, "network.losses", i, "receivers",
+                             "indices less than agents.count");
+        }
+    }
+    return false;
+}
+
 static bool crash_breaks(const struct chirr_sim_scenario *scenario,
                          struct chirr_sim_broken_rule *rule)
 {
-    static const bool none[CHIRR_SIM_AGENTS_MAX];
     for (uint32_t i = 0; i < scenario->crash_count; i++) {
         const struct chirr_sim_crash *crash = &scenario->crashes[i];
-        bool named = memcmp(crash->set, none, sizeof none) != 0;
-        if (named == (crash->count > 0)) {
-            return broken_at(rule, "crashes", i, "agents", "either agents or count");
+        if (choice_breaks(scenario, crash->set, crash->count, "crashes", i, rule)) {
+            return true;
         }
-        if (names_beyond(crash->set, scenario->agent_count)) {
-            return broken_at(rule, "crashes", i, "agents", "indices less than agents.count");
+    }
+    return false;
+}
+
+static bool pause_breaks(const struct chirr_sim_scenario *scenario,
+                         struct chirr_sim_broken_rule *rule)
+{
+    for (uint32_t i = 0; i < scenario->pause_count; i++) {
+        const struct chirr_sim_pause *pause = &scenario->pauses[i];
+        if (choice_breaks(scenario, pause->set, pause->count, "pauses", i, rule)) {
+            return true;
         }
-        if (crash->count > scenario->agent_count) {
-            return broken_at(rule, "crashes", i, "count", "at most agents.count");
+        if ((pause->awake_ms > 0) != (pause->until_ms > pause->at_ms)) {
+            return broken_at(rule, "pauses", i, "until",
+                             "a time after at with awake, and none without");
         }
     }
     return false;
@@ -169,12 +215,13 @@ bool chirr_sim_scenario_breaks(const struct chirr_sim_scenario *scenario,
         return broken(rule, "learning.model", reason.text);
     }
     struct chirr_node_config node = scenario->node;
-    node.incarnation = 1;
-    node.card = (struct chirr_card){.name = "agent", .cpu_permille = 1000}; /* each gets its own */
+    node.incarnation = 1; /* each agent gets its own, and a card */
+    node.card = (struct chirr_card){.public_key = {1}, .name = "agent", .cpu_permille = 1000};
     if (chirr_node_config_validate(&node, &reason) != CHIRR_OK) {
         return broken(rule, "swarm", reason.text);
     }
-    return partition_breaks(scenario, rule) || crash_breaks(scenario, rule) ||
+    return partition_breaks(scenario, rule) || loss_breaks(scenario, rule) ||
+           crash_breaks(scenario, rule) || pause_breaks(scenario, rule) ||
            work_breaks(scenario, rule);
 }
 
@@ -200,6 +247,16 @@ chirr_time_us chirr_sim_scenario_last_fault(const struct chirr_sim_scenario *sce
         const struct chirr_sim_crash *crash = &scenario->crashes[i];
         uint64_t back_ms = (uint64_t)crash->at_ms + crash->down_for_ms;
         last_ms = back_ms > last_ms ? back_ms : last_ms;
+    }
+    for (uint32_t i = 0; i < scenario->network.loss_count; i++) {
+        uint64_t until_ms = scenario->network.losses[i].until_ms;
+        last_ms = until_ms > last_ms ? until_ms : last_ms;
+    }
+    for (uint32_t i = 0; i < scenario->pause_count; i++) {
+        const struct chirr_sim_pause *pause = &scenario->pauses[i];
+        uint64_t begins_ms = pause->awake_ms > 0 ? pause->until_ms : pause->at_ms;
+        uint64_t over_ms = begins_ms + pause->for_ms + pause->for_ms / 2;
+        last_ms = over_ms > last_ms ? over_ms : last_ms;
     }
     return chirr_time_from_ms((int64_t)last_ms);
 }

@@ -11,6 +11,7 @@
 
 #define CHIRR_SIM_DEVICES_MAX 8
 #define CHIRR_SIM_CRASHES_MAX 64
+#define CHIRR_SIM_PAUSES_MAX 16
 #define CHIRR_SIM_KINDS_MAX 8
 #define CHIRR_SIM_TASKS_MAX 16384
 #define CHIRR_SIM_SENSE_BYTES_MAX 4096
@@ -33,6 +34,19 @@ struct chirr_sim_crash {
     uint32_t at_ms;
     uint32_t down_for_ms; /* 0: for good */
     enum chirr_sim_disk_fate disk;
+    uint32_t count;
+    bool set[CHIRR_SIM_AGENTS_MAX];
+};
+
+/* The process of each agent hit stands still for `for_ms` (no CPU, a suspended machine): what it is
+ * sent waits, its deadlines pass. With `awake_ms` it stands still again and again until `until_ms`,
+ * awake for so long in between; then both times vary by half, and each agent begins at its own time
+ * within the first `for_ms`. Agents are meant as those of a crash. */
+struct chirr_sim_pause {
+    uint32_t at_ms;
+    uint32_t for_ms;
+    uint32_t awake_ms; /* 0: once */
+    uint32_t until_ms;
     uint32_t count;
     bool set[CHIRR_SIM_AGENTS_MAX];
 };
@@ -71,9 +85,10 @@ struct chirr_sim_learning {
 
 /* How long the swarm may take until all agree again; what takes longer is a violation. */
 struct chirr_sim_bounds {
-    uint32_t
-        settle_ms;     /* at the end, after the last run: until all is done and records are equal */
-    uint32_t views_ms; /* after a change of who is there or who can be reached */
+    /* At the end, after the last run: until all is done and records are equal. */
+    uint32_t settle_ms;
+    uint32_t views_ms;    /* after a change of who is there or who can be reached */
+    uint32_t symmetry_ms; /* that only one of two neighbours holds the other for one */
 };
 
 struct chirr_sim_scenario {
@@ -89,6 +104,8 @@ struct chirr_sim_scenario {
     struct chirr_sim_network_config network;
     uint32_t crash_count;
     struct chirr_sim_crash crashes[CHIRR_SIM_CRASHES_MAX];
+    uint32_t pause_count;
+    struct chirr_sim_pause pauses[CHIRR_SIM_PAUSES_MAX];
     struct chirr_sim_work work;
     struct chirr_sim_learning learning;
     struct chirr_sim_bounds bounds;
@@ -112,7 +129,7 @@ CHIRR_NODISCARD enum chirr_err chirr_sim_scenario_parse(const char *name, const 
                                                         struct chirr_sim_scenario *scenario,
                                                         struct chirr_error *error);
 
-/* When the last partition has healed and the last crashed agent is back. */
+/* When the last partition has healed, the last crashed agent is back and the last pause over. */
 chirr_time_us chirr_sim_scenario_last_fault(const struct chirr_sim_scenario *scenario);
 
 #endif

@@ -137,6 +137,23 @@ static const struct chirr_yaml_field partition_element = {
     .fields = partition_fields,
 };
 
+#define LOSS(member) CHIRR_YAML_AT(struct chirr_sim_directed_loss, member)
+static const struct chirr_yaml_field loss_fields[] = {
+    {"from", CHIRR_YAML_DURATION, LOSS(from_ms)},
+    {"until", CHIRR_YAML_DURATION, LOSS(until_ms), .required = true},
+    {"loss", CHIRR_YAML_NUMBER, LOSS(loss), .low = 0, .high = 1, .required = true},
+    {"senders", CHIRR_YAML_PARSED, LOSS(senders), .min = 1, .required = true,
+     .parse = parse_agents},
+    {"receivers", CHIRR_YAML_PARSED, LOSS(receivers), .min = 1, .required = true,
+     .parse = parse_agents},
+    {0}};
+
+static const struct chirr_yaml_field loss_element = {
+    .type = CHIRR_YAML_MAPPING,
+    .bytes = sizeof(struct chirr_sim_directed_loss),
+    .fields = loss_fields,
+};
+
 #define NETWORK(member) CHIRR_YAML_AT(struct chirr_sim_network_config, member)
 static const struct chirr_yaml_field network_fields[] = {
     {"latency", CHIRR_YAML_MAPPING, NETWORK(latency), .fields = latency_fields},
@@ -146,6 +163,8 @@ static const struct chirr_yaml_field network_fields[] = {
     {"partitions", CHIRR_YAML_SEQUENCE, NETWORK(partitions),
      CHIRR_YAML_COUNT(struct chirr_sim_network_config, partition_count),
      .element = &partition_element},
+    {"losses", CHIRR_YAML_SEQUENCE, NETWORK(losses),
+     CHIRR_YAML_COUNT(struct chirr_sim_network_config, loss_count), .element = &loss_element},
     {0}};
 
 static const char *const disk_fates[] = {"kept", "lost", NULL};
@@ -163,6 +182,22 @@ static const struct chirr_yaml_field crash_element = {
     .type = CHIRR_YAML_MAPPING,
     .bytes = sizeof(struct chirr_sim_crash),
     .fields = crash_fields,
+};
+
+#define PAUSE(member) CHIRR_YAML_AT(struct chirr_sim_pause, member)
+static const struct chirr_yaml_field pause_fields[] = {
+    {"at", CHIRR_YAML_DURATION, PAUSE(at_ms), .required = true},
+    {"for", CHIRR_YAML_DURATION, PAUSE(for_ms), .min = 1, .required = true},
+    {"awake", CHIRR_YAML_DURATION, PAUSE(awake_ms)},
+    {"until", CHIRR_YAML_DURATION, PAUSE(until_ms)},
+    {"count", CHIRR_YAML_WHOLE, PAUSE(count)},
+    {"agents", CHIRR_YAML_PARSED, PAUSE(set), .min = 1, .parse = parse_agents},
+    {0}};
+
+static const struct chirr_yaml_field pause_element = {
+    .type = CHIRR_YAML_MAPPING,
+    .bytes = sizeof(struct chirr_sim_pause),
+    .fields = pause_fields,
 };
 
 #define KIND(member) CHIRR_YAML_AT(struct chirr_sim_kind, member)
@@ -229,17 +264,47 @@ static const struct chirr_yaml_field learning_fields[] = {
     {0}};
 
 #define NODE(member) CHIRR_YAML_AT(struct chirr_node_config, member)
+static const struct chirr_yaml_field membership_fields[] = {
+    {"lifeguard", CHIRR_YAML_BOOL, NODE(membership.lifeguard)},
+    {"probe_interval", CHIRR_YAML_DURATION, NODE(membership.probe_interval_ms), .min = 1},
+    {"probe_timeout", CHIRR_YAML_DURATION, NODE(membership.probe_timeout_ms), .min = 1},
+    {"sweep_every", CHIRR_YAML_WHOLE, NODE(membership.sweep_every), .min = 1},
+    {"indirect_probes", CHIRR_YAML_WHOLE, NODE(membership.indirect_count)},
+    {"suspect_timeout", CHIRR_YAML_DURATION, NODE(membership.suspect_timeout_ms), .min = 1},
+    {"suspect_factor", CHIRR_YAML_WHOLE, NODE(membership.suspect_factor), .min = 1},
+    {"awareness_max", CHIRR_YAML_WHOLE, NODE(membership.awareness_max)},
+    {"dead_probe", CHIRR_YAML_DURATION, NODE(membership.dead_probe_ms), .min = 1},
+    {"dead_probes", CHIRR_YAML_WHOLE, NODE(membership.dead_probes_max), .min = 1},
+    {"gossip_delay", CHIRR_YAML_DURATION, NODE(membership.gossip_delay_ms)},
+    {0}};
+
+static const struct chirr_yaml_field overlay_fields[] = {
+    {"active", CHIRR_YAML_WHOLE, NODE(overlay.active_max), .min = 1},
+    {"passive", CHIRR_YAML_WHOLE, NODE(overlay.passive_max), .min = 1},
+    {"mesh_below", CHIRR_YAML_WHOLE, NODE(overlay.mesh_below)},
+    {"local", CHIRR_YAML_BOOL, NODE(overlay.local)},
+    {"links", CHIRR_YAML_WHOLE, NODE(overlay.links_max), .min = 1},
+    {"link_idle", CHIRR_YAML_DURATION, NODE(overlay.link_idle_ms), .min = 1},
+    {"shuffle_interval", CHIRR_YAML_DURATION, NODE(overlay.shuffle_interval_ms), .min = 1},
+    {"request_timeout", CHIRR_YAML_DURATION, NODE(overlay.request_timeout_ms), .min = 1},
+    {0}};
+
+static const struct chirr_yaml_field dissemination_fields[] = {
+    {"repair_interval", CHIRR_YAML_DURATION, NODE(dissemination.repair_interval_ms), .min = 1},
+    {"repair_records", CHIRR_YAML_WHOLE, NODE(dissemination.repair_records_max), .min = 1},
+    {"push_bytes_per_s", CHIRR_YAML_SIZE, NODE(dissemination.push_bytes_per_s), .min = 1},
+    {"repair_bytes_per_s", CHIRR_YAML_SIZE, NODE(dissemination.repair_bytes_per_s), .min = 1},
+    {"prune_after", CHIRR_YAML_WHOLE, NODE(dissemination.tree.prune_after), .min = 1},
+    {"have_delay", CHIRR_YAML_DURATION, NODE(dissemination.tree.have_delay_ms)},
+    {"graft_delay", CHIRR_YAML_DURATION, NODE(dissemination.tree.graft_delay_ms)},
+    {"graft_retry", CHIRR_YAML_DURATION, NODE(dissemination.tree.graft_retry_ms), .min = 1},
+    {0}};
+
 static const char *const policies[] = {"bundle", "random", NULL};
 static const struct chirr_yaml_field swarm_fields[] = {
     {"tasks_max", CHIRR_YAML_WHOLE, NODE(tasks_max)},
     {"heartbeat", CHIRR_YAML_DURATION, NODE(heartbeat_interval_ms)},
     {"seed_interval", CHIRR_YAML_DURATION, NODE(seed_interval_ms)},
-    {"probe_interval", CHIRR_YAML_DURATION, NODE(membership.probe_interval_ms), .min = 1},
-    {"probe_timeout", CHIRR_YAML_DURATION, NODE(membership.probe_timeout_ms), .min = 1},
-    {"indirect_probes", CHIRR_YAML_WHOLE, NODE(membership.indirect_count)},
-    {"suspect_timeout", CHIRR_YAML_DURATION, NODE(membership.suspect_timeout_ms), .min = 1},
-    {"dead_probe", CHIRR_YAML_DURATION, NODE(membership.dead_probe_ms), .min = 1},
-    {"repair_interval", CHIRR_YAML_DURATION, NODE(dissemination.repair_interval_ms), .min = 1},
     {"lease", CHIRR_YAML_DURATION, NODE(lease.lease_ms)},
     {"auction", CHIRR_YAML_CHOICE, NODE(auction.policy), .choices = policies},
     {"bundle_max", CHIRR_YAML_WHOLE, NODE(auction.bundle_max), .min = 1, .max = CHIRR_CLAIMS_MAX},
@@ -248,11 +313,13 @@ static const struct chirr_yaml_field swarm_fields[] = {
     {"delta_interval", CHIRR_YAML_DURATION, NODE(ledger.token_interval_ms), .min = 1},
     {"delta_burst", CHIRR_YAML_WHOLE, NODE(ledger.tokens_max), .min = 1},
     {"knowledge_step", CHIRR_YAML_PERMILLE, NODE(ledger.step_permille), .max = 10000},
+    {"knowledge_bytes_per_s", CHIRR_YAML_SIZE, NODE(knowledge_bytes_per_s), .min = 1},
     {0}};
 
 static const struct chirr_yaml_field bounds_fields[] = {
     {"settle", CHIRR_YAML_DURATION, CHIRR_YAML_AT(struct chirr_sim_bounds, settle_ms)},
     {"views", CHIRR_YAML_DURATION, CHIRR_YAML_AT(struct chirr_sim_bounds, views_ms)},
+    {"symmetry", CHIRR_YAML_DURATION, CHIRR_YAML_AT(struct chirr_sim_bounds, symmetry_ms)},
     {0}};
 
 static const struct chirr_yaml_field scenario_fields[] = {
@@ -267,8 +334,13 @@ static const struct chirr_yaml_field scenario_fields[] = {
     {"network", CHIRR_YAML_MAPPING, AT(network), .fields = network_fields},
     {"crashes", CHIRR_YAML_SEQUENCE, AT(crashes),
      CHIRR_YAML_COUNT(struct chirr_sim_scenario, crash_count), .element = &crash_element},
+    {"pauses", CHIRR_YAML_SEQUENCE, AT(pauses),
+     CHIRR_YAML_COUNT(struct chirr_sim_scenario, pause_count), .element = &pause_element},
     {"tasks", CHIRR_YAML_MAPPING, AT(work), .fields = work_fields},
     {"learning", CHIRR_YAML_MAPPING, AT(learning), .fields = learning_fields},
+    {"membership", CHIRR_YAML_MAPPING, AT(node), .fields = membership_fields},
+    {"overlay", CHIRR_YAML_MAPPING, AT(node), .fields = overlay_fields},
+    {"dissemination", CHIRR_YAML_MAPPING, AT(node), .fields = dissemination_fields},
     {"swarm", CHIRR_YAML_MAPPING, AT(node), .fields = swarm_fields},
     {"bounds", CHIRR_YAML_MAPPING, AT(bounds), .fields = bounds_fields},
     {0}};

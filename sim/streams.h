@@ -15,6 +15,8 @@ enum chirr_sim_stream {
     CHIRR_SIM_STREAM_JOB,
     CHIRR_SIM_STREAM_FAULT,
     CHIRR_SIM_STREAM_WORKLOAD,
+    CHIRR_SIM_STREAM_PAUSE,
+    CHIRR_SIM_STREAM_PAUSE_PLAN,
 };
 
 static inline void chirr_sim_stream_init(struct chirr_random *random, uint64_t seed, uint32_t owner,

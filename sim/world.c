@@ -31,7 +31,7 @@ static size_t world_bytes(const struct chirr_sim_world *world)
 {
     const struct chirr_sim_scenario *scenario = world->scenario;
     struct chirr_sim_engine_config engine = engine_config(scenario);
-    size_t peers = scenario->agent_count;
+    size_t peers = scenario->agent_count; /* nodes and learners have blocks of their own */
     return chirr_sim_engine_bytes(&engine) + chirr_sim_post_bytes(copies_bytes(scenario)) +
            chirr_sim_network_bytes(scenario->agent_count) + chirr_sim_workload_bytes(scenario) +
            chirr_arena_round(peers * sizeof(struct chirr_sim_peer)) +
@@ -109,18 +109,25 @@ static void plan_boots(struct chirr_sim_world *world)
     }
 }
 
+/* The agents that a fault hits: those of `set`, and `count` more drawn at random. */
+static void choose_agents(const struct chirr_sim_world *world, uint32_t count, const bool *set,
+                          struct chirr_random *random, bool hit[CHIRR_SIM_AGENTS_MAX])
+{
+    memcpy(hit, set, CHIRR_SIM_AGENTS_MAX * sizeof *hit);
+    for (uint32_t left = count; left > 0;) {
+        uint32_t agent = (uint32_t)chirr_random_below(random, world->peer_count);
+        left -= !hit[agent];
+        hit[agent] = true;
+    }
+}
+
 static void plan_crash(struct chirr_sim_world *world, uint32_t index)
 {
     const struct chirr_sim_crash *crash = &world->scenario->crashes[index];
     bool hit[CHIRR_SIM_AGENTS_MAX];
-    memcpy(hit, crash->set, sizeof hit);
     struct chirr_random random;
     chirr_sim_stream_init(&random, world->scenario->seed, index, CHIRR_SIM_STREAM_FAULT);
-    for (uint32_t left = crash->count; left > 0;) {
-        uint32_t agent = (uint32_t)chirr_random_below(&random, world->peer_count);
-        left -= !hit[agent];
-        hit[agent] = true;
-    }
+    choose_agents(world, crash->count, crash->set, &random, hit);
     for (uint32_t agent = 0; agent < world->peer_count; agent++) {
         if (hit[agent]) {
             plan_event(world, chirr_time_from_ms(crash->at_ms), agent, CHIRR_SIM_CRASH, index);
@@ -128,9 +135,29 @@ static void plan_crash(struct chirr_sim_world *world, uint32_t index)
     }
 }
 
+static void plan_pause(struct chirr_sim_world *world, uint32_t index)
+{
+    const struct chirr_sim_pause *pause = &world->scenario->pauses[index];
+    bool hit[CHIRR_SIM_AGENTS_MAX];
+    struct chirr_random random;
+    chirr_sim_stream_init(&random, world->scenario->seed, index, CHIRR_SIM_STREAM_PAUSE_PLAN);
+    choose_agents(world, pause->count, pause->set, &random, hit);
+    uint64_t spread_us = pause->awake_ms == 0 ? 0 : (uint64_t)chirr_time_from_ms(pause->for_ms);
+    for (uint32_t agent = 0; agent < world->peer_count; agent++) {
+        if (hit[agent]) {
+            uint64_t late_us = chirr_random_below(&world->peers[agent].pause_random, spread_us + 1);
+            plan_event(world, chirr_time_from_ms(pause->at_ms) + (chirr_time_us)late_us, agent,
+                       CHIRR_SIM_PAUSE, index);
+        }
+    }
+}
+
 static void plan(struct chirr_sim_world *world)
 {
     plan_boots(world);
+    for (uint32_t i = 0; i < world->scenario->pause_count; i++) {
+        plan_pause(world, i);
+    }
     for (uint32_t i = 0; i < world->scenario->crash_count; i++) {
         plan_crash(world, i);
     }
@@ -171,6 +198,9 @@ struct chirr_sim_world *chirr_sim_world_create(const struct chirr_sim_scenario *
 void chirr_sim_world_destroy(struct chirr_sim_world *world)
 {
     if (world != NULL) {
+        for (uint32_t i = 0; world->peers != NULL && i < world->peer_count; i++) {
+            chirr_sim_peer_finish(&world->peers[i]);
+        }
         chirr_arena_finish(&world->arena);
         free(world);
     }
@@ -178,20 +208,28 @@ void chirr_sim_world_destroy(struct chirr_sim_world *world)
 
 /* ---- Happenings ------------------------------------------------------------------------------ */
 
-static void deliver(struct chirr_sim_world *world, struct chirr_sim_peer *peer,
+/* True when the node has it. */
+static bool deliver(struct chirr_sim_world *world, struct chirr_sim_peer *peer,
                     const struct chirr_sim_event *event)
 {
     struct chirr_sim_parcel *parcel = event->body;
     struct chirr_sim_network_counters *counters = chirr_sim_network_count(world->network);
-    if (!peer->up) {
-        counters->dropped[CHIRR_SIM_DROP_DOWN]++;
-    } else if (chirr_sim_network_is_cut(world->network, event->from, peer->index, event->at)) {
-        counters->dropped[CHIRR_SIM_DROP_PARTITION]++;
-    } else {
+    bool cut = chirr_sim_network_is_cut(world->network, event->from, peer->index, event->at);
+    bool paused = peer->paused_until != 0;
+    if (peer->up && !cut && paused && chirr_sim_peer_hold(peer, event->from, parcel)) {
+        return false; /* released when it is taken in */
+    }
+    bool arrives = peer->up && !cut && !paused;
+    if (arrives) {
         counters->delivered[parcel->message->kind]++;
         chirr_sim_peer_deliver(world, peer, event->from, parcel->message);
+    } else if (!peer->up) {
+        counters->dropped[CHIRR_SIM_DROP_DOWN]++;
+    } else {
+        counters->dropped[cut ? CHIRR_SIM_DROP_PARTITION : CHIRR_SIM_DROP_BACKLOG]++;
     }
     chirr_sim_post_release(world->post, parcel);
+    return arrives;
 }
 
 /* The next agent is asked a little later; a task that nobody could take is not accepted. */
@@ -249,14 +287,75 @@ static void boot(struct chirr_sim_world *world, struct chirr_sim_peer *peer,
     }
 }
 
+/* Half to one and a half of it. */
+static chirr_time_us vary(struct chirr_random *random, uint32_t mean_ms)
+{
+    chirr_time_us mean_us = chirr_time_from_ms(mean_ms);
+    return mean_us / 2 + (chirr_time_us)chirr_random_below(random, (uint64_t)mean_us + 1);
+}
+
+static void pause_peer(struct chirr_sim_world *world, struct chirr_sim_peer *peer,
+                       const struct chirr_sim_event *event)
+{
+    const struct chirr_sim_pause *pause = &world->scenario->pauses[event->number];
+    bool repeats = pause->awake_ms > 0;
+    if (world->closing || (repeats && event->at >= chirr_time_from_ms(pause->until_ms))) {
+        return;
+    }
+    chirr_time_us until = event->at + (repeats ? vary(&peer->pause_random, pause->for_ms)
+                                               : chirr_time_from_ms(pause->for_ms));
+    /* Two pauses may overlap: the longer one holds. */
+    if (peer->up && until > peer->paused_until) {
+        chirr_sim_peer_pause(world, peer, until);
+        plan_event(world, until, peer->index, CHIRR_SIM_RESUME, event->number);
+        world->last_boot_at = until > world->last_boot_at ? until : world->last_boot_at;
+    }
+    if (repeats) {
+        plan_event(world, until + vary(&peer->pause_random, pause->awake_ms), peer->index,
+                   CHIRR_SIM_PAUSE, event->number);
+    }
+}
+
+/* What is due at a process that stands still is done when it goes on; the deadline of its node is
+ * looked at then anyway. */
+static void postpone(struct chirr_sim_world *world, const struct chirr_sim_peer *peer,
+                     const struct chirr_sim_event *event)
+{
+    if (event->kind != CHIRR_SIM_WAKE) {
+        struct chirr_sim_event later = *event;
+        later.at = peer->paused_until;
+        later.from = peer->index;
+        chirr_sim_peer_expect(world, peer, &later);
+    }
+}
+
+static bool is_postponed(const struct chirr_sim_peer *peer, const struct chirr_sim_event *event)
+{
+    switch ((enum chirr_sim_happening)event->kind) {
+    case CHIRR_SIM_WAKE:
+    case CHIRR_SIM_SENSE:
+    case CHIRR_SIM_RUN_END:
+    case CHIRR_SIM_SUBMIT:
+    case CHIRR_SIM_CANCEL:
+        return peer->up && peer->paused_until != 0;
+    case CHIRR_SIM_DELIVER:
+    case CHIRR_SIM_CRASH:
+    case CHIRR_SIM_BOOT:
+    case CHIRR_SIM_PAUSE:
+    case CHIRR_SIM_RESUME:
+    case CHIRR_SIM_CHECK:
+        break;
+    }
+    return false;
+}
+
 /* True when the peer's node had an input. */
 static bool happen(struct chirr_sim_world *world, struct chirr_sim_peer *peer,
                    const struct chirr_sim_event *event)
 {
     switch ((enum chirr_sim_happening)event->kind) {
     case CHIRR_SIM_DELIVER:
-        deliver(world, peer, event);
-        break;
+        return deliver(world, peer, event);
     case CHIRR_SIM_WAKE:
         return peer->up && event->number == peer->boots && event->at == peer->wake_at;
     case CHIRR_SIM_SENSE:
@@ -282,10 +381,18 @@ static bool happen(struct chirr_sim_world *world, struct chirr_sim_peer *peer,
     case CHIRR_SIM_BOOT:
         boot(world, peer, event);
         break;
+    case CHIRR_SIM_PAUSE:
+        pause_peer(world, peer, event);
+        return false;
+    case CHIRR_SIM_RESUME:
+        if (peer->up && peer->paused_until == event->at) {
+            chirr_sim_peer_resume(world, peer);
+        }
+        return false;
     case CHIRR_SIM_CHECK:
         break;
     }
-    return peer->up;
+    return peer->up && peer->paused_until == 0;
 }
 
 static uint64_t mix(uint64_t digest, uint64_t value)
@@ -312,10 +419,20 @@ void chirr_sim_world_run(struct chirr_sim_world *world, chirr_time_us until)
         }
         struct chirr_sim_peer *peer = &world->peers[event.to];
         note(peer, &event);
-        if (happen(world, peer, &event)) {
+        if (is_postponed(peer, &event)) {
+            postpone(world, peer, &event);
+        } else if (happen(world, peer, &event)) {
             chirr_sim_peer_settle(world, peer);
         }
     }
+}
+
+void chirr_sim_world_submit(struct chirr_sim_world *world, uint32_t agent, uint32_t task)
+{
+    struct chirr_sim_peer *peer = &world->peers[agent];
+    CHIRR_ASSERT(peer->up);
+    chirr_sim_peer_submit(world, peer, task);
+    chirr_sim_peer_settle(world, peer);
 }
 
 static bool is_working(const struct chirr_sim_world *world)
@@ -350,7 +467,8 @@ bool chirr_sim_world_play(struct chirr_sim_world *world)
     chirr_time_us end = chirr_time_from_ms(world->scenario->duration_ms);
     chirr_sim_world_run(world, end);
     world->closing = true;
-    /* Who is still down comes back first: what it brings along has to settle too. */
+    /* Who is still down or stands still comes back first: what it brings along has to settle too.
+     */
     chirr_sim_world_run(world, world->last_boot_at);
     settle(world);
     world->invariants.settled_after_us = chirr_sim_world_now(world) - end;

@@ -10,6 +10,7 @@
 #ifndef CHIRR_SIM_WORLD_H
 #define CHIRR_SIM_WORLD_H
 
+#include "base/ring.h"
 #include "sim/disk.h"
 #include "sim/engine.h"
 #include "sim/invariants.h"
@@ -20,6 +21,8 @@
 #include "sim/workload.h"
 
 #define CHIRR_SIM_SLOTS_MAX 16
+/* As the high-water mark of a socket. */
+#define CHIRR_SIM_HELD_MAX 1000
 
 enum chirr_sim_happening {
     CHIRR_SIM_DELIVER = 1, /* body: the parcel */
@@ -30,6 +33,8 @@ enum chirr_sim_happening {
     CHIRR_SIM_CANCEL,      /* likewise */
     CHIRR_SIM_CRASH,       /* number: of the crash in the scenario */
     CHIRR_SIM_BOOT,        /* number: of the boots before it */
+    CHIRR_SIM_PAUSE,       /* number: of the pause in the scenario */
+    CHIRR_SIM_RESUME,      /* likewise */
     CHIRR_SIM_CHECK,       /* to the world, every second */
 };
 
@@ -43,6 +48,18 @@ struct chirr_sim_run {
     bool stopped; /* and yet in its slot until it has ended */
 };
 
+/* What came in while the process stood still. */
+struct chirr_sim_held {
+    struct chirr_sim_parcel *parcel;
+    uint32_t from;
+};
+
+/* A neighbour that does not hold this agent for one. */
+struct chirr_sim_one_sided {
+    uint32_t of;
+    chirr_time_us since;
+};
+
 struct chirr_sim_peer {
     uint32_t index;
     chirr_agent_id id;
@@ -53,8 +70,14 @@ struct chirr_sim_peer {
     uint32_t boots;
     chirr_time_us up_since;
     chirr_time_us down_since;
-    bool detected;         /* since it is down, everybody has noticed */
-    chirr_time_us wake_at; /* of the one WAKE that counts */
+    bool detected;              /* since it is down, everybody has noticed */
+    chirr_time_us wake_at;      /* of the one WAKE that counts */
+    chirr_time_us paused_until; /* the process stands still; 0: it does not */
+    uint32_t pauses;            /* of this life */
+    struct chirr_ring held;     /* chirr_sim_held; of no capacity where nobody ever pauses */
+    struct chirr_random pause_random;
+    uint32_t one_sided_count;
+    struct chirr_sim_one_sided one_sided[CHIRR_WATCHED_MAX];
     struct chirr_arena node_memory;
     struct chirr_arena learner_memory;
     struct chirr_node *node;       /* NULL while down */
@@ -81,8 +104,9 @@ struct chirr_sim_counters {
     uint64_t learner_refused;
     uint64_t bytes_sensed;
     uint64_t runs_started, runs_stopped, runs_failed;
-    uint64_t crashes, boots;
-    uint64_t unsubmitted; /* nobody was up to take the task */
+    uint64_t crashes, boots, pauses;
+    uint64_t false_deaths; /* somebody well was taken for dead by one who could reach it */
+    uint64_t unsubmitted;  /* nobody was up to take the task */
     uint64_t submit_refused;
 };
 
@@ -99,7 +123,7 @@ struct chirr_sim_world {
     struct chirr_learner_config learner_config;
     struct chirr_learner_shared *learner_shared; /* by all learners; NULL: none learns */
     uint64_t lineage;
-    chirr_time_us last_boot_at; /* of all that are planned so far */
+    chirr_time_us last_boot_at; /* of all that are planned so far, ends of pauses included */
     bool closing;               /* the run is over: nothing new is sensed, asked or broken */
     struct chirr_sim_invariants invariants;
     struct chirr_sim_counters counters;
@@ -117,6 +141,10 @@ void chirr_sim_world_run(struct chirr_sim_world *world, chirr_time_us until);
 /* The whole scenario, then until the swarm is at rest (at most `bounds.settle_ms` after its last
  * run), then the checks of the end. True when no invariant was violated. */
 bool chirr_sim_world_play(struct chirr_sim_world *world);
+
+/* Asks agent `agent`, which must be up, to take task `task` of the workload now, whatever the plan
+ * says. */
+void chirr_sim_world_submit(struct chirr_sim_world *world, uint32_t agent, uint32_t task);
 
 chirr_time_us chirr_sim_world_now(const struct chirr_sim_world *world);
 /* CHIRR_SIM_WORLD when no agent has this id. */

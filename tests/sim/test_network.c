@@ -19,7 +19,6 @@ static void setup(void)
         .latency = {.shape = CHIRR_SIM_LATENCY_EXPONENTIAL, .min_ms = 5, .spread_ms = 20},
         .reconnect_ms_max = 1000,
     };
-    cr_assert_eq(chirr_arena_init(&arena, chirr_sim_network_bytes(AGENTS)), CHIRR_OK);
 }
 
 static void teardown(void)
@@ -31,6 +30,8 @@ TestSuite(network, .init = setup, .fini = teardown);
 
 static struct chirr_sim_network *make(uint64_t seed)
 {
+    chirr_arena_finish(&arena);
+    cr_assert_eq(chirr_arena_init(&arena, chirr_sim_network_bytes(AGENTS)), CHIRR_OK);
     struct chirr_sim_network *network = chirr_sim_network_create(&arena, &config, AGENTS, seed);
     cr_assert_not_null(network);
     for (uint32_t i = 0; i < AGENTS; i++) {
@@ -87,7 +88,6 @@ Test(network, latency_is_the_minimum_and_a_spread_of_the_given_mean)
 {
     for (int shape = CHIRR_SIM_LATENCY_EXPONENTIAL; shape <= CHIRR_SIM_LATENCY_UNIFORM; shape++) {
         config.latency.shape = (enum chirr_sim_latency_shape)shape;
-        arena.used = 0;
         double least_ms = 0;
         double mean_ms = mean_latency_ms(make(test_seed(4)), &least_ms);
         cr_assert_leq(fabs(mean_ms - 25), 0.3, "shape %d: mean %g ms", shape, mean_ms);
@@ -103,7 +103,6 @@ Test(network, one_senders_luck_does_not_depend_on_anothers)
     for (int i = 0; i < 64; i++) {
         quiet[i] = chirr_sim_network_route(network, link01, 0, arrivals) == 1 ? arrivals[0] : -1;
     }
-    arena.used = 0;
     network = make(9);
     for (int i = 0; i < 64; i++) {
         chirr_sim_network_route(network, link10, 0, arrivals);
@@ -129,28 +128,151 @@ Test(network, a_partition_cuts_across_groups_and_heals)
     cr_assert_not(chirr_sim_network_is_cut(network, 0, 3, S));
 }
 
-Test(network, a_connection_stands_after_its_handshake_and_only_one_way)
+/* ---- Links ----------------------------------------------------------------------------------- */
+
+static bool hears(struct chirr_sim_network *network, enum chirr_topic topic, chirr_time_us now)
 {
-    struct chirr_sim_network *network = make(1);
-    cr_assert_not(chirr_sim_network_is_connected(network, link01, 0));
-    chirr_sim_network_connect(network, link01, 0);
-    cr_assert_not(chirr_sim_network_is_connected(network, link01, 9999));
-    cr_assert(chirr_sim_network_is_connected(network, link01, 10 * S));
-    cr_assert_not(chirr_sim_network_is_connected(network, link10, 10 * S));
-    chirr_sim_network_disconnect(network, link01);
-    cr_assert_not(chirr_sim_network_is_connected(network, link01, 20 * S));
+    return chirr_sim_network_hears(network, link01, topic, now);
 }
 
-Test(network, who_restarts_is_connected_to_again_but_must_connect_himself)
+Test(network, a_link_stands_after_its_handshake_and_only_one_way)
 {
     struct chirr_sim_network *network = make(1);
-    chirr_sim_network_connect(network, link01, 0);
-    chirr_sim_network_connect(network, link10, 0);
+    cr_assert_not(chirr_sim_network_stands(network, link01, 0));
+    chirr_sim_network_connect(network, link01, CHIRR_LINK_UNICAST, 0);
+    cr_assert_not(chirr_sim_network_stands(network, link01, 9999));
+    cr_assert(chirr_sim_network_stands(network, link01, 10 * S));
+    cr_assert_not(chirr_sim_network_stands(network, link10, 10 * S));
+    chirr_sim_network_disconnect(network, link01);
+    cr_assert_not(chirr_sim_network_stands(network, link01, 20 * S));
+}
+
+Test(network, who_restarts_is_linked_to_again_but_must_connect_himself)
+{
+    struct chirr_sim_network *network = make(1);
+    chirr_sim_network_connect(network, link01, CHIRR_LINK_NEIGHBOUR, 0);
+    chirr_sim_network_connect(network, link10, CHIRR_LINK_UNICAST, 0);
     chirr_sim_network_down(network, 1);
-    cr_assert_not(chirr_sim_network_is_connected(network, link01, 10 * S));
-    cr_assert_not(chirr_sim_network_is_connected(network, link10, 10 * S));
+    cr_assert_not(chirr_sim_network_stands(network, link01, 10 * S));
+    cr_assert_eq(chirr_sim_network_kind(network, link10), 0);
     chirr_sim_network_up(network, 1, 10 * S);
-    cr_assert_not(chirr_sim_network_is_connected(network, link01, 10 * S));
-    cr_assert(chirr_sim_network_is_connected(network, link01, 11 * S + 1));
-    cr_assert_not(chirr_sim_network_is_connected(network, link10, 20 * S));
+    cr_assert_not(chirr_sim_network_stands(network, link01, 10 * S));
+    cr_assert(chirr_sim_network_stands(network, link01, 11 * S + 1));
+    cr_assert(hears(network, CHIRR_TOPIC_HEARTBEAT, 11 * S + 1));
+    cr_assert_not(chirr_sim_network_stands(network, link10, 20 * S));
+}
+
+Test(network, only_a_neighbours_link_is_heard_and_a_second_connect_changes_the_kind)
+{
+    struct chirr_sim_network *network = make(1);
+    chirr_sim_network_connect(network, link01, CHIRR_LINK_UNICAST, 0);
+    cr_assert_not(hears(network, CHIRR_TOPIC_HEARTBEAT, 10 * S));
+    cr_assert_eq(chirr_sim_network_subscriber(network, 1, 0), CHIRR_SIM_AGENTS_MAX);
+    chirr_sim_network_connect(network, link01, CHIRR_LINK_NEIGHBOUR, 10 * S);
+    cr_assert(chirr_sim_network_stands(network, link01, 10 * S), "it stood already");
+    cr_assert_not(hears(network, CHIRR_TOPIC_HEARTBEAT, 10 * S));
+    cr_assert(hears(network, CHIRR_TOPIC_HEARTBEAT, 20 * S));
+    cr_assert_eq(chirr_sim_network_subscriber(network, 1, 0), 0);
+    cr_assert_eq(chirr_sim_network_link_count(network, 0, CHIRR_LINK_NEIGHBOUR), 1);
+    cr_assert_eq(chirr_sim_network_link_count(network, 0, CHIRR_LINK_UNICAST), 0);
+    chirr_sim_network_connect(network, link01, CHIRR_LINK_UNICAST, 20 * S);
+    cr_assert(chirr_sim_network_stands(network, link01, 20 * S));
+    cr_assert_not(hears(network, CHIRR_TOPIC_HEARTBEAT, 30 * S));
+    cr_assert_eq(chirr_sim_network_subscriber(network, 1, 0), CHIRR_SIM_AGENTS_MAX);
+}
+
+Test(network, subscribers_are_told_in_order)
+{
+    struct chirr_sim_network *network = make(1);
+    const uint32_t order[] = {3, 0, 2};
+    for (uint32_t i = 0; i < 3; i++) {
+        chirr_sim_network_connect(network, (struct chirr_sim_link){order[i], 1},
+                                  CHIRR_LINK_NEIGHBOUR, 0);
+    }
+    chirr_sim_network_disconnect(network, (struct chirr_sim_link){2, 1});
+    cr_assert_eq(chirr_sim_network_subscriber(network, 1, 0), 0);
+    cr_assert_eq(chirr_sim_network_subscriber(network, 1, 1), 3);
+    cr_assert_eq(chirr_sim_network_subscriber(network, 1, 2), CHIRR_SIM_AGENTS_MAX);
+}
+
+Test(network, a_neighbour_is_pushed_to_at_first_and_told_of_once_that_was_asked_for)
+{
+    struct chirr_sim_network *network = make(1);
+    chirr_sim_network_connect(network, link01, CHIRR_LINK_NEIGHBOUR, 0);
+    cr_assert(hears(network, CHIRR_TOPIC_EAGER, S) && !hears(network, CHIRR_TOPIC_LAZY, S));
+    chirr_sim_network_listen(network, link01, CHIRR_TOPIC_LAZY, S);
+    cr_assert(hears(network, CHIRR_TOPIC_EAGER, S), "the publisher does not know yet");
+    cr_assert(!hears(network, CHIRR_TOPIC_EAGER, 2 * S) && hears(network, CHIRR_TOPIC_LAZY, 2 * S));
+    cr_assert(hears(network, CHIRR_TOPIC_KNOWLEDGE, 2 * S));
+    chirr_sim_network_listen(network, link01, CHIRR_TOPIC_EAGER, 2 * S);
+    cr_assert(hears(network, CHIRR_TOPIC_EAGER, 3 * S) && !hears(network, CHIRR_TOPIC_LAZY, 3 * S));
+    /* Made anew, the link begins anew. */
+    chirr_sim_network_listen(network, link01, CHIRR_TOPIC_LAZY, 3 * S);
+    chirr_sim_network_disconnect(network, link01);
+    chirr_sim_network_connect(network, link01, CHIRR_LINK_NEIGHBOUR, 4 * S);
+    cr_assert(hears(network, CHIRR_TOPIC_EAGER, 5 * S));
+}
+
+Test(network, what_is_sent_over_a_link_in_the_making_leaves_when_it_stands)
+{
+    struct chirr_sim_network *network = make(1);
+    const struct chirr_sim_network_counters *counters = chirr_sim_network_count(network);
+    chirr_time_us leaves_at = 0;
+    cr_assert_not(chirr_sim_network_depart(network, link01, 0, &leaves_at));
+    cr_assert_eq(counters->dropped[CHIRR_SIM_DROP_UNCONNECTED], 1);
+    chirr_sim_network_connect(network, link01, CHIRR_LINK_UNICAST, 0);
+    cr_assert(chirr_sim_network_depart(network, link01, 0, &leaves_at));
+    cr_assert_gt(leaves_at, 9999);
+    cr_assert(chirr_sim_network_stands(network, link01, leaves_at));
+    cr_assert_not(chirr_sim_network_stands(network, link01, leaves_at - 1));
+    for (uint32_t i = 1; i < CHIRR_SIM_WAITING_MAX; i++) {
+        cr_assert(chirr_sim_network_depart(network, link01, 0, &leaves_at));
+    }
+    cr_assert_not(chirr_sim_network_depart(network, link01, 0, &leaves_at));
+    cr_assert_eq(counters->dropped[CHIRR_SIM_DROP_BACKLOG], 1);
+    cr_assert(chirr_sim_network_depart(network, link01, 10 * S, &leaves_at));
+    cr_assert_eq(leaves_at, 10 * S);
+}
+
+Test(network, what_is_sent_to_who_is_down_is_lost)
+{
+    struct chirr_sim_network *network = make(1);
+    chirr_time_us leaves_at;
+    chirr_sim_network_connect(network, link01, CHIRR_LINK_UNICAST, 0);
+    chirr_sim_network_down(network, 1);
+    cr_assert_not(chirr_sim_network_depart(network, link01, 5 * S, &leaves_at));
+    cr_assert_eq(chirr_sim_network_count(network)->dropped[CHIRR_SIM_DROP_DOWN], 1);
+}
+
+/* ---- One direction --------------------------------------------------------------------------- */
+
+Test(network, a_directed_loss_hits_one_direction_while_it_lasts)
+{
+    config.loss_count = 1;
+    config.losses[0] =
+        (struct chirr_sim_directed_loss){.from_ms = 1000, .until_ms = 2000, .loss = 1};
+    config.losses[0].senders[0] = true;
+    config.losses[0].receivers[1] = true;
+    struct chirr_sim_network *network = make(1);
+    chirr_time_us arrivals[CHIRR_SIM_COPIES_MAX];
+    cr_assert_eq(chirr_sim_network_route(network, link01, S - 1, arrivals), 1);
+    cr_assert_eq(chirr_sim_network_route(network, link01, S, arrivals), 0);
+    cr_assert_eq(chirr_sim_network_route(network, link10, S, arrivals), 1);
+    cr_assert_eq(chirr_sim_network_route(network, link01, 2 * S, arrivals), 1);
+}
+
+Test(network, a_directed_loss_adds_to_the_loss_of_all)
+{
+    config.loss = 0.5;
+    config.loss_count = 1;
+    config.losses[0] = (struct chirr_sim_directed_loss){.until_ms = UINT32_MAX, .loss = 0.2};
+    config.losses[0].senders[0] = config.losses[0].receivers[1] = true;
+    struct chirr_sim_network *network = make(test_seed(5));
+    uint32_t arrived = 0;
+    for (int i = 0; i < DRAWS; i++) {
+        chirr_time_us arrivals[CHIRR_SIM_COPIES_MAX];
+        arrived += chirr_sim_network_route(network, link01, 0, arrivals);
+    }
+    double share = (double)arrived / DRAWS;
+    cr_assert_leq(fabs(share - 0.4), tolerance(0.4), "%g arrived", share);
 }
