@@ -213,7 +213,11 @@ static enum chirr_err open_node(struct chirr_agent *agent, struct chirr_error *e
     if (agent->node == NULL) {
         return chirr_error_set(error, CHIRR_ERR_NOMEM, "the node does not fit its arena");
     }
-    return restore_records(agent, error);
+    err = restore_records(agent, error);
+    if (err == CHIRR_OK) {
+        chirr_process_trust(agent, chirr_clock_now()); /* before anybody is let in */
+    }
+    return err;
 }
 
 static enum chirr_err open_all(struct chirr_agent *agent, struct chirr_error *error)

@@ -26,6 +26,7 @@ int chirr_cli_model(int argc, char **argv);
 int chirr_cli_explain(int argc, char **argv);
 int chirr_cli_ps(int argc, char **argv);
 int chirr_cli_task(int argc, char **argv);
+int chirr_cli_trust(int argc, char **argv);
 /* Defined by tests/bench/, as the simulator's is by sim/. */
 int chirr_cli_bench(int argc, char **argv);
 /* Defined by sim/, which stands above this folder: only the executable knows both. Exit code 1 also

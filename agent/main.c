@@ -17,6 +17,7 @@ static const struct command {
     {"task", chirr_cli_task, "submit, list, show, wait for or cancel jobs"},
     {"model", chirr_cli_model, "train, examine, question and export a model on files"},
     {"keygen", chirr_cli_keygen, "make an identity"},
+    {"trust", chirr_cli_trust, "list, add and remove the keys that count"},
     {"sim", chirr_cli_sim, "run a swarm in virtual time"},
     {"bench", chirr_cli_bench, "measure what the model promises"},
 };

@@ -266,6 +266,9 @@ static void carry_out(struct chirr_agent *agent, const struct chirr_output *outp
     case CHIRR_OUTPUT_STOP:
         stop(agent, output->task, now);
         break;
+    case CHIRR_OUTPUT_TRUST:
+        chirr_process_trust(agent, now);
+        break;
     case CHIRR_OUTPUT_MEMBER:
         tell_member(agent, &output->member);
         break;

@@ -3,6 +3,7 @@
  *   agent.c     opens and closes everything; the event loop
  *   outputs.c   carries out what the node wants
  *   requests.c  answers the control socket
+ *   operators.c obeys what operators say of trust
  *   status.c    the figures of `chirr ps --json`
  *
  * All of it runs on the event loop's thread. */
@@ -44,6 +45,8 @@ struct chirr_process_counters {
     uint64_t starts_refused;     /* the executor had no slot */
     uint64_t requests, requests_failed, waiters_refused;
     uint64_t store_failures;
+    uint64_t trust_refused;    /* operators' changes that the keyring had no room for */
+    uint64_t keyring_failures; /* its file could not be written */
     uint64_t turns;
     chirr_time_us lag_us_max;  /* longest that the loop was late for its deadline */
     chirr_time_us turn_us_max; /* longest time spent in one turn, waiting excluded */
@@ -66,6 +69,7 @@ struct chirr_agent {
     bool leaving;
     chirr_time_us leave_at; /* when the farewell has had time to go out */
     bool stopped;
+    bool removed; /* an operator removed this agent's own key */
 
     chirr_time_us started_at;
     chirr_time_us turned_at; /* when the last turn of the loop began its work */
@@ -99,6 +103,13 @@ void chirr_process_answer_learned(struct chirr_agent *agent,
 chirr_time_us chirr_process_waiters_deadline(const struct chirr_agent *agent);
 /* Starts to say goodbye; the loop ends when it has. */
 void chirr_process_leave(struct chirr_agent *agent, chirr_time_us now);
+
+/* operators.c: makes the keyring, its file, the connections and the node say what the operators'
+ * registers say. */
+void chirr_process_trust(struct chirr_agent *agent, chirr_time_us now);
+/* The verb `trust`: a new reference. */
+json_t *chirr_process_ask_trust(struct chirr_agent *agent, const json_t *request,
+                                chirr_time_us now);
 
 /* status.c: new references. */
 json_t *chirr_process_status(struct chirr_agent *agent, chirr_time_us now);

@@ -181,62 +181,114 @@ static enum chirr_err settle_ports(struct chirr_fleet_config *fleet, struct chir
 
 /* ---- Keys ------------------------------------------------------------------------------------ */
 
-static enum chirr_err settle_identity(const struct chirr_agent_config *agent,
-                                      struct chirr_identity *identity, struct chirr_error *error)
+/* `made`: it did not exist before. */
+static enum chirr_err settle_identity(const char *directory, const char *name,
+                                      struct chirr_identity *identity, bool *made,
+                                      struct chirr_error *error)
 {
     char path[CHIRR_PATH_BYTES_MAX];
-    enum chirr_err err = join(path, agent->state_dir, "identity", error);
+    enum chirr_err err = join(path, directory, name, error);
     if (err != CHIRR_OK) {
         return err;
     }
-    if (access(path, F_OK) == 0) {
-        return chirr_identity_load_file(path, identity, error);
-    }
-    return chirr_identity_create_file(path, identity, error);
+    *made = access(path, F_OK) != 0;
+    return *made ? chirr_identity_create_file(path, identity, error)
+                 : chirr_identity_load_file(path, identity, error);
 }
 
-static enum chirr_err write_keyring(const struct chirr_fleet_config *fleet, const char *path,
-                                    struct chirr_error *error)
+/* The file that all agents of the fleet share, as it is to be. */
+struct fleet_keyring {
+    char path[CHIRR_PATH_BYTES_MAX];
+    bool existed;
+    struct chirr_keyring *keyring;
+};
+
+/* What is in there already stays. A key that is not, though its identity is older than this run,
+ * was removed by an operator, and stays out. */
+static enum chirr_err admit(struct fleet_keyring *shared, const struct chirr_identity *identity,
+                            const char *name, bool made, bool is_operator)
 {
-    FILE *file = fopen(path, "we");
-    if (file == NULL) {
-        return chirr_error_set(error, CHIRR_ERR_IO, "%s: cannot be written: %s", path,
-                               strerror(errno));
+    struct chirr_keyring_addition addition = {
+        .holder = identity->id, .name = name, .is_operator = is_operator};
+    if (shared->existed && !made) {
+        return CHIRR_OK;
     }
-    fprintf(file, "# Keys that the agents of swarm %s trust; written by chirr up.\n", fleet->swarm);
-    for (uint32_t i = 0; i < fleet->agent_count; i++) {
-        char key[CHIRR_KEY_TEXT_BYTES];
-        chirr_key_format(fleet->agents[i].node.card.public_key, key);
-        fprintf(file, "%s %s\n", key, fleet->agents[i].name);
-    }
-    bool failed = ferror(file) != 0;
-    failed |= fclose(file) != 0;
-    if (failed) {
-        return chirr_error_set(error, CHIRR_ERR_IO, "%s: cannot be written: %s", path,
-                               strerror(errno));
-    }
-    return CHIRR_OK;
+    memcpy(addition.public_key, identity->public_key, sizeof addition.public_key);
+    return chirr_keyring_add_key(shared->keyring, &addition);
 }
 
-static enum chirr_err settle_keys(struct chirr_fleet_config *fleet, struct chirr_error *error)
+static enum chirr_err settle_agent_keys(struct chirr_fleet_config *fleet,
+                                        struct fleet_keyring *shared, struct chirr_error *error)
 {
-    char keyring[CHIRR_PATH_BYTES_MAX];
-    enum chirr_err err = join(keyring, fleet->state_dir, "keyring", error);
+    enum chirr_err err = CHIRR_OK;
     for (uint32_t i = 0; i < fleet->agent_count && err == CHIRR_OK; i++) {
         struct chirr_agent_config *agent = &fleet->agents[i];
+        struct chirr_identity identity = {0};
+        bool made = false;
         err = join(agent->state_dir, fleet->state_dir, agent->name, error);
         if (err == CHIRR_OK) {
             err = chirr_provision_directory(agent->state_dir, error);
         }
-        struct chirr_identity identity = {0};
         if (err == CHIRR_OK) {
-            err = settle_identity(agent, &identity, error);
+            err = settle_identity(agent->state_dir, "identity", &identity, &made, error);
         }
-        memcpy(agent->node.card.public_key, identity.public_key, CHIRR_KEY_BYTES);
-        memcpy(agent->keyring, keyring, sizeof keyring);
+        if (err == CHIRR_OK && admit(shared, &identity, agent->name, made, false) != CHIRR_OK) {
+            err = chirr_error_set(error, CHIRR_ERR_CONFIG, "%s: no room for the key of %s",
+                                  shared->path, agent->name);
+        }
+        memcpy(agent->node.card.public_key, identity.first_key, CHIRR_KEY_BYTES);
+        memcpy(agent->keyring, shared->path, sizeof shared->path);
         chirr_identity_wipe(&identity);
     }
-    return err == CHIRR_OK ? write_keyring(fleet, keyring, error) : err;
+    return err;
+}
+
+/* Whose word `chirr trust` gives: a key in the fleet's directory, and on its keyring. */
+static enum chirr_err settle_operator(const struct chirr_fleet_config *fleet,
+                                      struct fleet_keyring *shared, struct chirr_error *error)
+{
+    struct chirr_identity identity = {0};
+    bool made = false;
+    enum chirr_err err = settle_identity(fleet->state_dir, "operator", &identity, &made, error);
+    if (err == CHIRR_OK && admit(shared, &identity, "operator", made, true) != CHIRR_OK) {
+        err = chirr_error_set(error, CHIRR_ERR_CONFIG, "%s: no room for the operator's key",
+                              shared->path);
+    }
+    chirr_identity_wipe(&identity);
+    return err;
+}
+
+static enum chirr_err open_keyring(struct fleet_keyring *shared,
+                                   const struct chirr_fleet_config *fleet,
+                                   struct chirr_error *error)
+{
+    enum chirr_err err = join(shared->path, fleet->state_dir, "keyring", error);
+    if (err != CHIRR_OK) {
+        return err;
+    }
+    shared->keyring = chirr_keyring_create();
+    if (shared->keyring == NULL) {
+        return chirr_error_set(error, CHIRR_ERR_NOMEM, "no memory for a keyring");
+    }
+    shared->existed = access(shared->path, F_OK) == 0;
+    return shared->existed ? chirr_keyring_load(shared->keyring, shared->path, error) : CHIRR_OK;
+}
+
+static enum chirr_err settle_keys(struct chirr_fleet_config *fleet, struct chirr_error *error)
+{
+    struct fleet_keyring shared = {0};
+    enum chirr_err err = open_keyring(&shared, fleet, error);
+    if (err == CHIRR_OK) {
+        err = settle_agent_keys(fleet, &shared, error);
+    }
+    if (err == CHIRR_OK) {
+        err = settle_operator(fleet, &shared, error);
+    }
+    if (err == CHIRR_OK) {
+        err = chirr_keyring_save(shared.keyring, shared.path, error);
+    }
+    chirr_keyring_destroy(shared.keyring);
+    return err;
 }
 
 /* ---- Who is told of whom --------------------------------------------------------------------- */

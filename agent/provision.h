@@ -1,8 +1,9 @@
 /* What a local fleet needs before its first agent starts: directories, keys, ports, files.
  *
  * Every agent gets STATE/NAME/ with its identity, STATE/NAME.yaml to be started with, and the
- * fleet's one keyring, STATE/keyring, that lists all of them. Identities of an earlier run are
- * kept. Ports that the fleet leaves open ("*") are chosen here, so that every agent can be told
+ * fleet's one keyring, STATE/keyring, that lists all of them and the key of STATE/operator, with
+ * which `chirr trust` signs. Identities and keyring of an earlier run are kept, and so stays out
+ * who was removed. Ports that the fleet leaves open ("*") are chosen here, so that every agent can be told
  * where the others are; all of them are held bound until every one is found, and then let go.
  * Nothing is started. Reads the random source of the system; used before any thread starts. */
 #ifndef CHIRR_AGENT_PROVISION_H

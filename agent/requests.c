@@ -424,6 +424,12 @@ static json_t *do_stop(struct chirr_agent *agent, const struct chirr_control_cli
     return success();
 }
 
+static json_t *do_trust(struct chirr_agent *agent, const struct chirr_control_client *client,
+                        const json_t *request, chirr_time_us now)
+{
+    return chirr_process_ask_trust(agent, request, now);
+}
+
 void chirr_process_request(struct chirr_agent *agent, const struct chirr_control_client *client,
                            const json_t *request, chirr_time_us now)
 {
@@ -433,7 +439,8 @@ void chirr_process_request(struct chirr_agent *agent, const struct chirr_control
     } verbs[] = {
         {"status", do_status},     {"submit", do_submit},   {"list", do_list},
         {"show", do_show},         {"wait", do_wait},       {"cancel", do_cancel},
-        {"evaluate", do_evaluate}, {"explain", do_explain}, {"stop", do_stop},
+        {"evaluate", do_evaluate}, {"explain", do_explain}, {"trust", do_trust},
+        {"stop", do_stop},
     };
     const char *name = json_string_value(json_object_get(request, "verb"));
     json_t *reply = chirr_control_failure(CHIRR_ERR_INVALID, "unknown verb");

