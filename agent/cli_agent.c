@@ -6,6 +6,8 @@
 
 #include "agent/agent.h"
 #include "agent/cli.h"
+#include "agent/clock.h"
+#include "agent/footprint.h"
 #include "agent/paths.h"
 #include "agent/provision.h"
 
@@ -24,6 +26,9 @@ static const char help[] =
     "2 usage, or a mistake in the file: nothing was started.\n";
 
 /* What the signal handler stops; there is one agent in this process. */
+/* The longest time between two looks at the clock. */
+#define TURN_MS_MAX 1000
+
 static struct chirr_agent *volatile running;
 
 static void stop(int signal)
@@ -54,6 +59,25 @@ static void write_line(void *context, enum chirr_log_level level, const char *li
             line);
 }
 
+/* The dynamic linker looks names up when they are first used, so what it reads for that is given
+ * back some time later, too. */
+static enum chirr_err run_agent(struct chirr_agent *agent, struct chirr_error *error)
+{
+    static const int trim_s[] = {0, 3, 10, 30, 120};
+    chirr_time_us began = chirr_clock_now();
+    size_t next = 0;
+    enum chirr_err err;
+    do {
+        if (next < sizeof trim_s / sizeof trim_s[0] &&
+            chirr_clock_now() >= began + trim_s[next] * CHIRR_US_PER_S) {
+            chirr_footprint_trim();
+            next++;
+        }
+        err = chirr_agent_turn(agent, TURN_MS_MAX, error);
+    } while (err == CHIRR_OK);
+    return err == CHIRR_ERR_CANCELLED ? CHIRR_OK : err;
+}
+
 static int run(const struct chirr_agent_config *config)
 {
     struct chirr_error error = {0};
@@ -70,7 +94,7 @@ static int run(const struct chirr_agent_config *config)
     catch_signals();
     chirr_log_info(&log, "agent %s of swarm %s is running, id %016llx", config->name, config->swarm,
                    (unsigned long long)chirr_agent_identity(agent));
-    enum chirr_err err = chirr_agent_run(agent, &error);
+    enum chirr_err err = run_agent(agent, &error);
     if (err != CHIRR_OK) {
         chirr_log_error(&log, "%s", error.text);
     }
@@ -98,6 +122,7 @@ int chirr_cli_agent(int argc, char **argv)
     const struct chirr_cli_arguments arguments = {"agent", help, options, argc, argv};
     bool check = false;
     int option;
+    chirr_footprint_begin();
     chirr_cli_begin();
     while ((option = chirr_cli_option(&arguments)) >= 0) {
         check = check || option == 'c';
