@@ -317,6 +317,7 @@ void chirr_transport_heard(struct chirr_transport *transport, chirr_agent_id id)
     struct chirr_transport_peer *peer = chirr_transport_find_peer(transport, id);
     if (peer != NULL) {
         peer->fresh_us = transport->now_us;
+        peer->asked = false;
         chirr_transport_monitor_close(&peer->monitor, peer->dealer);
     }
 }
@@ -356,7 +357,9 @@ static bool is_due(const struct chirr_transport *transport, const struct chirr_t
     if (peer->dealer == NULL) {
         return transport->now_us >= peer->reopen_us;
     }
-    return silence_us != 0 && transport->now_us - peer->fresh_us >= silence_us;
+    /* A neighbour is heard by itself, others when they are asked. */
+    return silence_us != 0 && (peer->asked || peer->link == CHIRR_LINK_NEIGHBOUR) &&
+           transport->now_us - peer->fresh_us >= silence_us;
 }
 
 void chirr_transport_renew(struct chirr_transport *transport)

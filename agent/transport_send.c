@@ -163,6 +163,10 @@ void chirr_transport_send(struct chirr_transport *transport, chirr_agent_id to,
     if (bytes == 0) {
         return;
     }
+    if (!peer->asked && peer->link == CHIRR_LINK_UNICAST) {
+        peer->fresh_us = transport->now_us; /* silent from now on, if at all */
+    }
+    peer->asked = true;
     bool room = zmq_send(peer->dealer, transport->frame, bytes, ZMQ_DONTWAIT) >= 0;
     if (room) {
         count_sent(transport, message->kind, 1, bytes);

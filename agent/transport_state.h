@@ -38,6 +38,7 @@ struct chirr_transport_peer {
     void *subscriber;                      /* SUB; NULL: no neighbour */
     void *monitor;          /* PAIR, of the DEALER, after it was silent; mostly NULL */
     chirr_time_us fresh_us; /* last heard of, or when its connections were opened */
+    bool asked;             /* something was sent to it since */
     chirr_time_us full_us[CHIRR_WAY_COUNT]; /* since when its queue is full; 0: it is not */
     chirr_time_us reopen_us;                /* when it is closed: until then */
 };
