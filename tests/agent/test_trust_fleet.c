@@ -289,6 +289,55 @@ Test(trust_fleet, only_an_operators_word_counts_and_its_newest_alone)
     cr_assert_not(is_trusted_by("a", "e"));
 }
 
+static bool all_have_seen_through(void)
+{
+    for (int i = 0; i < AGENTS; i++) {
+        if (drops_of(names[i], "records_equivocations") == 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Says that a key of nobody counts. False: refused. */
+static bool say(const char *to, const struct chirr_identity *author, uint8_t seed)
+{
+    struct chirr_identity nobody;
+    const uint8_t seed_bytes[CHIRR_KEY_BYTES] = {seed};
+    char text[CHIRR_TRUST_TEXT_BYTES_MAX];
+    cr_assert_eq(chirr_identity_from_seed(&nobody, seed_bytes), CHIRR_OK);
+    struct chirr_record record = {
+        .kind = CHIRR_RECORD_TRUST, .author = author->id, .stamp = {7, 1}};
+    record.trust.count = 1;
+    record.trust.changes[0].holder = nobody.id;
+    memcpy(record.trust.changes[0].public_key, nobody.public_key, CHIRR_KEY_BYTES);
+    cr_assert_eq(chirr_record_sign(&record, author), CHIRR_OK);
+    cr_assert_eq(chirr_trust_record_format(&record, text), CHIRR_OK);
+    json_t *reply = ask(to, json_pack("{s:s, s:s}", "verb", "trust", "record", text));
+    bool taken = reply != NULL;
+    json_decref(reply);
+    return taken;
+}
+
+Test(trust_fleet, who_says_two_things_under_one_stamp_is_believed_nowhere)
+{
+    struct chirr_identity author;
+    struct chirr_error error;
+    cr_assert_eq(chirr_identity_load_file("state/operator", &author, &error), CHIRR_OK);
+    cr_assert(say("a", &author, 1));
+    cr_assert_not(say("a", &author, 2));
+    cr_assert(drops_of("a", "records_equivocations") > 0);
+    for (int i = 1; i < AGENTS; i++) {
+        say(names[i], &author, (uint8_t)(2 + i));
+    }
+    WAIT_FOR(all_have_seen_through());
+    run_chirr(&run, "trust", "remove", "c", NULL);
+    cr_assert_eq(run.code, 1, "%s", run.err);
+    for (int i = 0; i < AGENTS; i++) {
+        cr_assert(is_trusted_by(names[i], "c"));
+    }
+}
+
 /* ---- Changing a key -------------------------------------------------------------------------- */
 
 Test(trust_fleet, an_agent_changes_its_key_and_stays_who_it_is)
