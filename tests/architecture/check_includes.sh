@@ -12,14 +12,15 @@ model base|model
 swarm base|proto|swarm
 agent base|proto|model|swarm|agent
 sim base|proto|model|swarm|agent|sim
-tests/bench base|model|agent|tests/bench|tests/support'
+tests/bench base|proto|model|swarm|agent|sim|tests/bench|tests/support'
 
 # What the simulator takes from agent/: the pure halves, the bridge between them, the command line.
 sim_may='agent/(node|learner|bridge|config|cli|clock|paths)\.h'
 
-# `chirr bench` is part of the executable: it stands on the model, and takes the command line alone
-# from agent/.
+# `chirr bench` is part of the executable. Where it measures the model it stands on that, and takes
+# the command line alone from agent/; where it measures a swarm it runs agents and simulations.
 bench_may='agent/cli\.h'
+bench_swarm='/tests/bench/(bench_swarm|fleet|test_fleet)[a-z_]*\.[ch]:'
 
 # What the pure folders never include: clocks, sockets, threads.
 impure='<(zmq|time|pthread|sys/socket|sys/time|poll|sqlite3|jansson)\.h>'
@@ -40,7 +41,9 @@ offences() {
     fi
     if [ -d "$tree/tests/bench" ]; then
         grep -rnE --include='*.[ch]' 'include "agent/' "$tree/tests/bench" |
-            grep -vE "\"$bench_may\"" || true
+            grep -vE "\"$bench_may\"" | grep -vE "$bench_swarm" || true
+        grep -rnE --include='*.[ch]' 'include "(proto|swarm|sim)/' "$tree/tests/bench" |
+            grep -vE "$bench_swarm" || true
     fi
     for folder in base proto model swarm agent sim tests/bench; do
         [ -d "$tree/$folder" ] || continue
@@ -52,9 +55,9 @@ offences() {
         [ -d "$tree/$folder" ] || continue
         grep -rnE --include='*.[ch]' "include $impure" "$tree/$folder" || true
     done
-    for file in node node_parts learner bridge; do
+    for file in node node_calls node_output node_parts learner bridge; do
         [ -f "$tree/agent/$file.c" ] || continue
-        grep -HnE "include $impure" "$tree/agent/$file.c" "$tree/agent/$file.h" || true
+        grep -HnE "include $impure" "$tree/agent/$file".[ch] || true
     done
 }
 
