@@ -104,6 +104,7 @@ enum chirr_err chirr_membership_add(struct chirr_membership *m, chirr_agent_id a
     }
     struct chirr_roster_slot *slot = chirr_roster_find(&m->roster, agent);
     if (slot != NULL) {
+        slot->proven = incarnation > slot->proven ? incarnation : slot->proven;
         if (incarnation > slot->member.incarnation) {
             slot->member.heard_us = now;
             const struct chirr_member_update update = {
@@ -125,7 +126,22 @@ enum chirr_err chirr_membership_add(struct chirr_membership *m, chirr_agent_id a
                                         .heard_us = now};
     slot = chirr_roster_add(&m->roster, &m->random, &member);
     CHIRR_ASSERT(slot != NULL);
+    slot->proven = incarnation;
     return CHIRR_OK;
+}
+
+void chirr_membership_prove(struct chirr_membership *m, chirr_agent_id agent, uint64_t incarnation,
+                            chirr_time_us now)
+{
+    if (agent == m->config.self && incarnation > m->incarnation && !m->leaving) {
+        m->incarnation = incarnation;
+        const struct chirr_member_update own = chirr_membership_own(m);
+        chirr_membership_push(m, &own, 0, now);
+    }
+    struct chirr_roster_slot *slot = chirr_roster_find(&m->roster, agent);
+    if (slot != NULL && incarnation > slot->proven) {
+        slot->proven = incarnation;
+    }
 }
 
 void chirr_membership_forget(struct chirr_membership *m, chirr_agent_id agent)
@@ -173,6 +189,7 @@ void chirr_membership_judge(struct chirr_membership *m, struct chirr_roster_slot
         timeout_us = chirr_suspicion_timeout_us(
             &slot->suspicion,
             (struct chirr_suspicion_limits){min_us, min_us * m->config.suspect_factor});
+        timeout_us = slot->verdict != 0 ? min_us : timeout_us;
     }
     chirr_roster_set_verdict(&m->roster, slot, from_us + timeout_us);
 }
@@ -182,6 +199,7 @@ void chirr_membership_learn(struct chirr_membership *m, struct chirr_roster_slot
 {
     bool was_dead = slot->member.status == CHIRR_MEMBER_DEAD;
     chirr_roster_set(&m->roster, slot, update, now);
+    slot->verdict = (enum chirr_member_status)0;
     if (update->status == CHIRR_MEMBER_SUSPECT) {
         /* The accuser is among the live ones, unless it is this agent. */
         chirr_suspicion_begin(&slot->suspicion, update->accuser,
@@ -310,7 +328,7 @@ static bool is_outdated(const struct chirr_membership *m, const struct chirr_mem
     }
     const struct chirr_roster_slot *slot = chirr_roster_find(&m->roster, update->agent);
     return slot == NULL || slot->member.incarnation != update->incarnation ||
-           slot->member.status != update->status;
+           chirr_roster_update(&m->roster, slot).status != update->status;
 }
 
 /* Fills one message with what waits from `*at` on. */

@@ -22,6 +22,11 @@
  *   - whatever comes from an agent itself (heartbeats too) is a sign of life: it stands for the ACK
  *     that is awaited, and with Lifeguard it holds off the end of a suspicion, which only a
  *     refutation lifts;
+ *   - with Lifeguard, DEAD and LEFT are believed at once only of oneself. Of somebody live that
+ *     others say it of they begin a suspicion, and end one as soon as the shortest is over: whoever
+ *     lives has that time to refute, however many accusers a liar makes up (they are not signed);
+ *   - an incarnation far beyond what its agent has proven, by a signed statement or by saying so
+ *     itself, is not believed: a liar could else take the last one, above which nobody can refute;
  *   - with Lifeguard, who overslept its deadline by more than an interval accuses nobody for what
  *     it missed, and nobody is accused before its helpers were asked.
  *
@@ -38,6 +43,9 @@
 #include "swarm/output.h"
 
 #define CHIRR_WATCHED_MAX 64 /* neighbours */
+/* Others believe an incarnation that is at most so far beyond the proven one. Refutations, which
+ * add 1 each, do not get there; whoever is driven past half of it states something anew. */
+#define CHIRR_INCARNATION_LEAD_MAX (UINT64_C(1) << 20)
 
 struct chirr_membership_config {
     chirr_agent_id self;
@@ -79,6 +87,11 @@ CHIRR_NODISCARD enum chirr_err chirr_membership_add(struct chirr_membership *mem
                                                     chirr_agent_id agent, uint64_t incarnation,
                                                     chirr_time_us now);
 
+/* Something signed by `agent` was taken in that it stated under this incarnation: rumours about it
+ * are believed up to a bound beyond that. One of self's is a life before this one, whose
+ * incarnation was greater: it continues above. Strangers are passed over. */
+void chirr_membership_prove(struct chirr_membership *membership, chirr_agent_id agent,
+                            uint64_t incarnation, chirr_time_us now);
 /* Its key was removed: nothing is known of it any more, and no MEMBER says so. */
 void chirr_membership_forget(struct chirr_membership *membership, chirr_agent_id agent);
 /* The neighbours from now on, ascending; strangers among them are passed over until they are
@@ -126,6 +139,8 @@ struct chirr_membership_counters {
     uint64_t confirmations; /* of suspicions, from here and elsewhere */
     uint64_t deaths;        /* found here, not heard of */
     uint64_t refutations;   /* of what was said about self */
+    uint64_t verdicts;      /* of others on somebody live, that have to wait */
+    uint64_t unproven;      /* news of an incarnation too far beyond the proven one: refused */
     uint64_t pauses;        /* overslept deadlines */
     uint64_t evictions;     /* of tombstones */
     uint64_t strangers;     /* messages from, and news about, agents that are not known */

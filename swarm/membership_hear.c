@@ -3,15 +3,26 @@
 
 /* ---- News ---------------------------------------------------------------------------------- */
 
+/* Further beyond than its agent can have got by refutations. */
+static bool is_beyond(uint64_t incarnation, uint64_t proven)
+{
+    return incarnation > proven && incarnation - proven > CHIRR_INCARNATION_LEAD_MAX;
+}
+
 /* Rumours about oneself are answered with an incarnation above them (SWIM, section 4.2). One above
- * the own comes from an earlier life that had a greater one; one of this life says that others did
- * not hear from this agent in time (Lifeguard, section IV-A). */
+ * the own comes from an earlier life that had a greater one, of which far beyond only a signed
+ * statement tells; one of this life says that others did not hear from this agent in time
+ * (Lifeguard, section IV-A). */
 static void hear_of_self(struct chirr_membership *m, const struct chirr_member_update *update,
                          chirr_time_us now)
 {
     bool accused = update->incarnation == m->incarnation && update->status != CHIRR_MEMBER_ALIVE;
     if (m->leaving || update->incarnation == UINT64_MAX ||
         (update->incarnation <= m->incarnation && !accused)) {
+        return;
+    }
+    if (is_beyond(update->incarnation, m->incarnation)) {
+        m->counters.unproven++;
         return;
     }
     if (accused) {
@@ -41,12 +52,55 @@ static bool is_late(const struct chirr_roster_slot *slot, const struct chirr_mem
            (update->incarnation < slot->member.incarnation && update->status != CHIRR_MEMBER_ALIVE);
 }
 
+/* Somebody else says that a live member is DEAD or has LEFT: passed on at once, so that it hears of
+ * it too, but believed only when it had the time to refute. */
+static bool is_verdict(const struct chirr_membership *m, const struct chirr_roster_slot *slot,
+                       const struct chirr_member_update *update, chirr_agent_id from)
+{
+    bool final = update->status == CHIRR_MEMBER_DEAD || update->status == CHIRR_MEMBER_LEFT;
+    return m->config.lifeguard && final && from != update->agent && chirr_roster_is_live(slot);
+}
+
+static void hear_verdict(struct chirr_membership *m, struct chirr_roster_slot *slot,
+                         const struct chirr_member_update *update, chirr_agent_id from,
+                         chirr_time_us now)
+{
+    const struct chirr_member_update suspect = {.agent = update->agent,
+                                                .incarnation = update->incarnation,
+                                                .status = CHIRR_MEMBER_SUSPECT,
+                                                .accuser = from};
+    m->counters.verdicts++;
+    if (chirr_roster_is_news(slot, &suspect)) {
+        chirr_membership_learn(m, slot, &suspect, now);
+    }
+    if (update->status > slot->verdict) {
+        slot->verdict = update->status;
+        chirr_roster_tell(&m->roster, slot);
+        chirr_membership_push(m, update, from, now);
+    }
+    chirr_membership_judge(m, slot);
+}
+
+/* What an agent says of itself is as good as signed: the transport knows who it is. */
+static bool is_believable(struct chirr_roster_slot *slot, const struct chirr_member_update *update,
+                          chirr_agent_id from)
+{
+    if (from == update->agent && update->incarnation > slot->proven) {
+        slot->proven = update->incarnation;
+    }
+    return !is_beyond(update->incarnation, slot->proven);
+}
+
 static void hear_one(struct chirr_membership *m, const struct chirr_member_update *update,
                      chirr_agent_id from, chirr_time_us now)
 {
     struct chirr_roster_slot *slot = chirr_roster_find(&m->roster, update->agent);
     if (slot == NULL) {
         m->counters.strangers++;
+    } else if (!is_believable(slot, update, from)) {
+        m->counters.unproven++;
+    } else if (chirr_roster_is_news(slot, update) && is_verdict(m, slot, update, from)) {
+        hear_verdict(m, slot, update, from, now);
     } else if (chirr_roster_is_news(slot, update)) {
         chirr_membership_spread(m, slot, update, from, now);
     } else if (update->status == CHIRR_MEMBER_SUSPECT &&
@@ -225,9 +279,7 @@ enum chirr_err chirr_membership_receive(struct chirr_membership *m, chirr_agent_
         return CHIRR_OK;
     case CHIRR_MESSAGE_HEARTBEAT:
         alive.incarnation = message->heartbeat.incarnation;
-        if (chirr_roster_is_news(slot, &alive)) {
-            chirr_membership_spread(m, slot, &alive, from, now);
-        }
+        hear_one(m, &alive, from, now);
         note_life(m, slot, now);
         return CHIRR_OK;
     default:

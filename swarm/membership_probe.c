@@ -236,11 +236,16 @@ static void tick_suspects(struct chirr_membership *m, chirr_time_us now)
 {
     for (struct chirr_roster_slot *slot = chirr_roster_due(&m->roster, now); slot != NULL;
          slot = chirr_roster_due(&m->roster, now)) {
-        const struct chirr_member_update dead = {.agent = slot->member.agent,
-                                                 .incarnation = slot->member.incarnation,
-                                                 .status = CHIRR_MEMBER_DEAD};
+        struct chirr_member_update gone = {.agent = slot->member.agent,
+                                           .incarnation = slot->member.incarnation,
+                                           .status = slot->verdict};
+        if (gone.status != 0) {
+            chirr_membership_learn(m, slot, &gone, now); /* passed on when it was heard */
+            continue;
+        }
+        gone.status = CHIRR_MEMBER_DEAD;
         m->counters.deaths++;
-        chirr_membership_spread(m, slot, &dead, 0, now);
+        chirr_membership_spread(m, slot, &gone, 0, now);
     }
 }
 

@@ -286,7 +286,12 @@ bool chirr_roster_report(struct chirr_roster *roster, struct chirr_member_update
         return false;
     }
     chirr_news_set(&roster->reports, index, 0);
-    *update = chirr_roster_update(roster, &roster->slots[index]);
+    const struct chirr_roster_slot *slot = &roster->slots[index];
+    *update = chirr_roster_update(roster, slot);
+    if (slot->verdict != 0) {
+        update->status = slot->member.status;
+        update->accuser = slot->suspicion.accusers[0];
+    }
     return true;
 }
 
@@ -312,7 +317,8 @@ struct chirr_member_update chirr_roster_update(const struct chirr_roster *roster
 {
     struct chirr_member_update update = {.agent = slot->member.agent,
                                          .incarnation = slot->member.incarnation,
-                                         .status = slot->member.status};
+                                         .status = slot->verdict != 0 ? slot->verdict
+                                                                      : slot->member.status};
     if (update.status == CHIRR_MEMBER_SUSPECT) {
         uint32_t turn = chirr_news_left(&roster->news, index_of(roster, slot));
         update.accuser = slot->suspicion.accusers[turn % slot->suspicion.accuser_count];

@@ -25,6 +25,8 @@ struct chirr_roster_slot {
     struct chirr_member member;       /* agent 0: the slot is free */
     struct chirr_suspicion suspicion; /* while SUSPECT */
     chirr_time_us tried_us;           /* of the dead: the last probe; no less than death */
+    uint64_t proven;                  /* the greatest incarnation known from the member itself */
+    enum chirr_member_status verdict; /* of a SUSPECT: what others say it is by now; 0: nothing */
 };
 
 struct chirr_roster {
@@ -90,7 +92,8 @@ void chirr_roster_add_news(struct chirr_roster *roster, const struct chirr_roste
  * refute. */
 void chirr_roster_remind(struct chirr_roster *roster, const struct chirr_roster_slot *except,
                          chirr_agent_id teller, struct chirr_member_updates *news);
-/* What is known of this member, as it is told. A suspect's accusers take turns. */
+/* What is known of this member, as it is told: a suspect's accusers take turns, and a verdict on it
+ * is passed on before it is believed here. */
 struct chirr_member_update chirr_roster_update(const struct chirr_roster *roster,
                                                const struct chirr_roster_slot *slot);
 

@@ -213,7 +213,7 @@ Test(membership_swarm, who_leaves_has_left_everywhere_and_is_not_probed)
 {
     struct world *world = world_of(7, 100, 0);
     world_leave(world, 4);
-    run_for(world, CHIRR_US_PER_S);
+    run_for(world, 3 * CHIRR_US_PER_S);
     cr_assert_eq(world_count_status(world, 4, CHIRR_MEMBER_LEFT), 99);
     cr_assert_eq(chirr_membership_deadline(world_member(world, 4)), CHIRR_TIME_NEVER);
     run_for(world, 60 * CHIRR_US_PER_S);
