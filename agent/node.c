@@ -106,6 +106,15 @@ enum chirr_err chirr_node_restore(struct chirr_node *node, const struct chirr_re
 
 /* ---- Input --------------------------------------------------------------------------------- */
 
+chirr_time_us chirr_node_begin(struct chirr_node *node, chirr_time_us now)
+{
+    node->counters.clock_steps_back += now < node->now;
+    node->counters.interrupted += node->holding;
+    node->now = now > node->now ? now : node->now;
+    node->holding = false;
+    return node->now;
+}
+
 static enum chirr_err receive_heartbeat(struct chirr_node *node, chirr_agent_id from,
                                         const struct chirr_message *message)
 {
@@ -245,7 +254,7 @@ static enum chirr_err route(struct chirr_node *node, chirr_agent_id from,
 enum chirr_err chirr_node_receive(struct chirr_node *node, chirr_agent_id from,
                                   const struct chirr_message *message, chirr_time_us now)
 {
-    node->now = now;
+    now = chirr_node_begin(node, now);
     if (from == node->self || from == 0) {
         node->counters.refused++;
         return CHIRR_ERR_UNTRUSTED;
@@ -274,13 +283,34 @@ static void vouch(struct chirr_node *node)
     }
 }
 
+/* Rumours drove this agent's incarnation so far up that others will soon not believe it any more:
+ * its claims, stated again, carry the proof. (Not the card, which would begin a new life.) */
+static void prove_incarnation(struct chirr_node *node)
+{
+    uint64_t incarnation = chirr_membership_incarnation(node->membership);
+    uint64_t stated = chirr_records_span(node->records, node->self).newest.incarnation;
+    if (incarnation <= stated || incarnation - stated <= CHIRR_INCARNATION_LEAD_MAX / 2) {
+        return;
+    }
+    struct chirr_record claims;
+    memset(&claims, 0, sizeof claims);
+    const struct chirr_record *known = chirr_records_claims(node->records, node->self);
+    if (known != NULL) {
+        chirr_record_copy(&claims, known);
+    }
+    claims.kind = CHIRR_RECORD_CLAIMS;
+    node->counters.incarnations_proven++;
+    node->counters.refused += chirr_node_state_record(node, &claims) != CHIRR_OK;
+}
+
 void chirr_node_tick(struct chirr_node *node, chirr_time_us now)
 {
-    node->now = now;
+    now = chirr_node_begin(node, now);
     if (now >= node->heartbeat_at && !node->leaving) {
         node->heartbeat_at = now + chirr_time_from_ms(node->config.heartbeat_interval_ms);
         node->heartbeat_due = true;
         vouch(node);
+        prove_incarnation(node);
     }
     ask_neighbour(node);
     chirr_overlay_tick(node->overlay, now);

@@ -9,7 +9,8 @@
  *
  * The event loop and the simulator drive it alike, with the five verbs. Learner and node exchange
  * plain values: PRICE, OUTCOME, APPLY, WEIGH and EXTRACT go out, prices, deltas and the learner's
- * state come in. Not thread-safe; no allocation after create. */
+ * state come in. `now` is monotonic: should it step back all the same, time stands still until it
+ * has caught up. Not thread-safe; no allocation after create. */
 #ifndef CHIRR_AGENT_NODE_H
 #define CHIRR_AGENT_NODE_H
 
@@ -121,7 +122,10 @@ struct chirr_node_counters {
     uint64_t refused;                       /* receive returned an error */
     uint64_t unreachable;                   /* messages to whom no card is known, or no link left */
     uint64_t relays_dropped;                /* deltas that were not passed on */
-    uint64_t leases_begun;                  /* lives of others that were heard of */
+    uint64_t interrupted;         /* messages lost since an input came before all was polled */
+    uint64_t clock_steps_back;    /* inputs before the one that came last: its time is held */
+    uint64_t leases_begun;        /* lives of others that were heard of */
+    uint64_t incarnations_proven; /* claims stated again, since rumours drove the own one up */
     uint64_t tasks_submitted, tasks_done_here, tasks_failed_here;
 };
 const struct chirr_node_counters *chirr_node_count(const struct chirr_node *node);

@@ -9,7 +9,7 @@
 enum chirr_err chirr_node_submit(struct chirr_node *node, const struct chirr_task_spec *spec,
                                  chirr_time_us now, chirr_task_id *id)
 {
-    node->now = now;
+    now = chirr_node_begin(node, now);
     enum chirr_err err = chirr_task_spec_validate(spec);
     if (err != CHIRR_OK) {
         return err;
@@ -34,7 +34,7 @@ enum chirr_err chirr_node_submit(struct chirr_node *node, const struct chirr_tas
 
 enum chirr_err chirr_node_cancel(struct chirr_node *node, chirr_task_id id, chirr_time_us now)
 {
-    node->now = now;
+    now = chirr_node_begin(node, now);
     const struct chirr_record *known = chirr_records_task(node->records, id);
     if (known == NULL) {
         return CHIRR_ERR_NOTFOUND;
@@ -55,7 +55,7 @@ enum chirr_err chirr_node_cancel(struct chirr_node *node, chirr_task_id id, chir
 enum chirr_err chirr_node_ended(struct chirr_node *node, chirr_task_id id, uint32_t epoch,
                                 const struct chirr_task_result *result, chirr_time_us now)
 {
-    node->now = now;
+    now = chirr_node_begin(node, now);
     enum chirr_err err = chirr_auction_ended(node->auction, id, epoch, result, now);
     if (err == CHIRR_OK) {
         bool failed = result->end != CHIRR_TASK_END_EXITED || result->code != 0;
@@ -67,7 +67,7 @@ enum chirr_err chirr_node_ended(struct chirr_node *node, chirr_task_id id, uint3
 
 void chirr_node_leave(struct chirr_node *node, chirr_time_us now)
 {
-    node->now = now;
+    now = chirr_node_begin(node, now);
     node->leaving = true;
     chirr_membership_leave(node->membership, now);
     chirr_auction_leave(node->auction, now);
@@ -82,7 +82,7 @@ enum chirr_err chirr_node_learn(struct chirr_node *node, const struct chirr_reco
 
 void chirr_node_forget(struct chirr_node *node, chirr_agent_id agent, chirr_time_us now)
 {
-    node->now = now;
+    now = chirr_node_begin(node, now);
     chirr_membership_forget(node->membership, agent);
     chirr_overlay_forget(node->overlay, agent, now);
     chirr_ledger_quarantine(node->ledger, agent);
@@ -92,14 +92,14 @@ void chirr_node_forget(struct chirr_node *node, chirr_agent_id agent, chirr_time
 
 void chirr_node_price(struct chirr_node *node, const struct chirr_price *price, chirr_time_us now)
 {
-    node->now = now;
+    now = chirr_node_begin(node, now);
     chirr_auction_price(node->auction, price, now);
 }
 
 enum chirr_err chirr_node_delta(struct chirr_node *node, uint32_t partition, const uint8_t *payload,
                                 size_t payload_bytes, chirr_time_us now)
 {
-    node->now = now;
+    now = chirr_node_begin(node, now);
     if (payload_bytes == 0 || payload_bytes > sizeof node->delta_payload || partition >= 64 ||
         (node->config.card.hosted >> partition & 1) == 0) {
         return CHIRR_ERR_INVALID;

@@ -26,6 +26,7 @@ void chirr_node_show_card(struct chirr_node *node, const struct chirr_record *re
 /* A record changed: everybody who lives on its kind gets to see it. */
 static void show(struct chirr_node *node, const struct chirr_record *record)
 {
+    chirr_membership_prove(node->membership, record->author, record->stamp.incarnation, node->now);
     switch (record->kind) {
     case CHIRR_RECORD_CARD:
         chirr_node_show_card(node, record);

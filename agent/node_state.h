@@ -64,6 +64,10 @@ struct chirr_node {
     struct chirr_budget relay_budget;
 };
 
+/* Begins an input and returns its time. A clock that is set back is held still; a message that
+ * waited for its connection to be handed out is lost, since what it borrows ends here: who drives a
+ * node drains it first. */
+chirr_time_us chirr_node_begin(struct chirr_node *node, chirr_time_us now);
 /* States `record` as self. */
 CHIRR_NODISCARD enum chirr_err chirr_node_state_record(struct chirr_node *node,
                                                        struct chirr_record *record);
