@@ -76,7 +76,7 @@ void chirr_node_leave(struct chirr_node *node, chirr_time_us now)
 enum chirr_err chirr_node_learn(struct chirr_node *node, const struct chirr_record *record,
                                 chirr_time_us now)
 {
-    node->now = now;
+    now = chirr_node_begin(node, now);
     return chirr_dissemination_learn(node->dissemination, 0, record, 1, now);
 }
 
