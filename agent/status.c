@@ -110,6 +110,12 @@ static uint64_t records_bytes(const uint64_t by_kind[CHIRR_MESSAGE_KINDS])
            by_kind[CHIRR_MESSAGE_HAVE] + by_kind[CHIRR_MESSAGE_GRAFT];
 }
 
+static json_t *about_signatures(const struct chirr_transport_counters *wire)
+{
+    return json_pack("{s:o, s:o}", "verified", count(wire->signatures_verified), "known",
+                     count(wire->signatures_known));
+}
+
 static json_t *wire_of(const uint64_t by_kind[CHIRR_MESSAGE_KINDS])
 {
     return json_pack("{s:o, s:o, s:o}", "records", count(records_bytes(by_kind)), "knowledge",
@@ -177,72 +183,18 @@ static json_t *about_members(const struct chirr_agent *agent)
     return members;
 }
 
-/* Every place that drops, refuses or forgets, by reason. */
-static json_t *about_drops(const struct chirr_agent *agent)
-{
-    json_t *drops = json_object();
-    const struct chirr_transport_counters *wire = chirr_transport_count(agent->transport);
-    for (int reason = 0; reason < CHIRR_DROP_COUNT; reason++) {
-        json_object_set_new(drops, chirr_transport_drop_name(reason), count(wire->dropped[reason]));
-    }
-    const struct chirr_records_counters *records =
-        chirr_records_count(chirr_node_records(agent->node));
-    const struct chirr_ledger_counters *ledger = chirr_ledger_count(chirr_node_ledger(agent->node));
-    const struct chirr_executor_counters *executor = chirr_executor_count(agent->executor);
-    const struct chirr_source_counters *senses = &agent->status.senses;
-    struct chirr_learner_thread_counters thread = {0};
-    if (agent->learner != NULL) {
-        chirr_learner_thread_count(agent->learner, &thread);
-    }
-    const struct {
-        const char *name;
-        uint64_t value;
-    } rest[] = {
-        {"node_refused", chirr_node_count(agent->node)->refused},
-        {"records_refused", records->refused},
-        {"records_equivocations", records->equivocations},
-        {"records_forgotten", records->forgotten},
-        {"deltas_stale", ledger->stale},
-        {"deltas_other_lineage", ledger->other_lineage},
-        {"deltas_not_hosted", ledger->not_hosted},
-        {"deltas_refused_full", ledger->refused_full},
-        {"learner_requests_full", thread.requests_refused},
-        {"learner_reports_full", thread.reports_refused},
-        {"learner_replies", agent->counters.replies_dropped},
-        {"connects_refused", agent->counters.connects_refused},
-        {"listens_refused", agent->counters.listens_refused},
-        {"unsigned", agent->counters.unsigned_dropped},
-        {"starts_refused", agent->counters.starts_refused},
-        {"store_failures", agent->counters.store_failures},
-        {"trust_refused", agent->counters.trust_refused},
-        {"keyring_failures", agent->counters.keyring_failures},
-        {"control_waiters_full", agent->counters.waiters_refused},
-        {"control_malformed", chirr_control_malformed(agent->control)},
-        {"control_requests_failed", agent->counters.requests_failed},
-        {"executor_output_bytes", executor->discarded_bytes},
-        {"sense_files_unreadable", senses->files_unreadable},
-        {"sense_files_binary", senses->files_binary},
-        {"sense_files_misfit", senses->files_misfit},
-        {"sense_files_over_limit", senses->files_dropped},
-        {"sense_restarts", senses->restarts},
-    };
-    for (size_t i = 0; i < sizeof rest / sizeof rest[0]; i++) {
-        json_object_set_new(drops, rest[i].name, count(rest[i].value));
-    }
-    return drops;
-}
-
 json_t *chirr_process_status(struct chirr_agent *agent, chirr_time_us now)
 {
     const struct chirr_transport_counters *wire = chirr_transport_count(agent->transport);
-    return json_pack(
-        "{s:b, s:o, s:o, s:o, s:o, s:{s:o, s:o}, s:o, s:o, s:{s:f, s:f, s:o}}", "ok", 1, "agent",
-        about_agent(agent, now), "model", about_model(agent, now), "knowledge",
-        about_knowledge(agent), "tasks", about_tasks(agent), "wire", "sent",
-        wire_of(wire->sent_bytes_by_kind), "received", wire_of(wire->received_bytes_by_kind),
-        "members", about_members(agent), "drops", about_drops(agent), "loop", "lag_ms_max",
-        (double)agent->counters.lag_us_max / 1e3, "turn_ms_max",
-        (double)agent->counters.turn_us_max / 1e3, "turns", count(agent->counters.turns));
+    return json_pack("{s:b, s:o, s:o, s:o, s:o, s:{s:o, s:o, s:o}, s:o, s:o, s:{s:f, s:f, s:o}}",
+                     "ok", 1, "agent", about_agent(agent, now), "model", about_model(agent, now),
+                     "knowledge", about_knowledge(agent), "tasks", about_tasks(agent), "wire",
+                     "sent", wire_of(wire->sent_bytes_by_kind), "received",
+                     wire_of(wire->received_bytes_by_kind), "signatures", about_signatures(wire),
+                     "members", about_members(agent), "drops", chirr_process_drops(agent), "loop",
+                     "lag_ms_max", (double)agent->counters.lag_us_max / 1e3, "turn_ms_max",
+                     (double)agent->counters.turn_us_max / 1e3, "turns",
+                     count(agent->counters.turns));
 }
 
 /* ---- Tasks --------------------------------------------------------------------------------- */
