@@ -6,9 +6,8 @@
  *      +--------+---------+------+--------+----------------+---- … ----+
  *
  * Little-endian. The body is a protobuf Envelope {from, payload, signature}: `from` says who sends,
- * `signature` (Ed25519 over from and payload) is present in everything published, because a
- * subscriber cannot tell which of its publishers a message came over; unicast messages are
- * authenticated by the CURVE key of their connection instead. */
+ * `signature` (Ed25519 over from and payload) is present where the connection does not say that:
+ * without CURVE. */
 #ifndef CHIRR_PROTO_FRAME_H
 #define CHIRR_PROTO_FRAME_H
 
