@@ -22,6 +22,10 @@ void chirr_transport_admitted(struct chirr_transport *transport,
     }
 }
 
+/* What tells the others of it goes out first, over the very connections that are to be closed:
+ * nothing of a removed key is taken in meanwhile, and its agent hears that much longer. */
+#define KICK_AFTER_US (250 * CHIRR_US_PER_MS)
+
 /* With a full table nobody knows, so whoever it was has to go. */
 static bool is_any_admitted_gone(const struct chirr_transport *transport)
 {
@@ -72,12 +76,15 @@ void chirr_transport_review(struct chirr_transport *transport)
     }
     transport->keyring_revision = revision;
     review_peers(transport);
-    transport->kick = transport->kick || is_any_admitted_gone(transport);
+    if (!transport->kick && is_any_admitted_gone(transport)) {
+        transport->kick = true;
+        transport->kick_us = transport->now_us + KICK_AFTER_US;
+    }
 }
 
 void chirr_transport_kick(struct chirr_transport *transport)
 {
-    if (!transport->kick || transport->unbound != 0) {
+    if (!transport->kick || transport->unbound != 0 || transport->now_us < transport->kick_us) {
         return;
     }
     transport->kick = false;

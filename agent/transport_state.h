@@ -87,6 +87,7 @@ struct chirr_transport {
     uint32_t admitted_count;
     uint8_t admitted[CHIRR_ADMITTED_MAX][CHIRR_KEY_BYTES];
     bool kick;                  /* somebody admitted is no longer trusted: unbind */
+    chirr_time_us kick_us;      /* not before */
     uint32_t unbound;           /* CHIRR_UNBOUND_…: to be bound again */
     struct chirr_arena scratch; /* of the message handed out last */
     struct chirr_transport_counters counters;
