@@ -64,6 +64,7 @@ void chirr_bench_progress(const struct chirr_bench_context *context, double frac
 
 /* ---- The benchmarks, one a file ------------------------------------------------------------- */
 
+extern const struct chirr_bench chirr_bench_batch;
 extern const struct chirr_bench chirr_bench_forgetting;
 extern const struct chirr_bench chirr_bench_forward;
 extern const struct chirr_bench chirr_bench_learn;
