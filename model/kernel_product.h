@@ -111,6 +111,18 @@ static void NAME(rows)(const struct chirr_product *s, const chirr_real *x, const
             t.x += TILE_LINES * s->x_row;
             t.y += TILE_LINES * s->y_row;
         }
+        if (TILE_LINES >= 8 && s->rows - r >= 4) { /* fewer sums than hide a sum's latency, but */
+            NAME(tile_lines)(&t, 4, columns, w + column);
+            t.x += 4 * s->x_row;
+            t.y += 4 * s->y_row;
+            r += 4;
+        }
+        if (s->rows - r >= 2) {
+            NAME(tile_lines)(&t, 2, columns, w + column);
+            t.x += 2 * s->x_row;
+            t.y += 2 * s->y_row;
+            r += 2;
+        }
         for (; r < s->rows; r++) {
             NAME(tile_lines)(&t, 1, columns, w + column);
             t.x += s->x_row;

@@ -63,6 +63,51 @@ static void woven_gather(struct woven *woven, const struct chirr_product *s, siz
     }
 }
 
+/* Four numbers of a row, wherever they lie. */
+typedef chirr_real quad
+    __attribute__((vector_size(4 * sizeof(chirr_real)), aligned(sizeof(chirr_real)), may_alias));
+
+/* out[c][r] = in[r][c] for four rows of four. */
+static INLINE void turn_quads(const chirr_real *in, size_t in_row, chirr_real *out, size_t out_row)
+{
+    const quad a = *(const quad *)in;
+    const quad b = *(const quad *)(in + in_row);
+    const quad c = *(const quad *)(in + 2 * in_row);
+    const quad d = *(const quad *)(in + 3 * in_row);
+    const quad ab = __builtin_shufflevector(a, b, 0, 4, 1, 5);
+    const quad cd = __builtin_shufflevector(c, d, 0, 4, 1, 5);
+    const quad ab_behind = __builtin_shufflevector(a, b, 2, 6, 3, 7);
+    const quad cd_behind = __builtin_shufflevector(c, d, 2, 6, 3, 7);
+    *(quad *)out = __builtin_shufflevector(ab, cd, 0, 1, 4, 5);
+    *(quad *)(out + out_row) = __builtin_shufflevector(ab, cd, 2, 3, 6, 7);
+    *(quad *)(out + 2 * out_row) = __builtin_shufflevector(ab_behind, cd_behind, 0, 1, 4, 5);
+    *(quad *)(out + 3 * out_row) = __builtin_shufflevector(ab_behind, cd_behind, 2, 3, 6, 7);
+}
+
+/* out[c][r] = in[r][c] */
+static void transpose_strided(size_t rows, size_t columns, const chirr_real *in, size_t in_row,
+                              chirr_real *out, size_t out_row)
+{
+    size_t r = 0;
+    for (; r + 4 <= rows; r += 4) {
+        const chirr_real *from = in + r * in_row;
+        size_t c = 0;
+        for (; c + 4 <= columns; c += 4) {
+            turn_quads(from + c, in_row, out + c * out_row + r, out_row);
+        }
+        for (; c < columns; c++) {
+            for (size_t i = 0; i < 4; i++) {
+                out[c * out_row + r + i] = from[i * in_row + c];
+            }
+        }
+    }
+    for (; r < rows; r++) {
+        for (size_t c = 0; c < columns; c++) {
+            out[c * out_row + r] = in[r * in_row + c];
+        }
+    }
+}
+
 #define WEIGHT chirr_real
 #define LOAD(from) vector_load(from)
 #define LOAD_FIRST(from, count) vector_load_first(from, count)
@@ -79,21 +124,6 @@ static void woven_gather(struct woven *woven, const struct chirr_product *s, siz
 #define LOAD_FIRST(from, count) vector_widen(from)
 #define NAME(x) x##_narrow
 #include "model/kernel_product.h"
-
-/* out[c][r] = in[r][c] */
-static void transpose_strided(size_t rows, size_t columns, const chirr_real *in, size_t in_row,
-                              chirr_real *out, size_t out_row)
-{
-    enum { BLOCK = 16 }; /* a block's reads and writes both stay in the first cache */
-    for (size_t r = 0; r < rows; r += BLOCK) {
-        size_t r_end = least(r + BLOCK, rows);
-        for (size_t c = 0; c < columns; c++) {
-            for (size_t i = r; i < r_end; i++) {
-                out[c * out_row + i] = in[i * in_row + c];
-            }
-        }
-    }
-}
 
 static void transpose(size_t rows, size_t columns, const chirr_real *in, chirr_real *out)
 {

@@ -10,8 +10,9 @@
 #include "tests/bench/report.h"
 
 static const struct chirr_bench *const benches[] = {
-    &chirr_bench_forward, &chirr_bench_learn,       &chirr_bench_sparse,  &chirr_bench_memory,
-    &chirr_bench_batch,   &chirr_bench_transformer, &chirr_bench_quality, &chirr_bench_forgetting,
+    &chirr_bench_forward, &chirr_bench_learn,      &chirr_bench_sparse,
+    &chirr_bench_memory,  &chirr_bench_batch,      &chirr_bench_transformer,
+    &chirr_bench_quality, &chirr_bench_forgetting, &chirr_bench_kernels,
 };
 #define BENCH_COUNT (sizeof benches / sizeof benches[0])
 
