@@ -12,7 +12,11 @@
 #include "model/elementary.h"
 
 #define TILE_COLUMNS (TILE_VECTORS * LANES)
-#define SWEEP_DEPTH 8             /* inner indices for which a sum stays in its register */
+#define SWEEP_DEPTH 8 /* inner indices for which a sum stays in its register */
+#define TALL_VECTORS 2
+#define TALL_ROWS (TALL_VECTORS * LANES)
+#define TALL_COLUMNS 4
+#define TALL_INNER 16             /* fewer are not worth turning sums for */
 #define WEAVE_COLUMNS (2 * LANES) /* of a group; wider ones waste few lanes on their own */
 #define WEAVE_DEPTH 64            /* inner indices whose x is gathered well before it is read */
 #define AHEAD_BYTES 4096          /* far enough for a third-level cache; measured */
@@ -84,6 +88,37 @@ static INLINE void turn_quads(const chirr_real *in, size_t in_row, chirr_real *o
     *(quad *)(out + 3 * out_row) = __builtin_shufflevector(ab_behind, cd_behind, 2, 3, 6, 7);
 }
 
+/* out[c][r] = in[r][c] for TALL_ROWS rows of `columns` (constant) columns, and back. */
+static INLINE void turn_from(size_t columns, const chirr_real *in, size_t in_row, chirr_real *out)
+{
+    for (size_t r = 0; r < TALL_ROWS; r += 4) {
+        if (columns == 4) {
+            turn_quads(in + r * in_row, in_row, out + r, TALL_ROWS);
+            continue;
+        }
+        for (size_t i = r; i < r + 4; i++) {
+            for (size_t c = 0; c < columns; c++) {
+                out[c * TALL_ROWS + i] = in[i * in_row + c];
+            }
+        }
+    }
+}
+
+static INLINE void turn_back(size_t columns, const chirr_real *in, chirr_real *out, size_t out_row)
+{
+    for (size_t r = 0; r < TALL_ROWS; r += 4) {
+        if (columns == 4) {
+            turn_quads(in + r, TALL_ROWS, out + r * out_row, out_row);
+            continue;
+        }
+        for (size_t i = r; i < r + 4; i++) {
+            for (size_t c = 0; c < columns; c++) {
+                out[i * out_row + c] = in[c * TALL_ROWS + i];
+            }
+        }
+    }
+}
+
 /* out[c][r] = in[r][c] */
 static void transpose_strided(size_t rows, size_t columns, const chirr_real *in, size_t in_row,
                               chirr_real *out, size_t out_row)
@@ -108,20 +143,38 @@ static void transpose_strided(size_t rows, size_t columns, const chirr_real *in,
     }
 }
 
+/* Columns that would leave half of each vector idle, and rows that fill one. */
+static inline bool is_tall(const struct chirr_product *s)
+{
+    return s->x_row == 1 && 2 * s->columns <= LANES && s->inner >= TALL_INNER;
+}
+
 #define WEIGHT chirr_real
 #define LOAD(from) vector_load(from)
 #define LOAD_FIRST(from, count) vector_load_first(from, count)
+#define ONE(from) (*(from))
 #define NAME(x) x
 #include "model/kernel_product.h"
 #undef WEIGHT
 #undef LOAD
 #undef LOAD_FIRST
+#undef ONE
 #undef NAME
+
+static inline chirr_real widen_one(uint16_t half)
+{
+    const union {
+        uint32_t bits;
+        float value;
+    } u = {.bits = (uint32_t)half << 16};
+    return (chirr_real)u.value;
+}
 
 /* Rounded weights; what lies behind the last one is read but not used (kernel.h). */
 #define WEIGHT uint16_t
 #define LOAD(from) vector_widen(from)
 #define LOAD_FIRST(from, count) vector_widen(from)
+#define ONE(from) widen_one(*(from))
 #define NAME(x) x##_narrow
 #include "model/kernel_product.h"
 

@@ -34,7 +34,7 @@ struct task {
     bool transposed;
 };
 
-#define TASKS 9
+#define TASKS 10
 
 static void list_tasks(const struct dimensions *m, struct task tasks[TASKS])
 {
@@ -52,6 +52,7 @@ static void list_tasks(const struct dimensions *m, struct task tasks[TASKS])
         {"history inputs", {rates, CHUNK, group, d, group, c, 1, group, c, CHUNK * d, d}, true},
         {"present inputs", {1, CHUNK, c, d, 0, c, 1, 0, c, 0, d}, true},
         {"present gradient", {1, d, CHUNK, c, 0, 1, d, 0, c, 0, c}, false},
+        {"history gradient", {1, d, CHUNK, group, 0, 1, d, 0, c, 0, c}, false},
         {"history, one row", history_row, false},
         {"present, one row", dense_row, false},
     };
