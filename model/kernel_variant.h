@@ -146,7 +146,7 @@ static void transpose_strided(size_t rows, size_t columns, const chirr_real *in,
 /* Columns that would leave half of each vector idle, and rows that fill one. */
 static inline bool is_tall(const struct chirr_product *s)
 {
-    return s->x_row == 1 && 2 * s->columns <= LANES && s->inner >= TALL_INNER;
+    return s->x_row == 1 && s->columns <= LANES / 2 && s->inner >= TALL_INNER;
 }
 
 #define WEIGHT chirr_real
@@ -217,6 +217,8 @@ static void product_transposed(const struct chirr_product *s, const chirr_real *
 extern const struct chirr_kernels PASTE(chirr_kernels_, CHIRR_KERNEL);
 const struct chirr_kernels PASTE(chirr_kernels_, CHIRR_KERNEL) = {
     .name = TEXT(CHIRR_KERNEL),
+    .tall_rows = TALL_ROWS,
+    .tall_columns = LANES / 2,
     .product = product,
     .product_narrow = product_narrow,
     .product_transposed = product_transposed,
