@@ -107,8 +107,7 @@ Test(normaliser, a_constant_is_zero_and_its_first_change_sets_a_scale)
 
 Test(normaliser, a_new_level_or_unit_is_taken_on_within_a_dozen_values)
 {
-    static const double levels[][2] = {
-        {1013, 5}, {101300, 500}, {101.3, 0.5}, {-1e7, 1e2}, {0, 1}};
+    static const double levels[][2] = {{1013, 5}, {101300, 500}, {101.3, 0.5}, {-1e7, 1e2}, {0, 1}};
     for (size_t i = 0; i < sizeof levels / sizeof *levels; i++) {
         spread_of(levels[i][0], levels[i][1], 12);
         double spread = spread_of(levels[i][0], levels[i][1], 200);
