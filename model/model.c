@@ -351,6 +351,7 @@ static bool create_sense(struct chirr_model *model, struct chirr_arena *arena, u
         !chirr_image_init(&state->symbols.image, arena, sense->width, sense->channels)) {
         return false;
     }
+    state->stream.noise = chirr_selector_noise(&model->body.layout, 0);
     chirr_symbols_begin(&state->symbols);
     begin_drift(&state->drift, sense->kind);
     const struct chirr_replay_config replay = replay_of(&model->config, index);

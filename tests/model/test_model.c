@@ -444,6 +444,24 @@ static void expect_finite(const struct chirr_model *model)
     }
 }
 
+Test(model, a_sense_that_begins_late_is_led_from_random_to_targeted_too)
+{
+    config.active = 2;
+    struct chirr_model *model = make_model(&arenas[0], &config);
+    const struct chirr_stream *text = &model->senses[SMALL_TEXT].stream;
+    const struct chirr_stream *load = &model->senses[SMALL_LOAD].stream;
+    cr_expect_gt(text->noise, 0, "before the first update");
+    float first = load->noise;
+    learn_text(model, SMALL_TEXT, "abcdefgh", 8);
+    cr_expect_gt(text->noise, 0);
+    cr_expect_lt(text->noise, first);
+    for (int i = 0; i < 2 * CHIRR_SELECTOR_NOISE_UPDATES; i++) {
+        learn_text(model, SMALL_TEXT, "abcdefgh", 8);
+    }
+    cr_expect_eq(text->noise, 0);
+    cr_expect_eq(load->noise, first);
+}
+
 Test(model, stays_finite_and_bounded_under_a_reckless_rate_and_noise)
 {
     const uint64_t seed = 20;
