@@ -69,14 +69,24 @@ static const uint32_t sense_widths[][2] = {
     [CHIRR_SENSE_IMAGE] = {1, CHIRR_MODEL_ROW_BYTES_MAX},
 };
 
+/* Names are parts of others: of a checkpoint's groups ("sense NAME/chunk") and of tensors. */
+static bool is_name(const char name[CHIRR_MODEL_NAME_BYTES_MAX])
+{
+    static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+                                  "0123456789_.-";
+    bool ends = memchr(name, 0, CHIRR_MODEL_NAME_BYTES_MAX) != NULL;
+    return ends && name[0] != 0 && name[strspn(name, allowed)] == 0;
+}
+
 static enum chirr_err check_sense(const struct chirr_model_config *config, uint32_t index,
                                   struct chirr_error *error)
 {
     const struct chirr_model_sense *sense = &config->senses[index];
-    if (memchr(sense->name, 0, sizeof sense->name) == NULL || sense->name[0] == 0) {
+    if (!is_name(sense->name)) {
         return chirr_error_set(error, CHIRR_ERR_INVALID,
-                               "model: sense %u needs a name of 1 to %d bytes", index,
-                               CHIRR_MODEL_NAME_BYTES_MAX - 1);
+                               "model: sense %u needs a name of 1 to %d letters, digits, '_', '.' "
+                               "or '-'",
+                               index, CHIRR_MODEL_NAME_BYTES_MAX - 1);
     }
     for (uint32_t i = 0; i < index; i++) {
         if (strcmp(config->senses[i].name, sense->name) == 0) {

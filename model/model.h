@@ -43,7 +43,8 @@ enum chirr_sense_kind {
 };
 
 struct chirr_model_sense {
-    char name[CHIRR_MODEL_NAME_BYTES_MAX]; /* seeds the encoder and the head */
+    char name[CHIRR_MODEL_NAME_BYTES_MAX]; /* seeds the encoder and the head; of letters and
+                                              digits of ASCII, '_', '.' and '-' */
     enum chirr_sense_kind kind;
     uint32_t width;    /* components of a vector, features of an outcome, bytes of an image's row;
                           0 for bytes and audio */

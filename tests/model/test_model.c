@@ -127,6 +127,11 @@ Test(model, refuses_what_is_out_of_bounds_and_names_it)
     REFUSES(config.senses[1].name[0] = 0, CHIRR_ERR_INVALID, "name");
     REFUSES(memset(config.senses[1].name, 'x', 32), CHIRR_ERR_INVALID, "name");
     REFUSES(strcpy(config.senses[1].name, "text"), CHIRR_ERR_EXISTS, "text");
+    REFUSES(strcpy(config.senses[1].name, "text/chunk"), CHIRR_ERR_INVALID,
+            "sense 1 needs a name of 1 to 31 letters, digits, '_', '.' or '-'");
+    REFUSES(strcpy(config.senses[1].name, "a load"), CHIRR_ERR_INVALID, "sense 1 needs a name");
+    REFUSES(strcpy(config.senses[1].name, "caf\xc3\xa9"), CHIRR_ERR_INVALID,
+            "sense 1 needs a name");
     REFUSES(config.senses[1].kind = (enum chirr_sense_kind)9, CHIRR_ERR_INVALID, "kind");
 }
 
