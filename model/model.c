@@ -263,7 +263,7 @@ static size_t sense_bytes(const struct chirr_model_config *config,
     }
     if (s->kind == CHIRR_SENSE_VECTOR) {
         bytes += chirr_arena_round(s->width * sizeof(chirr_real)) +
-                 chirr_arena_round(s->width * sizeof(bool)) + chirr_normaliser_bytes(s->width) +
+                 chirr_normaliser_bytes(s->width) +
                  chirr_arena_round(s->width * sizeof(struct chirr_calibration));
     }
     if (s->kind == CHIRR_SENSE_OUTCOME) {
@@ -372,9 +372,8 @@ static bool create_sense(struct chirr_model *model, struct chirr_arena *arena, u
     }
     if (sense->kind == CHIRR_SENSE_VECTOR) {
         state->last = chirr_arena_take(arena, sense->width, sizeof *state->last);
-        state->present = chirr_arena_take(arena, sense->width, sizeof *state->present);
         state->calibrations = chirr_arena_take(arena, sense->width, sizeof *state->calibrations);
-        return state->last != NULL && state->present != NULL && state->calibrations != NULL &&
+        return state->last != NULL && state->calibrations != NULL &&
                chirr_normaliser_init(&state->normaliser, arena, sense->width);
     }
     return sense->kind != CHIRR_SENSE_OUTCOME ||
