@@ -19,7 +19,8 @@ static const char help[] =
     "\n"
     "Models on files, without agents: a checkpoint is the same file that an agent keeps.\n"
     "\n"
-    "  train TEXT…          learn from texts into a checkpoint; goes on where it was interrupted\n"
+    "  train TEXT…          learn from texts, recordings and pictures into a checkpoint; goes on\n"
+    "                       where it was interrupted\n"
     "  eval CHECKPOINT TEXT…  bits per byte, with frozen weights\n"
     "  generate CHECKPOINT  bytes that the model thinks likely\n"
     "  info CHECKPOINT      what a checkpoint holds\n"
@@ -121,27 +122,75 @@ enum chirr_err chirr_cli_model_open(struct chirr_cli_model *model, const char *p
     return err;
 }
 
+/* What the kind of sense that reads such files is called. */
+static const char *kind_name(const struct chirr_media *media)
+{
+    switch (media->kind) {
+    case CHIRR_SENSE_AUDIO:
+        return "audio";
+    case CHIRR_SENSE_IMAGE:
+        return "pictures";
+    default:
+        return "bytes";
+    }
+}
+
+/* The decoder makes grey or three colours of every picture. */
+static enum chirr_err fit_picture(const struct chirr_model_sense *sense, struct chirr_media *media,
+                                  struct chirr_error *error)
+{
+    uint32_t pixels = sense->width / sense->channels;
+    if (sense->channels != 1 && sense->channels != 3) {
+        return chirr_error_set(error, CHIRR_ERR_CONFIG,
+                               "sense %s reads %u bytes a pixel; files give 1 or 3", sense->name,
+                               sense->channels);
+    }
+    if (pixels != media->width) {
+        return chirr_error_set(error, CHIRR_ERR_CONFIG,
+                               "sense %s reads pictures %u pixels wide, this one has %u",
+                               sense->name, pixels, media->width);
+    }
+    media->channels = sense->channels;
+    return CHIRR_OK;
+}
+
 enum chirr_err chirr_cli_model_sense(const struct chirr_model_config *config, const char *name,
-                                     uint32_t *sense, struct chirr_error *error)
+                                     struct chirr_media *media, uint32_t *sense,
+                                     struct chirr_error *error)
 {
     char names[CHIRR_MODEL_SENSES_MAX * (CHIRR_MODEL_NAME_BYTES_MAX + 2)] = "";
+    const char *kind = kind_name(media);
     for (uint32_t i = 0; i < config->sense_count; i++) {
-        if (config->senses[i].kind != CHIRR_SENSE_BYTES) {
+        if (config->senses[i].kind != media->kind) {
             continue;
         }
         if (name == NULL || strcmp(name, config->senses[i].name) == 0) {
             *sense = i;
-            return CHIRR_OK;
+            return media->kind == CHIRR_SENSE_IMAGE ? fit_picture(&config->senses[i], media, error)
+                                                    : CHIRR_OK;
         }
         strcat(names, names[0] == '\0' ? "" : ", ");
         strcat(names, config->senses[i].name);
     }
     if (names[0] == '\0') {
-        return chirr_error_set(error, CHIRR_ERR_CONFIG, "this model has no sense of bytes");
+        return chirr_error_set(error, CHIRR_ERR_CONFIG, "this model has no sense of %s", kind);
     }
     return chirr_error_set(error, CHIRR_ERR_CONFIG,
-                           "expected a sense of bytes of this model (%s), got \"%.100s\"", names,
+                           "expected a sense of %s of this model (%s), got \"%.100s\"", kind, names,
                            name);
+}
+
+enum chirr_err chirr_cli_model_find(const struct chirr_model_config *config, const char *name,
+                                    const char *path, struct chirr_cli_model_text *found,
+                                    struct chirr_error *error)
+{
+    struct chirr_error why;
+    enum chirr_err err = chirr_media_recognise(path, &found->media, error);
+    if (err != CHIRR_OK) {
+        return err;
+    }
+    err = chirr_cli_model_sense(config, name, &found->media, &found->sense, &why);
+    return err == CHIRR_OK ? CHIRR_OK : chirr_error_set(error, err, "%.200s: %s", path, why.text);
 }
 
 double chirr_cli_model_read(struct chirr_cli_model *model, uint32_t sense, const uint8_t *text,

@@ -3,6 +3,7 @@
 #define CHIRR_AGENT_CLI_MODEL_H
 
 #include "agent/cli.h"
+#include "agent/media.h"
 #include "model/checkpoint.h"
 #include "model/model.h"
 
@@ -37,13 +38,24 @@ CHIRR_NODISCARD enum chirr_err chirr_cli_model_open(struct chirr_cli_model *mode
 /* Takes a zeroed and a closed one. */
 void chirr_cli_model_close(struct chirr_cli_model *model);
 
-/* The byte sense of this name; NULL: the first one. CHIRR_ERR_CONFIG, with the names there are. */
+/* The sense of this name that reads such files; NULL: the first one that does. A picture is to have
+ * as many channels, then, as the sense. CHIRR_ERR_CONFIG, with the names there are. */
 CHIRR_NODISCARD enum chirr_err chirr_cli_model_sense(const struct chirr_model_config *config,
-                                                     const char *name, uint32_t *sense,
-                                                     struct chirr_error *error);
+                                                     const char *name, struct chirr_media *media,
+                                                     uint32_t *sense, struct chirr_error *error);
+
+/* What a file holds, and the sense that reads it, as above. Words name the file. */
+struct chirr_cli_model_text {
+    struct chirr_media media;
+    uint32_t sense;
+};
+CHIRR_NODISCARD enum chirr_err chirr_cli_model_find(const struct chirr_model_config *config,
+                                                    const char *name, const char *path,
+                                                    struct chirr_cli_model_text *found,
+                                                    struct chirr_error *error);
 
 /* Bits that a text costs in all, read from an empty state, with a bar where that takes long (but
- * when `quiet`). `sense` is one of bytes. */
+ * when `quiet`). `sense` is one of symbols. */
 double chirr_cli_model_read(struct chirr_cli_model *model, uint32_t sense, const uint8_t *text,
                             size_t bytes, bool averaged, bool quiet);
 

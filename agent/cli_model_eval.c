@@ -5,7 +5,6 @@
 
 #include "agent/cli_model.h"
 #include "agent/json_path.h"
-#include "agent/training.h"
 
 static const char help[] =
     "usage: chirr model eval CHECKPOINT TEXT… [--live] [--sense NAME] [--json]\n"
@@ -16,9 +15,9 @@ static const char help[] =
     "\n"
     "  --live             by the weights as they are; else by their slow average, which is better\n"
     "                     for what was not learned yet\n"
-    "  --sense NAME       the sense that reads; else the first one of bytes\n"
-    "  --json             {\"averaged\", \"bytes\", \"bits\", \"texts\": [{\"text\", \"bytes\", "
-    "\"bits\"}]}\n"
+    "  --sense NAME       the sense that reads; else for each text the first one of its kind\n"
+    "  --json             {\"averaged\", \"bytes\", \"bits\", \"texts\": [{\"text\", \"sense\", "
+    "\"bytes\", \"bits\"}]}\n"
     "\n"
     "Exit code: 0; 1 a file cannot be read, is damaged, or has less than two bytes; 2 usage; 3 no\n"
     "such checkpoint.\n";
@@ -30,9 +29,10 @@ struct options {
 };
 
 static const struct chirr_cli_column columns[] = {
-    {"BYTES", true}, {"BITS/BYTE", true}, {"TEXT", false}, {NULL, false}};
+    {"BYTES", true}, {"BITS/BYTE", true}, {"SENSE", false}, {"TEXT", false}, {NULL, false}};
 
 struct sum {
+    const char *sense; /* that read it */
     uint64_t bytes;
     double bits; /* not per byte */
 };
@@ -43,24 +43,30 @@ static void add_row(struct chirr_cli_table *table, const char *name, const struc
     if (row != NULL) {
         snprintf(row[0], sizeof row[0], "%llu", (unsigned long long)of->bytes);
         snprintf(row[1], sizeof row[1], "%.4f", of->bits / (double)of->bytes);
-        chirr_cli_cell_text(row[2], name);
+        chirr_cli_cell_text(row[2], of->sense != NULL ? of->sense : "");
+        chirr_cli_cell_text(row[3], name);
     }
 }
 
-static enum chirr_err evaluate(struct chirr_cli_model *model, uint32_t sense, const char *path,
+static enum chirr_err evaluate(struct chirr_cli_model *model, const char *path,
                                const struct options *o, struct sum *of, struct chirr_error *error)
 {
+    struct chirr_cli_model_text found;
     uint8_t *text;
     size_t bytes;
-    enum chirr_err err = chirr_training_read_file(path, 0, UINT64_MAX, &text, &bytes, error);
+    enum chirr_err err = chirr_cli_model_find(&model->config, o->sense, path, &found, error);
+    if (err == CHIRR_OK) {
+        err = chirr_media_read(path, &found.media, NULL, &text, &bytes, error);
+    }
     if (err != CHIRR_OK) {
         return err;
     }
     if (bytes < 2) { /* not told as the command line's fault */
         err = chirr_error_set(error, CHIRR_ERR_IO, "%.400s: expected two bytes or more", path);
     } else {
+        of->sense = model->config.senses[found.sense].name;
         of->bytes = bytes;
-        of->bits = chirr_cli_model_read(model, sense, text, bytes, !o->live, o->json);
+        of->bits = chirr_cli_model_read(model, found.sense, text, bytes, !o->live, o->json);
     }
     free(text);
     return err;
@@ -73,8 +79,7 @@ static json_t *sum_json(const struct sum *of)
 }
 
 /* What cannot be read is told, and the others are read all the same. */
-static int evaluate_all(struct chirr_cli_model *model, uint32_t sense, const struct options *o,
-                        char **texts)
+static int evaluate_all(struct chirr_cli_model *model, const struct options *o, char **texts)
 {
     struct chirr_cli_table table = {.columns = columns};
     struct sum all = {0};
@@ -84,12 +89,13 @@ static int evaluate_all(struct chirr_cli_model *model, uint32_t sense, const str
     for (; texts[count] != NULL; count++) {
         struct chirr_error error = {0};
         struct sum one = {0};
-        if (evaluate(model, sense, texts[count], o, &one, &error) != CHIRR_OK) {
+        if (evaluate(model, texts[count], o, &one, &error) != CHIRR_OK) {
             code = chirr_cli_fail(&error);
             continue;
         }
         json_t *entry = sum_json(&one);
         json_object_set_new(entry, "text", chirr_json_path(texts[count]));
+        json_object_set_new(entry, "sense", json_string(one.sense));
         json_array_append_new(list, entry);
         add_row(&table, texts[count], &one);
         all.bytes += one.bytes;
@@ -135,13 +141,9 @@ int chirr_cli_model_eval(int argc, char **argv)
     }
     struct chirr_error error = {0};
     struct chirr_cli_model model;
-    uint32_t sense = 0;
     enum chirr_err err = chirr_cli_model_open(&model, argv[optind], &error);
-    if (err == CHIRR_OK) {
-        err = chirr_cli_model_sense(&model.config, o.sense, &sense, &error);
-    }
-    int code = err == CHIRR_OK ? evaluate_all(&model, sense, &o, argv + optind + 1)
-                               : chirr_cli_fail(&error);
+    int code =
+        err == CHIRR_OK ? evaluate_all(&model, &o, argv + optind + 1) : chirr_cli_fail(&error);
     chirr_cli_model_close(&model);
     return code;
 }

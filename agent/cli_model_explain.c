@@ -11,11 +11,11 @@
 #include "agent/json_path.h"
 #include "agent/progress.h"
 #include "agent/surprise.h"
-#include "agent/training.h"
 #include "base/yaml.h"
 #include "model/explain.h"
 
 #define SURPRISES 8
+#define BYTES_PER_S 8000 /* of a recording */
 
 static const char help[] =
     "usage: chirr model explain CHECKPOINT [TEXT…] [--bytes N] [--sense NAME] [--json]\n"
@@ -25,7 +25,7 @@ static const char help[] =
     "answered which sense while the model learned. Nothing is learned.\n"
     "\n"
     "  --bytes N          of each text, from its beginning: 64K\n"
-    "  --sense NAME       the sense that reads; else the first one of bytes\n"
+    "  --sense NAME       the sense that reads; else for each text the first one of its kind\n"
     "  --json             {\"averages\", \"texts\": an object for each}\n"
     "\n"
     "WORTH is how many bits per byte more the text costs when all that a partition adds counts as\n"
@@ -45,6 +45,7 @@ struct options {
 /* One text, explained. */
 struct result {
     const char *path;
+    struct chirr_cli_model_text is;
     uint8_t *text;
     size_t bytes;
     float *each;
@@ -62,19 +63,18 @@ static bool is_hosted(const struct chirr_model_config *config, uint32_t partitio
     return (config->hosted >> partition & 1) != 0;
 }
 
-static double read_without(struct chirr_cli_model *model, uint32_t sense,
-                           const struct result *result, uint64_t silenced)
+static double read_without(struct chirr_cli_model *model, const struct result *result,
+                           uint64_t silenced)
 {
     struct chirr_explanation explanation = {.silenced = silenced};
-    enum chirr_err err =
-        chirr_model_explain(model->model, sense, result->text, result->bytes, &explanation);
-    CHIRR_ASSERT(err == CHIRR_OK); /* a sense of bytes */
+    enum chirr_err err = chirr_model_explain(model->model, result->is.sense, result->text,
+                                             result->bytes, &explanation);
+    CHIRR_ASSERT(err == CHIRR_OK); /* a sense of symbols */
     return explanation.bits / (double)result->bytes;
 }
 
 /* Once with all, then once without each: that may take a while. */
-static void find_worth(struct chirr_cli_model *model, uint32_t sense, struct result *result,
-                       bool quiet)
+static void find_worth(struct chirr_cli_model *model, struct result *result, bool quiet)
 {
     struct chirr_progress progress;
     uint64_t rounds = (uint64_t)__builtin_popcountll(model->config.hosted);
@@ -84,7 +84,7 @@ static void find_worth(struct chirr_cli_model *model, uint32_t sense, struct res
         if (!is_hosted(&model->config, p)) {
             continue;
         }
-        result->worth[p] = read_without(model, sense, result, UINT64_C(1) << p) - result->bits;
+        result->worth[p] = read_without(model, result, UINT64_C(1) << p) - result->bits;
         const struct chirr_progress_moment moment = {
             .bytes = ++round * result->bytes, .bits = result->bits, .bits_now = NAN};
         if (!quiet) {
@@ -94,12 +94,16 @@ static void find_worth(struct chirr_cli_model *model, uint32_t sense, struct res
     chirr_progress_clear(&progress);
 }
 
-static enum chirr_err explain(struct chirr_cli_model *model, uint32_t sense,
-                              const struct options *o, struct result *result,
-                              struct chirr_error *error)
+static enum chirr_err explain(struct chirr_cli_model *model, const struct options *o,
+                              struct result *result, struct chirr_error *error)
 {
+    const struct chirr_media_part part = {.bytes_max = o->bytes};
     enum chirr_err err =
-        chirr_training_read_file(result->path, 0, o->bytes, &result->text, &result->bytes, error);
+        chirr_cli_model_find(&model->config, o->sense, result->path, &result->is, error);
+    if (err == CHIRR_OK) {
+        err = chirr_media_read(result->path, &result->is.media, &part, &result->text,
+                               &result->bytes, error);
+    }
     if (err != CHIRR_OK) {
         return err;
     }
@@ -111,12 +115,12 @@ static enum chirr_err explain(struct chirr_cli_model *model, uint32_t sense,
         return chirr_error_set(error, CHIRR_ERR_NOMEM, "out of memory");
     }
     struct chirr_explanation all = {.each = result->each, .answers = result->answers};
-    err = chirr_model_explain(model->model, sense, result->text, result->bytes, &all);
+    err = chirr_model_explain(model->model, result->is.sense, result->text, result->bytes, &all);
     CHIRR_ASSERT(err == CHIRR_OK);
     result->bits = all.bits / (double)result->bytes;
     result->surprise_count = chirr_surprise_find(result->text, result->each, result->bytes,
                                                  result->surprises, SURPRISES);
-    find_worth(model, sense, result, o->json);
+    find_worth(model, result, o->json);
     return CHIRR_OK;
 }
 
@@ -156,27 +160,47 @@ static json_t *partitions_json(const struct result *result, const struct chirr_m
     return partitions;
 }
 
+/* Texts have lines, pictures rows, recordings seconds. */
+static json_t *place_json(const struct result *result, const struct chirr_surprise *s)
+{
+    const struct chirr_media *media = &result->is.media;
+    switch (media->kind) {
+    case CHIRR_SENSE_AUDIO:
+        return json_pack("{s:f}", "second", (double)s->at / BYTES_PER_S);
+    case CHIRR_SENSE_IMAGE:
+        return json_pack("{s:I}", "row",
+                         (json_int_t)(s->at / ((size_t)media->width * media->channels) + 1));
+    default:
+        return json_pack("{s:I}", "line", (json_int_t)s->line);
+    }
+}
+
 static json_t *surprises_json(const struct result *result)
 {
     json_t *surprises = json_array();
     for (size_t i = 0; i < result->surprise_count; i++) {
         const struct chirr_surprise *s = &result->surprises[i];
         char shown[CHIRR_SURPRISE_TEXT_BYTES];
-        chirr_surprise_show(result->text, result->bytes, s, shown);
-        json_array_append_new(surprises,
-                              json_pack("{s:I, s:I, s:I, s:f, s:s}", "at", (json_int_t)s->at,
-                                        "bytes", (json_int_t)s->bytes, "line", (json_int_t)s->line,
-                                        "bits", s->bits, "text", shown));
+        json_t *surprise = place_json(result, s);
+        json_object_set_new(surprise, "at", json_integer((json_int_t)s->at));
+        json_object_set_new(surprise, "bytes", json_integer((json_int_t)s->bytes));
+        json_object_set_new(surprise, "bits", json_real(s->bits));
+        if (result->is.media.kind == CHIRR_SENSE_BYTES) {
+            chirr_surprise_show(result->text, result->bytes, s, shown);
+            json_object_set_new(surprise, "text", json_string(shown));
+        }
+        json_array_append_new(surprises, surprise);
     }
     return surprises;
 }
 
 static json_t *result_json(const struct result *result, const struct chirr_model_config *config)
 {
-    return json_pack("{s:o, s:I, s:f, s:i, s:o, s:o}", "text", chirr_json_path(result->path),
-                     "bytes", (json_int_t)result->bytes, "bits", result->bits, "active",
-                     (int)config->active, "partitions", partitions_json(result, config),
-                     "surprises", surprises_json(result));
+    return json_pack("{s:o, s:s, s:I, s:f, s:i, s:o, s:o}", "text", chirr_json_path(result->path),
+                     "sense", config->senses[result->is.sense].name, "bytes",
+                     (json_int_t)result->bytes, "bits", result->bits, "active", (int)config->active,
+                     "partitions", partitions_json(result, config), "surprises",
+                     surprises_json(result));
 }
 
 /* ---- For people ---------------------------------------------------------------------------- */
@@ -208,17 +232,34 @@ static void print_partitions(const struct result *result, const struct chirr_mod
     }
 }
 
+static void print_surprises(const struct result *result)
+{
+    const struct chirr_media *media = &result->is.media;
+    bool is_text = media->kind == CHIRR_SENSE_BYTES, is_audio = media->kind == CHIRR_SENSE_AUDIO;
+    printf("\nBITS/BYTE  %8s  GREATEST SURPRISES\n", is_text    ? "LINE"
+                                                     : is_audio ? "SECOND"
+                                                                : "ROW");
+    for (size_t i = 0; i < result->surprise_count; i++) {
+        const struct chirr_surprise *s = &result->surprises[i];
+        char shown[CHIRR_SURPRISE_TEXT_BYTES];
+        if (is_text) {
+            chirr_surprise_show(result->text, result->bytes, s, shown);
+            printf("%9.2f  %8zu  %s\n", s->bits, s->line, shown);
+        } else if (is_audio) {
+            printf("%9.2f  %8.3f  byte %zu\n", s->bits, (double)s->at / BYTES_PER_S, s->at);
+        } else {
+            size_t row = (size_t)media->width * media->channels;
+            printf("%9.2f  %8zu  pixel %zu\n", s->bits, s->at / row + 1,
+                   s->at % row / media->channels + 1);
+        }
+    }
+}
+
 static void print_result(const struct result *result, const struct chirr_model_config *config)
 {
     printf("%s: %zu bytes, %.4f bits per byte\n", result->path, result->bytes, result->bits);
     print_partitions(result, config);
-    printf("\nBITS/BYTE      LINE  GREATEST SURPRISES\n");
-    for (size_t i = 0; i < result->surprise_count; i++) {
-        const struct chirr_surprise *s = &result->surprises[i];
-        char shown[CHIRR_SURPRISE_TEXT_BYTES];
-        chirr_surprise_show(result->text, result->bytes, s, shown);
-        printf("%9.2f  %8zu  %s\n", s->bits, s->line, shown);
-    }
+    print_surprises(result);
 }
 
 /* Which text calls whom, where somebody is called at all. */
@@ -284,8 +325,8 @@ static void forget(struct result *result)
 
 /* What cannot be read is told, and the others are explained all the same; those come first in
  * `results`, and *count is how many. */
-static int explain_texts(struct chirr_cli_model *model, uint32_t sense, char **texts,
-                         const struct options *o, struct result *results, size_t *count)
+static int explain_texts(struct chirr_cli_model *model, char **texts, const struct options *o,
+                         struct result *results, size_t *count)
 {
     int code = CHIRR_EXIT_OK;
     *count = 0;
@@ -293,7 +334,7 @@ static int explain_texts(struct chirr_cli_model *model, uint32_t sense, char **t
         struct chirr_error error = {0};
         struct result *result = &results[*count];
         result->path = *texts;
-        if (explain(model, sense, o, result, &error) == CHIRR_OK) {
+        if (explain(model, o, result, &error) == CHIRR_OK) {
             (*count)++;
         } else {
             code = chirr_cli_fail(&error);
@@ -304,8 +345,7 @@ static int explain_texts(struct chirr_cli_model *model, uint32_t sense, char **t
     return code;
 }
 
-static int explain_all(struct chirr_cli_model *model, uint32_t sense, char **words,
-                       const struct options *o)
+static int explain_all(struct chirr_cli_model *model, char **words, const struct options *o)
 {
     struct chirr_error error = {0};
     size_t words_count = 0, count;
@@ -317,7 +357,7 @@ static int explain_all(struct chirr_cli_model *model, uint32_t sense, char **wor
         chirr_error_set(&error, CHIRR_ERR_NOMEM, "out of memory");
         return chirr_cli_fail(&error);
     }
-    int code = explain_texts(model, sense, words + 1, o, results, &count);
+    int code = explain_texts(model, words + 1, o, results, &count);
     json_t *averages = averages_json(model->model);
     if (o->json) {
         print_json(results, count, &model->config, averages);
@@ -358,13 +398,8 @@ int chirr_cli_model_explain(int argc, char **argv)
     }
     struct chirr_error error = {0};
     struct chirr_cli_model model;
-    uint32_t sense = 0;
     enum chirr_err err = chirr_cli_model_open(&model, argv[optind], &error);
-    if (err == CHIRR_OK && optind + 1 < argc) {
-        err = chirr_cli_model_sense(&model.config, o.sense, &sense, &error);
-    }
-    int code =
-        err == CHIRR_OK ? explain_all(&model, sense, argv + optind, &o) : chirr_cli_fail(&error);
+    int code = err == CHIRR_OK ? explain_all(&model, argv + optind, &o) : chirr_cli_fail(&error);
     chirr_cli_model_close(&model);
     return code;
 }

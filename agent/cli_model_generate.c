@@ -165,9 +165,10 @@ int chirr_cli_model_generate(int argc, char **argv)
     struct chirr_error error = {0};
     struct chirr_cli_model model;
     uint32_t sense = 0;
+    struct chirr_media text = {.kind = CHIRR_SENSE_BYTES};
     enum chirr_err err = chirr_cli_model_open(&model, argv[optind], &error);
     if (err == CHIRR_OK) {
-        err = chirr_cli_model_sense(&model.config, o.sense, &sense, &error);
+        err = chirr_cli_model_sense(&model.config, o.sense, &text, &sense, &error);
     }
     if (err == CHIRR_OK) {
         chirr_model_freeze(model.model, true);

@@ -2,6 +2,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "agent/activation.h"
+#include "agent/cli_activation.h"
 #include "agent/cli_model.h"
 #include "agent/json_path.h"
 #include "agent/model_json.h"
@@ -9,7 +11,8 @@
 static const char help[] = "usage: chirr model info CHECKPOINT [--json]\n"
                            "\n"
                            "What a checkpoint holds: the shape and lineage of its model, its "
-                           "senses, what it has learned.\n"
+                           "senses, what it has learned, and\n"
+                           "which partitions answered which sense while it learned.\n"
                            "The file is read whole and checked.\n"
                            "\n"
                            "  --json             one object\n"
@@ -43,6 +46,9 @@ static json_t *info_json(const struct chirr_cli_model *model, const char *path)
         s.foreign_norm);
     json_object_update(info, more);
     json_decref(more);
+    struct chirr_activation activation;
+    chirr_activation_read(model->model, &activation);
+    json_object_set_new(info, "averages", chirr_activation_json(&activation));
     return info;
 }
 
@@ -111,7 +117,8 @@ static void print_info(const json_t *info)
            whole(info, "updates_refused"));
     printf("change       %.4g its own, %.4g of others (norms)\n", real(info, "own_norm"),
            real(info, "foreign_norm"));
-    printf("state        %s\n", text(info, "state_hash"));
+    printf("state        %s\n\n", text(info, "state_hash"));
+    chirr_cli_print_activation("partitions", json_object_get(info, "averages"));
 }
 
 int chirr_cli_model_info(int argc, char **argv)

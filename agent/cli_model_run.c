@@ -55,12 +55,11 @@ static double mean_bits(const struct chirr_train *train)
     return train->sum.bytes > 0 ? train->sum.bits / (double)train->sum.bytes : NAN;
 }
 
-static enum chirr_err learn(struct chirr_train *train, const uint8_t *bytes, size_t count,
-                            struct chirr_error *error)
+static enum chirr_err learn(struct chirr_train *train, uint32_t sense, const uint8_t *bytes,
+                            size_t count, struct chirr_error *error)
 {
     struct chirr_model_reading reading;
-    enum chirr_err err =
-        chirr_model_step_bytes(train->model.model, train->sense, bytes, count, &reading);
+    enum chirr_err err = chirr_model_step_bytes(train->model.model, sense, bytes, count, &reading);
     if (err != CHIRR_OK) {
         return chirr_error_set(error, err, "%s: %s", train->options->path, chirr_err_text(err));
     }
@@ -73,16 +72,31 @@ static enum chirr_err learn(struct chirr_train *train, const uint8_t *bytes, siz
     return CHIRR_OK;
 }
 
+/* A recording and a picture begin anew; texts follow each other as one. */
+static enum chirr_err begin_text(struct chirr_train *train, const struct chirr_training_text *text,
+                                 const struct chirr_training_place *place)
+{
+    return place->offset == 0 && text->media.kind != CHIRR_SENSE_BYTES
+               ? chirr_model_begin(train->model.model, text->sense)
+               : CHIRR_OK;
+}
+
 static enum chirr_err learn_slice(struct chirr_train *train, struct chirr_error *error)
 {
     uint8_t bytes[SLICE_BYTES];
+    const struct chirr_training_place place =
+        chirr_training_find_place(&train->training, train->position);
+    const struct chirr_training_text *text = &train->training.texts[place.text];
     uint64_t left = train->training.end - train->position;
     size_t count = SLICE_BYTES - (size_t)(train->position % SLICE_BYTES);
     count = left < count ? (size_t)left : count;
-    enum chirr_err err =
-        chirr_training_read(&train->training, train->position, bytes, count, error);
+    count = place.left < count ? (size_t)place.left : count;
+    enum chirr_err err = chirr_training_read(&train->training, &place, bytes, count, error);
     if (err == CHIRR_OK) {
-        err = learn(train, bytes, count, error);
+        err = begin_text(train, text, &place);
+    }
+    if (err == CHIRR_OK) {
+        err = learn(train, text->sense, bytes, count, error);
     }
     if (err == CHIRR_OK) {
         train->position += count;
@@ -124,13 +138,13 @@ static enum chirr_err examine_text(struct chirr_train *train,
 {
     uint8_t *bytes;
     size_t count;
-    enum chirr_err err = chirr_training_read_file(text->path, text->learned_bytes, UINT64_MAX,
-                                                  &bytes, &count, error);
+    const struct chirr_media_part part = {text->learned_bytes, UINT64_MAX};
+    enum chirr_err err = chirr_media_read(text->path, &text->media, &part, &bytes, &count, error);
     if (err != CHIRR_OK) {
         return err;
     }
     if (count >= 2) { /* a single byte tells nothing */
-        sum->bits += chirr_cli_model_read(&train->model, train->sense, bytes, count, true,
+        sum->bits += chirr_cli_model_read(&train->model, text->sense, bytes, count, true,
                                           train->options->json);
         sum->bytes += count;
     }

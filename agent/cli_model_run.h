@@ -10,7 +10,7 @@
 
 struct chirr_train_options {
     const char *path;
-    const char *sense; /* NULL: the first one of bytes */
+    const char *sense; /* NULL: for each text the first one of its kind */
     uint64_t passes;   /* 0: one, or as many as `bytes` takes */
     uint64_t bytes;    /* 0: what `passes` says */
     uint64_t held_out_percent;
@@ -24,7 +24,6 @@ struct chirr_train_options {
 struct chirr_train {
     const struct chirr_train_options *options;
     struct chirr_cli_model model;
-    uint32_t sense;
     bool resumed; /* a checkpoint was there */
     struct chirr_training training;
     char record_path[CHIRR_TRAIN_PATH_BYTES]; /* FILE.train */

@@ -13,11 +13,14 @@ static const char help[] =
     "usage: chirr model train TEXT… [OPTION…]\n"
     "\n"
     "Learns from the texts, one after another, in one pass, and prints what predicting them cost.\n"
+    "Recordings (WAV, FLAC, OGG) are heard as 8,000 bytes a second and pictures (PNG) are seen "
+    "row\n"
+    "by row, each by a sense of its own over one body; a new model gets the senses that it needs.\n"
     "A training that was interrupted, by a signal or by kill -9, goes on from its last checkpoint\n"
     "when the same command is given again, and ends with the same bits as one that was not.\n"
     "\n"
     "  --model FILE         the checkpoint; made when there is none: model.ckpt\n"
-    "  --sense NAME         the sense that reads; else the first one of bytes\n"
+    "  --sense NAME         the sense that reads; else for each text the first one of its kind\n"
     "  --passes N           over all texts: 1, or as many as --bytes takes\n"
     "  --bytes N            ends after so many: 1500, 64K, 16M\n"
     "  --held-out PERCENT   of the end of every text are kept unseen, and examined at the end\n"
@@ -84,11 +87,43 @@ static bool take_option(const struct chirr_cli_arguments *arguments, int option,
 
 /* ---- The model ----------------------------------------------------------------------------- */
 
+static struct chirr_model_sense sense_of(const struct chirr_media *media)
+{
+    struct chirr_model_sense sense = {.name = "text", .kind = media->kind};
+    if (media->kind == CHIRR_SENSE_AUDIO) {
+        strcpy(sense.name, "audio");
+    } else if (media->kind == CHIRR_SENSE_IMAGE) {
+        strcpy(sense.name, "image");
+        sense.width = media->width <= CHIRR_MODEL_ROW_BYTES_MAX ? media->width * media->channels
+                                                                : UINT32_MAX; /* not valid */
+        sense.channels = media->channels;
+    }
+    return sense;
+}
+
+/* A sense for each kind of text, in the order in which they come. */
+static void choose_senses(const struct chirr_training *training, struct chirr_model_config *config)
+{
+    config->sense_count = 0;
+    for (size_t i = 0; i < training->text_count; i++) {
+        const struct chirr_media *media = &training->texts[i].media;
+        uint32_t sense = 0;
+        while (sense < config->sense_count && config->senses[sense].kind != media->kind) {
+            sense++;
+        }
+        if (sense == config->sense_count) {
+            config->senses[config->sense_count++] = sense_of(media);
+        }
+    }
+}
+
 static enum chirr_err create_model(const struct chirr_train_options *o, struct chirr_train *train,
                                    struct chirr_error *error)
 {
-    enum chirr_err err = chirr_model_config_validate(&o->config, error);
-    return err == CHIRR_OK ? chirr_cli_model_create(&train->model, &o->config, error) : err;
+    struct chirr_model_config config = o->config;
+    choose_senses(&train->training, &config);
+    enum chirr_err err = chirr_model_config_validate(&config, error);
+    return err == CHIRR_OK ? chirr_cli_model_create(&train->model, &config, error) : err;
 }
 
 /* The checkpoint, or the one before it where that is all there is, which is told. */
@@ -124,6 +159,21 @@ static bool exists(const char *path, const char *suffix)
     char name[CHIRR_TRAIN_PATH_BYTES];
     int length = snprintf(name, sizeof name, "%s%s", path, suffix);
     return length > 0 && (size_t)length < sizeof name && access(name, F_OK) == 0;
+}
+
+/* Which of them reads each text. */
+static enum chirr_err find_senses(const struct chirr_train_options *o, struct chirr_train *train,
+                                  struct chirr_error *error)
+{
+    enum chirr_err err = CHIRR_OK;
+    for (size_t i = 0; i < train->training.text_count && err == CHIRR_OK; i++) {
+        struct chirr_training_text *text = &train->training.texts[i];
+        struct chirr_cli_model_text found = {0};
+        err = chirr_cli_model_find(&train->model.config, o->sense, text->path, &found, error);
+        text->media = found.media;
+        text->sense = found.sense;
+    }
+    return err;
 }
 
 /* ---- The training -------------------------------------------------------------------------- */
@@ -173,15 +223,17 @@ static enum chirr_err prepare(const struct chirr_train_options *o, char *const *
     if (length < 0 || (size_t)length >= sizeof train->record_path) {
         return chirr_error_set(error, CHIRR_ERR_RANGE, "%.64s…: the path is too long", o->path);
     }
-    enum chirr_err err = chirr_training_init(&train->training, texts, text_count,
-                                             (uint32_t)o->held_out_percent * 10, error);
+    enum chirr_err err = chirr_training_init(&train->training, texts, text_count, error);
     if (err != CHIRR_OK) {
         return err;
     }
     bool old = exists(o->path, "") || exists(o->path, ".previous");
     err = old ? open_model(o, train, error) : create_model(o, train, error);
     if (err == CHIRR_OK) {
-        err = chirr_cli_model_sense(&train->model.config, o->sense, &train->sense, error);
+        err = find_senses(o, train, error);
+    }
+    if (err == CHIRR_OK) {
+        err = chirr_training_examine(&train->training, (uint32_t)o->held_out_percent * 10, error);
     }
     if (err == CHIRR_OK && old) {
         err = resume_training(o, train, error);

@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "agent/json_path.h"
@@ -19,67 +18,6 @@
 
 /* ---- Files --------------------------------------------------------------------------------- */
 
-/* -1 and words. O_NONBLOCK: a FIFO must not keep us waiting before it is refused. */
-static int open_text(const char *path, uint64_t *bytes, struct chirr_error *error)
-{
-    struct stat status;
-    int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-    if (fd < 0 || fstat(fd, &status) != 0) {
-        chirr_error_set(error, CHIRR_ERR_IO, "%.400s: %s", path, strerror(errno));
-    } else if (!S_ISREG(status.st_mode)) {
-        chirr_error_set(error, CHIRR_ERR_IO, "%.400s: not a regular file", path);
-    } else {
-        *bytes = (uint64_t)status.st_size;
-        return fd;
-    }
-    if (fd >= 0) {
-        close(fd);
-    }
-    return -1;
-}
-
-static enum chirr_err read_at(int fd, const char *path, uint64_t offset, uint8_t *buffer,
-                              size_t count, struct chirr_error *error)
-{
-    while (count > 0) {
-        ssize_t got = pread(fd, buffer, count, (off_t)offset);
-        if (got < 0 && errno == EINTR) {
-            continue;
-        }
-        if (got <= 0) {
-            return chirr_error_set(error, CHIRR_ERR_IO, "%.400s: %s", path,
-                                   got < 0 ? strerror(errno) : "has become shorter");
-        }
-        buffer += got;
-        offset += (uint64_t)got;
-        count -= (size_t)got;
-    }
-    return CHIRR_OK;
-}
-
-enum chirr_err chirr_training_read_file(const char *path, uint64_t offset, uint64_t bytes_max,
-                                        uint8_t **text, size_t *bytes, struct chirr_error *error)
-{
-    uint64_t size;
-    int fd = open_text(path, &size, error);
-    if (fd < 0) {
-        return CHIRR_ERR_IO;
-    }
-    uint64_t rest = size > offset ? size - offset : 0;
-    *bytes = (size_t)(rest < bytes_max ? rest : bytes_max);
-    *text = malloc(*bytes + 1);
-    enum chirr_err err = *text == NULL
-                             ? chirr_error_set(error, CHIRR_ERR_NOMEM,
-                                               "%.400s: no memory for %zu bytes", path, *bytes)
-                             : read_at(fd, path, offset, *text, *bytes, error);
-    close(fd);
-    if (err != CHIRR_OK) {
-        free(*text);
-        *text = NULL;
-    }
-    return err;
-}
-
 static enum chirr_err digest_text(int fd, struct chirr_training_text *text,
                                   struct chirr_error *error)
 {
@@ -89,7 +27,7 @@ static enum chirr_err digest_text(int fd, struct chirr_training_text *text,
     for (uint64_t at = 0; at < text->bytes;) {
         uint64_t left = text->bytes - at;
         size_t count = left < sizeof buffer ? (size_t)left : sizeof buffer;
-        enum chirr_err err = read_at(fd, text->path, at, buffer, count, error);
+        enum chirr_err err = chirr_media_pread(fd, text->path, at, buffer, count, error);
         if (err != CHIRR_OK) {
             return err;
         }
@@ -106,34 +44,63 @@ static uint64_t learned_part(uint64_t bytes, uint32_t held_out_permille)
     return bytes - (bytes / 1000 * held_out_permille + bytes % 1000 * held_out_permille / 1000);
 }
 
-static enum chirr_err look_at_text(struct chirr_training_text *text, const char *path,
-                                   uint32_t held_out_permille, struct chirr_error *error)
+/* Pictures are cut between rows. */
+static uint64_t learned_bytes(const struct chirr_training_text *text, uint32_t held_out_permille)
 {
-    int fd = open_text(path, &text->bytes, error);
+    uint64_t row = (uint64_t)text->media.width * text->media.channels;
+    row = row > 0 ? row : 1;
+    return learned_part(text->bytes / row, held_out_permille) * row;
+}
+
+static enum chirr_err examine_text(struct chirr_training_text *text, struct chirr_error *error)
+{
+    int fd = chirr_media_open(text->path, &text->bytes, error);
     if (fd < 0) {
         return CHIRR_ERR_IO;
     }
-    text->path = strdup(path);
-    text->learned_bytes = learned_part(text->bytes, held_out_permille);
-    enum chirr_err err;
-    if (text->path == NULL) {
-        err = chirr_error_set(error, CHIRR_ERR_NOMEM, "out of memory");
-    } else if (text->bytes == 0) {
-        err = chirr_error_set(error, CHIRR_ERR_IO, "%.400s: is empty", path);
-    } else {
-        err = digest_text(fd, text, error);
-    }
+    enum chirr_err err = text->bytes == 0
+                             ? chirr_error_set(error, CHIRR_ERR_IO, "%.400s: is empty", text->path)
+                             : digest_text(fd, text, error);
     close(fd);
+    return err;
+}
+
+static enum chirr_err examine_decoded(struct chirr_training_text *text, struct chirr_error *error)
+{
+    struct chirr_digest_state state;
+    uint8_t *bytes;
+    size_t count;
+    enum chirr_err err = chirr_media_read(text->path, &text->media, NULL, &bytes, &count, error);
+    if (err == CHIRR_OK) {
+        chirr_digest_begin(&state);
+        chirr_digest_add(&state, bytes, count);
+        text->digest = chirr_digest_end(&state);
+        text->bytes = count;
+        free(bytes);
+    }
+    return err;
+}
+
+enum chirr_err chirr_training_examine(struct chirr_training *training, uint32_t held_out_permille,
+                                      struct chirr_error *error)
+{
+    enum chirr_err err = CHIRR_OK;
+    training->held_out_permille = held_out_permille;
+    for (size_t i = 0; i < training->text_count && err == CHIRR_OK; i++) {
+        struct chirr_training_text *text = &training->texts[i];
+        err = text->media.kind == CHIRR_SENSE_BYTES ? examine_text(text, error)
+                                                    : examine_decoded(text, error);
+        text->learned_bytes = learned_bytes(text, held_out_permille);
+    }
     return err;
 }
 
 /* ---- The sequence -------------------------------------------------------------------------- */
 
 enum chirr_err chirr_training_init(struct chirr_training *training, char *const *paths,
-                                   size_t count, uint32_t held_out_permille,
-                                   struct chirr_error *error)
+                                   size_t count, struct chirr_error *error)
 {
-    *training = (struct chirr_training){.held_out_permille = held_out_permille};
+    *training = (struct chirr_training){0};
     if (count == 0 || count > CHIRR_TRAINING_TEXTS_MAX) {
         return chirr_error_set(error, CHIRR_ERR_RANGE, "expected 1 to %d texts, got %zu",
                                CHIRR_TRAINING_TEXTS_MAX, count);
@@ -145,10 +112,10 @@ enum chirr_err chirr_training_init(struct chirr_training *training, char *const 
     training->text_count = count;
     enum chirr_err err = CHIRR_OK;
     for (size_t i = 0; i < count && err == CHIRR_OK; i++) {
-        err = look_at_text(&training->texts[i], paths[i], held_out_permille, error);
-    }
-    if (err != CHIRR_OK) {
-        chirr_training_finish(training);
+        struct chirr_training_text *text = &training->texts[i];
+        text->path = strdup(paths[i]);
+        err = text->path == NULL ? chirr_error_set(error, CHIRR_ERR_NOMEM, "out of memory")
+                                 : chirr_media_recognise(paths[i], &text->media, error);
     }
     return err;
 }
@@ -159,6 +126,8 @@ void chirr_training_finish(struct chirr_training *training)
         free(training->texts[i].path);
     }
     free(training->texts);
+    free(training->decoded.bytes);
+    training->decoded.bytes = NULL;
     training->texts = NULL;
     training->text_count = 0;
 }
@@ -181,35 +150,59 @@ uint64_t chirr_training_pass_bytes(const struct chirr_training *training)
     return bytes;
 }
 
-enum chirr_err chirr_training_read(const struct chirr_training *training, uint64_t position,
-                                   uint8_t *buffer, size_t count, struct chirr_error *error)
+struct chirr_training_place chirr_training_find_place(const struct chirr_training *training,
+                                                      uint64_t position)
 {
     uint64_t at = position % chirr_training_pass_bytes(training);
     size_t i = 0;
-    while (count > 0) {
-        const struct chirr_training_text *text = &training->texts[i];
-        i = (i + 1) % training->text_count;
-        if (at >= text->learned_bytes) {
-            at -= text->learned_bytes;
-            continue;
-        }
-        uint64_t left = text->learned_bytes - at;
-        size_t part = left < count ? (size_t)left : count;
-        uint64_t bytes;
-        int fd = open_text(text->path, &bytes, error);
-        enum chirr_err err =
-            fd < 0 ? CHIRR_ERR_IO : read_at(fd, text->path, at, buffer, part, error);
-        if (fd >= 0) {
-            close(fd);
-        }
-        if (err != CHIRR_OK) {
-            return err;
-        }
-        buffer += part;
-        count -= part;
-        at = 0;
+    while (at >= training->texts[i].learned_bytes) {
+        at -= training->texts[i].learned_bytes;
+        i++;
     }
-    return CHIRR_OK;
+    return (struct chirr_training_place){i, at, training->texts[i].learned_bytes - at};
+}
+
+/* Decodes a text where it is not the one that was read last. */
+static enum chirr_err keep_decoded(struct chirr_training *training, size_t index,
+                                   struct chirr_error *error)
+{
+    const struct chirr_training_text *text = &training->texts[index];
+    size_t count;
+    if (training->decoded.bytes != NULL && training->decoded.text == index) {
+        return CHIRR_OK;
+    }
+    free(training->decoded.bytes);
+    training->decoded.text = index;
+    enum chirr_err err =
+        chirr_media_read(text->path, &text->media, NULL, &training->decoded.bytes, &count, error);
+    if (err == CHIRR_OK && count != text->bytes) {
+        free(training->decoded.bytes);
+        training->decoded.bytes = NULL;
+        err = chirr_error_set(error, CHIRR_ERR_IO, "%.400s: has changed", text->path);
+    }
+    return err;
+}
+
+enum chirr_err chirr_training_read(struct chirr_training *training,
+                                   const struct chirr_training_place *place, uint8_t *buffer,
+                                   size_t count, struct chirr_error *error)
+{
+    const struct chirr_training_text *text = &training->texts[place->text];
+    if (text->media.kind != CHIRR_SENSE_BYTES) {
+        enum chirr_err err = keep_decoded(training, place->text, error);
+        if (err == CHIRR_OK) {
+            memcpy(buffer, training->decoded.bytes + place->offset, count);
+        }
+        return err;
+    }
+    uint64_t bytes;
+    int fd = chirr_media_open(text->path, &bytes, error);
+    if (fd < 0) {
+        return CHIRR_ERR_IO;
+    }
+    enum chirr_err err = chirr_media_pread(fd, text->path, place->offset, buffer, count, error);
+    close(fd);
+    return err;
 }
 
 void chirr_training_mark(struct chirr_training *training, const struct chirr_training_point *point)

@@ -24,7 +24,7 @@
 
 struct chirr_body_scratch { /* T = the longest chunk, W = 2 · the wider of e and f */
     chirr_real *read;       /* [2K][T][D] what each step reads of the traces */
-    chirr_real *d_read;     /* [2K][T][D] */
+    chirr_real *d_read;     /* [2K][T][D]; forward: `read` turned, [2K][D][T] */
     chirr_real *history;    /* [T][W] of one unit; also the MLP's gate and value */
     chirr_real *present;    /* [T][W] */
     chirr_real *mixed;      /* [T][W] */

@@ -31,9 +31,15 @@ static int sync_directory_of(const char *path)
     return failure;
 }
 
+/* PATH is there at every instant: the one before gets a second name, then loses its first. Where
+ * the file system knows no second names it is renamed, and PATH is missing for a moment. */
 static int replace_checkpoint(const char *temporary, const char *path, const char *previous)
 {
-    if (rename(path, previous) != 0 && errno != ENOENT) {
+    if (unlink(previous) != 0 && errno != ENOENT) {
+        return errno;
+    }
+    bool kept = link(path, previous) == 0 || errno == ENOENT;
+    if (!kept && rename(path, previous) != 0 && errno != ENOENT) {
         return errno;
     }
     return rename(temporary, path) == 0 ? sync_directory_of(path) : errno;

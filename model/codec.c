@@ -132,17 +132,17 @@ chirr_real chirr_codec_log_variance(chirr_real output)
     return LOG_VARIANCE_MAX * squash(output / LOG_VARIANCE_MAX);
 }
 
-double chirr_codec_score_vector(size_t width, const chirr_real *values, const bool *present,
+double chirr_codec_score_vector(size_t width, const chirr_real *values, const bool *judged,
                                 chirr_real *outputs)
 {
     size_t count = 0;
     for (size_t i = 0; i < width; i++) {
-        count += present[i];
+        count += judged[i];
     }
     chirr_real share = count > 0 ? 1 / (chirr_real)count : 0;
     double nats = 0;
     for (size_t i = 0; i < width; i++) {
-        if (!present[i]) {
+        if (!judged[i]) {
             outputs[i] = 0;
             outputs[width + i] = 0;
             continue;

@@ -36,8 +36,8 @@ void chirr_codec_predict_vectors(const struct chirr_body *body, const struct chi
 /* What a log-variance is before its bound, and after. */
 chirr_real chirr_codec_log_variance(chirr_real output);
 
-/* As chirr_codec_score_byte, mean over the components that are `present`; 0 where none is. */
-double chirr_codec_score_vector(size_t width, const chirr_real *values, const bool *present,
+/* As chirr_codec_score_byte, mean over the components that are `judged`; 0 where none is. */
+double chirr_codec_score_vector(size_t width, const chirr_real *values, const bool *judged,
                                 chirr_real *outputs /* [2w] */);
 
 /* Gradients of a sense's head over the open chunk; writes d_features [filled][D]. */

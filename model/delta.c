@@ -6,7 +6,6 @@
 
 #include "base/wire.h"
 #include "model/internal.h"
-#include "model/elementary.h"
 
 _Static_assert(CHIRR_DELTA_BLOCK == CHIRR_LAYOUT_BLOCK, "registers are delta blocks");
 _Static_assert(CHIRR_DELTA_BLOCK == CHIRR_QUANTISED_COUNT, "and quantised as one");
@@ -279,12 +278,11 @@ static void mark_stale(struct chirr_model *model, size_t block)
 /* Takes the newer blocks of a checked delta into the registers; returns how many there were. */
 static size_t replace_blocks(struct chirr_model *model, const struct unit_blocks *blocks,
                              const struct chirr_delta_source *source, uint32_t place,
-                             const uint8_t *delta)
+                             struct reader reader)
 {
     struct chirr_registers *r = &model->registers;
-    struct reader reader = {delta + HEADER_BYTES, delta + CHIRR_DELTA_BYTES_MAX, 0};
     size_t replaced = 0;
-    for (size_t i = chirr_wire_get_u16(delta + 1); i > 0; i--) {
+    while (reader.at < reader.end) {
         struct block_view view = {0};
         (void)read_block(&reader, &view); /* checked before */
         size_t block = blocks->first + view.block;
@@ -326,7 +324,8 @@ enum chirr_err chirr_delta_apply(struct chirr_model *model, const struct chirr_d
     if (place < 0) {
         return CHIRR_ERR_FULL;
     }
-    size_t replaced = replace_blocks(model, &blocks, source, (uint32_t)place, delta);
+    const struct reader reader = {delta + HEADER_BYTES, delta + bytes, 0};
+    size_t replaced = replace_blocks(model, &blocks, source, (uint32_t)place, reader);
     return replaced > 0 ? CHIRR_OK : CHIRR_ERR_STALE;
 }
 

@@ -32,7 +32,6 @@ struct chirr_sense_state {
     double bits_mean; /* slow running mean */
     struct chirr_symbols symbols;
     chirr_real *last;                       /* vectors: the last one, normalised, [width] */
-    bool *present;                          /* vectors: which components came, [width] */
     struct chirr_normaliser normaliser;     /* vectors */
     struct chirr_calibration *calibrations; /* vectors: of each component, [width] */
     struct chirr_outcomes outcomes;

@@ -1,11 +1,12 @@
 /* The matrix product over weights of one type; included by kernel_variant.h once per type.
  *
- * Expects WEIGHT (the type), LOAD(from) and LOAD_FIRST(from, count) (a vector of weights) and
- * NAME(x) (puts the type's name behind x).
+ * Expects WEIGHT (the type), LOAD(from) and LOAD_FIRST(from, count) (a vector of weights),
+ * ONE(from) (a weight) and NAME(x) (puts the type's name behind x).
  *
- * Three ways through one product; each adds to an output in the order of the inner index, so that
+ * Four ways through one product; each adds to an output in the order of the inner index, so that
  * all give the same bits:
  *   tile   many rows: a block of sums stays in registers while the inner index runs
+ *   tall   many rows, side by side in memory, and few columns: the same, but lanes are rows
  *   sweep  one row, wide: weights are read once and in the order in which they lie in memory, while
  *          the sums stay in the first cache
  *   weave  one row, narrow groups side by side in memory: the groups are swept together, and each
@@ -111,12 +112,85 @@ static void NAME(rows)(const struct chirr_product *s, const chirr_real *x, const
             t.x += TILE_LINES * s->x_row;
             t.y += TILE_LINES * s->y_row;
         }
+        if (TILE_LINES >= 8 && s->rows - r >= 4) { /* fewer sums than hide a sum's latency, but */
+            NAME(tile_lines)(&t, 4, columns, w + column);
+            t.x += 4 * s->x_row;
+            t.y += 4 * s->y_row;
+            r += 4;
+        }
+        if (s->rows - r >= 2) {
+            NAME(tile_lines)(&t, 2, columns, w + column);
+            t.x += 2 * s->x_row;
+            t.y += 2 * s->y_row;
+            r += 2;
+        }
         for (; r < s->rows; r++) {
             NAME(tile_lines)(&t, 1, columns, w + column);
             t.x += s->x_row;
             t.y += s->y_row;
         }
     }
+}
+
+/* Sums of TALL_VECTORS vectors of rows and `columns` (constant) columns. */
+static INLINE void NAME(tall_tile)(const struct chirr_product *s, size_t columns,
+                                   const chirr_real *x, const WEIGHT *w, chirr_real *y)
+{
+    chirr_real turned[TALL_COLUMNS * TALL_ROWS];
+    vector sums[TALL_COLUMNS][TALL_VECTORS];
+    turn_from(columns, y, s->y_row, turned);
+    UNROLL
+    for (size_t c = 0; c < columns; c++) {
+        UNROLL
+        for (size_t v = 0; v < TALL_VECTORS; v++) {
+            sums[c][v] = vector_load(turned + c * TALL_ROWS + v * LANES);
+        }
+    }
+    for (size_t i = 0; i < s->inner; i++, x += s->x_inner, w += s->w_inner) {
+        UNROLL
+        for (size_t c = 0; c < columns; c++) {
+            vector weight = vector_fill(ONE(w + c));
+            UNROLL
+            for (size_t v = 0; v < TALL_VECTORS; v++) {
+                sums[c][v] = vector_multiply_add(vector_load(x + v * LANES), weight, sums[c][v]);
+            }
+        }
+    }
+    UNROLL
+    for (size_t c = 0; c < columns; c++) {
+        UNROLL
+        for (size_t v = 0; v < TALL_VECTORS; v++) {
+            vector_store(turned + c * TALL_ROWS + v * LANES, sums[c][v]);
+        }
+    }
+    turn_back(columns, turned, y, s->y_row);
+}
+
+/* As many rows of one group as tall tiles cover; returns how many. */
+static size_t NAME(tall)(const struct chirr_product *s, const chirr_real *x, const WEIGHT *w,
+                         chirr_real *y)
+{
+    size_t r = 0;
+    for (; r + TALL_ROWS <= s->rows; r += TALL_ROWS) {
+        size_t column = 0;
+        for (; column + TALL_COLUMNS <= s->columns; column += TALL_COLUMNS) {
+            NAME(tall_tile)(s, TALL_COLUMNS, x + r, w + column, y + r * s->y_row + column);
+        }
+        switch (s->columns - column) {
+        case 3:
+            NAME(tall_tile)(s, 3, x + r, w + column, y + r * s->y_row + column);
+            break;
+        case 2:
+            NAME(tall_tile)(s, 2, x + r, w + column, y + r * s->y_row + column);
+            break;
+        case 1:
+            NAME(tall_tile)(s, 1, x + r, w + column, y + r * s->y_row + column);
+            break;
+        default:
+            break;
+        }
+    }
+    return r;
 }
 
 /* A sum over `depth` inner indices of one row, for a vector of columns of which the first `count`
@@ -249,8 +323,11 @@ static void NAME(product)(const struct chirr_product *s, const chirr_real *x, co
         chirr_real *yg = y + g * s->y_group;
         if (s->rows == 1 && s->columns > TILE_COLUMNS) {
             NAME(sweep)(s, xg, wg, yg);
-        } else {
-            NAME(rows)(s, xg, wg, yg);
+            continue;
         }
+        struct chirr_product rest = *s;
+        size_t done = is_tall(s) ? NAME(tall)(s, xg, wg, yg) : 0;
+        rest.rows -= done;
+        NAME(rows)(&rest, xg + done * s->x_row, wg, yg + done * s->y_row);
     }
 }

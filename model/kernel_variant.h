@@ -12,7 +12,11 @@
 #include "model/elementary.h"
 
 #define TILE_COLUMNS (TILE_VECTORS * LANES)
-#define SWEEP_DEPTH 8             /* inner indices for which a sum stays in its register */
+#define SWEEP_DEPTH 8 /* inner indices for which a sum stays in its register */
+#define TALL_VECTORS 2
+#define TALL_ROWS (TALL_VECTORS * LANES)
+#define TALL_COLUMNS 4
+#define TALL_INNER 16             /* fewer are not worth turning sums for */
 #define WEAVE_COLUMNS (2 * LANES) /* of a group; wider ones waste few lanes on their own */
 #define WEAVE_DEPTH 64            /* inner indices whose x is gathered well before it is read */
 #define AHEAD_BYTES 4096          /* far enough for a third-level cache; measured */
@@ -63,37 +67,116 @@ static void woven_gather(struct woven *woven, const struct chirr_product *s, siz
     }
 }
 
-#define WEIGHT chirr_real
-#define LOAD(from) vector_load(from)
-#define LOAD_FIRST(from, count) vector_load_first(from, count)
-#define NAME(x) x
-#include "model/kernel_product.h"
-#undef WEIGHT
-#undef LOAD
-#undef LOAD_FIRST
-#undef NAME
+/* Four numbers of a row, wherever they lie. */
+typedef chirr_real quad
+    __attribute__((vector_size(4 * sizeof(chirr_real)), aligned(sizeof(chirr_real)), may_alias));
 
-/* Rounded weights; what lies behind the last one is read but not used (kernel.h). */
-#define WEIGHT uint16_t
-#define LOAD(from) vector_widen(from)
-#define LOAD_FIRST(from, count) vector_widen(from)
-#define NAME(x) x##_narrow
-#include "model/kernel_product.h"
+/* out[c][r] = in[r][c] for four rows of four. */
+static INLINE void turn_quads(const chirr_real *in, size_t in_row, chirr_real *out, size_t out_row)
+{
+    const quad a = *(const quad *)in;
+    const quad b = *(const quad *)(in + in_row);
+    const quad c = *(const quad *)(in + 2 * in_row);
+    const quad d = *(const quad *)(in + 3 * in_row);
+    const quad ab = __builtin_shufflevector(a, b, 0, 4, 1, 5);
+    const quad cd = __builtin_shufflevector(c, d, 0, 4, 1, 5);
+    const quad ab_behind = __builtin_shufflevector(a, b, 2, 6, 3, 7);
+    const quad cd_behind = __builtin_shufflevector(c, d, 2, 6, 3, 7);
+    *(quad *)out = __builtin_shufflevector(ab, cd, 0, 1, 4, 5);
+    *(quad *)(out + out_row) = __builtin_shufflevector(ab, cd, 2, 3, 6, 7);
+    *(quad *)(out + 2 * out_row) = __builtin_shufflevector(ab_behind, cd_behind, 0, 1, 4, 5);
+    *(quad *)(out + 3 * out_row) = __builtin_shufflevector(ab_behind, cd_behind, 2, 3, 6, 7);
+}
+
+/* out[c][r] = in[r][c] for TALL_ROWS rows of `columns` (constant) columns, and back. */
+static INLINE void turn_from(size_t columns, const chirr_real *in, size_t in_row, chirr_real *out)
+{
+    for (size_t r = 0; r < TALL_ROWS; r += 4) {
+        if (columns == 4) {
+            turn_quads(in + r * in_row, in_row, out + r, TALL_ROWS);
+            continue;
+        }
+        for (size_t i = r; i < r + 4; i++) {
+            for (size_t c = 0; c < columns; c++) {
+                out[c * TALL_ROWS + i] = in[i * in_row + c];
+            }
+        }
+    }
+}
+
+static INLINE void turn_back(size_t columns, const chirr_real *in, chirr_real *out, size_t out_row)
+{
+    for (size_t r = 0; r < TALL_ROWS; r += 4) {
+        if (columns == 4) {
+            turn_quads(in + r, TALL_ROWS, out + r * out_row, out_row);
+            continue;
+        }
+        for (size_t i = r; i < r + 4; i++) {
+            for (size_t c = 0; c < columns; c++) {
+                out[i * out_row + c] = in[c * TALL_ROWS + i];
+            }
+        }
+    }
+}
 
 /* out[c][r] = in[r][c] */
 static void transpose_strided(size_t rows, size_t columns, const chirr_real *in, size_t in_row,
                               chirr_real *out, size_t out_row)
 {
-    enum { BLOCK = 16 }; /* a block's reads and writes both stay in the first cache */
-    for (size_t r = 0; r < rows; r += BLOCK) {
-        size_t r_end = least(r + BLOCK, rows);
-        for (size_t c = 0; c < columns; c++) {
-            for (size_t i = r; i < r_end; i++) {
-                out[c * out_row + i] = in[i * in_row + c];
+    size_t r = 0;
+    for (; r + 4 <= rows; r += 4) {
+        const chirr_real *from = in + r * in_row;
+        size_t c = 0;
+        for (; c + 4 <= columns; c += 4) {
+            turn_quads(from + c, in_row, out + c * out_row + r, out_row);
+        }
+        for (; c < columns; c++) {
+            for (size_t i = 0; i < 4; i++) {
+                out[c * out_row + r + i] = from[i * in_row + c];
             }
         }
     }
+    for (; r < rows; r++) {
+        for (size_t c = 0; c < columns; c++) {
+            out[c * out_row + r] = in[r * in_row + c];
+        }
+    }
 }
+
+/* Columns that would leave half of each vector idle, and rows that fill one. */
+static inline bool is_tall(const struct chirr_product *s)
+{
+    return s->x_row == 1 && s->columns <= LANES / 2 && s->inner >= TALL_INNER;
+}
+
+#define WEIGHT chirr_real
+#define LOAD(from) vector_load(from)
+#define LOAD_FIRST(from, count) vector_load_first(from, count)
+#define ONE(from) (*(from))
+#define NAME(x) x
+#include "model/kernel_product.h"
+#undef WEIGHT
+#undef LOAD
+#undef LOAD_FIRST
+#undef ONE
+#undef NAME
+
+static inline chirr_real widen_one(uint16_t half)
+{
+    const union {
+        uint32_t bits;
+        float value;
+    } u = {.bits = (uint32_t)half << 16};
+    return (chirr_real)u.value;
+}
+
+/* Rounded weights; what lies behind the last one is read but not used (kernel.h). */
+#define WEIGHT uint16_t
+#define LOAD(from) vector_widen(from)
+#define LOAD_FIRST(from, count) vector_widen(from)
+#define ONE(from) widen_one(*(from))
+#define NAME(x) x##_narrow
+#include "model/kernel_product.h"
 
 static void transpose(size_t rows, size_t columns, const chirr_real *in, chirr_real *out)
 {
@@ -134,6 +217,8 @@ static void product_transposed(const struct chirr_product *s, const chirr_real *
 extern const struct chirr_kernels PASTE(chirr_kernels_, CHIRR_KERNEL);
 const struct chirr_kernels PASTE(chirr_kernels_, CHIRR_KERNEL) = {
     .name = TEXT(CHIRR_KERNEL),
+    .tall_rows = TALL_ROWS,
+    .tall_columns = LANES / 2,
     .product = product,
     .product_narrow = product_narrow,
     .product_transposed = product_transposed,

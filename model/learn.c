@@ -202,7 +202,7 @@ void chirr_learn_chunk(struct chirr_model *model, uint32_t sense)
     state->updates++;
     state->settled++;
     chirr_selector_follow(&model->selector, &model->body.layout, sense, &state->stream,
-                          model->updates);
+                          state->updates);
 }
 
 void chirr_learn_rehearse(struct chirr_model *model, uint32_t sense)

@@ -69,14 +69,24 @@ static const uint32_t sense_widths[][2] = {
     [CHIRR_SENSE_IMAGE] = {1, CHIRR_MODEL_ROW_BYTES_MAX},
 };
 
+/* Names are parts of others: of a checkpoint's groups ("sense NAME/chunk") and of tensors. */
+static bool is_name(const char name[CHIRR_MODEL_NAME_BYTES_MAX])
+{
+    static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+                                  "0123456789_.-";
+    bool ends = memchr(name, 0, CHIRR_MODEL_NAME_BYTES_MAX) != NULL;
+    return ends && name[0] != 0 && name[strspn(name, allowed)] == 0;
+}
+
 static enum chirr_err check_sense(const struct chirr_model_config *config, uint32_t index,
                                   struct chirr_error *error)
 {
     const struct chirr_model_sense *sense = &config->senses[index];
-    if (memchr(sense->name, 0, sizeof sense->name) == NULL || sense->name[0] == 0) {
+    if (!is_name(sense->name)) {
         return chirr_error_set(error, CHIRR_ERR_INVALID,
-                               "model: sense %u needs a name of 1 to %d bytes", index,
-                               CHIRR_MODEL_NAME_BYTES_MAX - 1);
+                               "model: sense %u needs a name of 1 to %d letters, digits, '_', '.' "
+                               "or '-'",
+                               index, CHIRR_MODEL_NAME_BYTES_MAX - 1);
     }
     for (uint32_t i = 0; i < index; i++) {
         if (strcmp(config->senses[i].name, sense->name) == 0) {
@@ -253,7 +263,7 @@ static size_t sense_bytes(const struct chirr_model_config *config,
     }
     if (s->kind == CHIRR_SENSE_VECTOR) {
         bytes += chirr_arena_round(s->width * sizeof(chirr_real)) +
-                 chirr_arena_round(s->width * sizeof(bool)) + chirr_normaliser_bytes(s->width) +
+                 chirr_normaliser_bytes(s->width) +
                  chirr_arena_round(s->width * sizeof(struct chirr_calibration));
     }
     if (s->kind == CHIRR_SENSE_OUTCOME) {
@@ -351,6 +361,7 @@ static bool create_sense(struct chirr_model *model, struct chirr_arena *arena, u
         !chirr_image_init(&state->symbols.image, arena, sense->width, sense->channels)) {
         return false;
     }
+    state->stream.noise = chirr_selector_noise(&model->body.layout, 0);
     chirr_symbols_begin(&state->symbols);
     begin_drift(&state->drift, sense->kind);
     const struct chirr_replay_config replay = replay_of(&model->config, index);
@@ -361,9 +372,8 @@ static bool create_sense(struct chirr_model *model, struct chirr_arena *arena, u
     }
     if (sense->kind == CHIRR_SENSE_VECTOR) {
         state->last = chirr_arena_take(arena, sense->width, sizeof *state->last);
-        state->present = chirr_arena_take(arena, sense->width, sizeof *state->present);
         state->calibrations = chirr_arena_take(arena, sense->width, sizeof *state->calibrations);
-        return state->last != NULL && state->present != NULL && state->calibrations != NULL &&
+        return state->last != NULL && state->calibrations != NULL &&
                chirr_normaliser_init(&state->normaliser, arena, sense->width);
     }
     return sense->kind != CHIRR_SENSE_OUTCOME ||

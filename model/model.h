@@ -43,7 +43,8 @@ enum chirr_sense_kind {
 };
 
 struct chirr_model_sense {
-    char name[CHIRR_MODEL_NAME_BYTES_MAX]; /* seeds the encoder and the head */
+    char name[CHIRR_MODEL_NAME_BYTES_MAX]; /* seeds the encoder and the head; of letters and
+                                              digits of ASCII, '_', '.' and '-' */
     enum chirr_sense_kind kind;
     uint32_t width;    /* components of a vector, features of an outcome, bytes of an image's row;
                           0 for bytes and audio */
@@ -81,7 +82,8 @@ struct chirr_model_config {
     float replay_share;        /* of its updates made from them, beside the others; 0…0.5 */
     float trunk_rate;          /* factor on the rate of the trunk once it has settled, 0…1 */
     bool narrow_reads;    /* predictions read a copy of the weights in bf16: half the bytes, and a
-                            relative error of 2^-9 a weight; learning stays exact */
+                            relative error of 2^-9 a weight; the backward pass reads
+                            the exact ones, so its gradients are off by as much */
     uint32_t origins_max; /* peers whose changes can be held at once, 0…1024 */
     uint32_t sense_count;
     struct chirr_model_sense senses[CHIRR_MODEL_SENSES_MAX];
@@ -89,7 +91,7 @@ struct chirr_model_config {
 
 /* D=64, 2 layers, E=128, no MLP, K=4, P=8, input gates, R=1024: 205,504 parameters. Every partition
  * hosted, chunk 32, rate 2.4e-3 after 10 updates, settling over 4,000; drift; 64 KiB of past, a
- * tenth of the updates; 16 origins, one sense "text". */
+ * update from them for every ten; 16 origins, one sense "text". */
 struct chirr_model_config chirr_model_config_default(void);
 CHIRR_NODISCARD enum chirr_err chirr_model_config_validate(const struct chirr_model_config *config,
                                                            struct chirr_error *error);

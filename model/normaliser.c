@@ -126,18 +126,29 @@ static void take(struct chirr_normaliser *n, uint32_t i, float value)
     follow(n, i, (double)value);
 }
 
-void chirr_normaliser_apply(struct chirr_normaliser *n, const float *values, chirr_real *normalised,
-                            bool *present)
+static chirr_real normalise(const struct chirr_normaliser *n, uint32_t i, float value)
+{
+    double z = ((double)value - n->mean[i]) / chirr_normaliser_deviation(n, i);
+    z = z < CHIRR_NORMALISED_MAX ? z : CHIRR_NORMALISED_MAX;
+    return (chirr_real)(z > -CHIRR_NORMALISED_MAX ? z : -CHIRR_NORMALISED_MAX);
+}
+
+void chirr_normaliser_measure(const struct chirr_normaliser *n, const float *values,
+                              chirr_real *normalised, bool *judged)
 {
     for (uint32_t i = 0; i < n->width; i++) {
-        present[i] = !isnan(values[i]);
+        judged[i] = !isnan(values[i]) && (n->count[i] > 0 || n->variance[i] > 0);
+        normalised[i] = judged[i] ? normalise(n, i, values[i]) : 0;
+    }
+}
+
+void chirr_normaliser_apply(struct chirr_normaliser *n, const float *values, chirr_real *normalised)
+{
+    for (uint32_t i = 0; i < n->width; i++) {
         normalised[i] = 0;
-        if (!present[i]) {
-            continue;
+        if (!isnan(values[i])) {
+            take(n, i, values[i]);
+            normalised[i] = normalise(n, i, values[i]);
         }
-        take(n, i, values[i]);
-        double z = ((double)values[i] - n->mean[i]) / chirr_normaliser_deviation(n, i);
-        z = z < CHIRR_NORMALISED_MAX ? z : CHIRR_NORMALISED_MAX;
-        normalised[i] = (chirr_real)(z > -CHIRR_NORMALISED_MAX ? z : -CHIRR_NORMALISED_MAX);
     }
 }

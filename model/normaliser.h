@@ -34,10 +34,16 @@ size_t chirr_normaliser_bytes(uint32_t width);
 bool chirr_normaliser_init(struct chirr_normaliser *normaliser, struct chirr_arena *arena,
                            uint32_t width);
 
+/* Writes `values` in the units of those that came before, within ±CHIRR_NORMALISED_MAX: what a
+ * forecast is judged by. What is missing, or has no unit yet (the first values, while they are all
+ * equal), is 0 and not `judged`. `values` hold finite numbers and NaN only. */
+void chirr_normaliser_measure(const struct chirr_normaliser *normaliser, const float *values,
+                              chirr_real *normalised, bool *judged);
+
 /* Takes `values` in, then writes them normalised, within ±CHIRR_NORMALISED_MAX; what is missing is
- * 0 and not `present`. `values` hold finite numbers and NaN only. */
+ * 0. `values` hold finite numbers and NaN only. */
 void chirr_normaliser_apply(struct chirr_normaliser *normaliser, const float *values,
-                            chirr_real *normalised, bool *present);
+                            chirr_real *normalised);
 
 /* The unit of a component's normalised values, > 0. */
 double chirr_normaliser_deviation(const struct chirr_normaliser *normaliser, uint32_t component);

@@ -59,6 +59,12 @@ static chirr_real noise_at(const struct chirr_stream *stream, uint32_t layer, ui
     return stream->noise * (2 * uniform - 1);
 }
 
+chirr_real chirr_selector_noise(const struct chirr_layout *layout, uint64_t updates)
+{
+    chirr_real rest = 1 - (chirr_real)updates / CHIRR_SELECTOR_NOISE_UPDATES;
+    return layout->selects && rest > 0 ? NOISE_AT_FIRST * rest : 0;
+}
+
 void chirr_selector_choose(const struct chirr_layout *layout, const struct chirr_stream *stream,
                            uint32_t layer, uint32_t t, const chirr_real *logits,
                            const struct chirr_choice *choice)
@@ -132,6 +138,5 @@ void chirr_selector_follow(struct chirr_selector *selector, const struct chirr_l
     for (uint32_t layer = 0; layer < layout->layers; layer++) {
         follow_layer(selector, layout, sense, layer, stream);
     }
-    chirr_real rest = 1 - (chirr_real)updates / CHIRR_SELECTOR_NOISE_UPDATES;
-    stream->noise = rest > 0 ? NOISE_AT_FIRST * rest : 0;
+    stream->noise = chirr_selector_noise(layout, updates);
 }

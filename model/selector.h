@@ -52,8 +52,12 @@ void chirr_selector_choose(const struct chirr_layout *layout, const struct chirr
                            uint32_t layer, uint32_t t, const chirr_real *logits,
                            const struct chirr_choice *choice);
 
+/* The noise of a sense's stream after so many of its own updates: whichever sense begins late,
+ * begins at random. */
+chirr_real chirr_selector_noise(const struct chirr_layout *layout, uint64_t updates);
+
 /* Takes the open chunk of a sense into the loads, moves the bias, and renews the stream's offsets
- * and noise. */
+ * and noise. `updates` are the sense's. */
 void chirr_selector_follow(struct chirr_selector *selector, const struct chirr_layout *layout,
                            uint32_t sense, struct chirr_stream *stream, uint64_t updates);
 

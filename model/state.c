@@ -223,6 +223,7 @@ void chirr_state_clear(struct chirr_model *model)
     for (uint32_t i = 0; i < model->config.sense_count; i++) {
         struct chirr_sense_state *state = &model->senses[i];
         chirr_stream_reset(&state->stream, &model->body.layout);
+        state->stream.noise = chirr_selector_noise(&model->body.layout, 0);
         chirr_symbols_begin(&state->symbols);
         if (state->rehearses) {
             chirr_rehearsal_reset(&state->rehearsal);

@@ -50,6 +50,14 @@ static void read_trace(chirr_real correction, size_t width, const chirr_real *tr
     }
 }
 
+/* ρ^(t+1) from ρ^t; 0 once 1 − ρ^t rounds to 1. Nothing that is read changes a bit by it, and no
+ * product ends up among the denormals, which many machines compute slowly. */
+static chirr_real next_power(chirr_real power, chirr_real rate)
+{
+    chirr_real next = power * rate;
+    return 1 - next < 1 ? next : 0;
+}
+
 void chirr_trace_scan(const struct chirr_rates *rates, const struct chirr_kernels *kernels,
                       size_t width, chirr_real *traces, const chirr_real *powers,
                       const struct chirr_trace_inputs *inputs, chirr_real *read)
@@ -61,7 +69,7 @@ void chirr_trace_scan(const struct chirr_rates *rates, const struct chirr_kernel
         for (size_t t = 0; t < inputs->steps; t++, read += width) {
             read_trace(chirr_trace_correction(power), width, trace, read);
             kernels->blend(width, rate, trace, 1 - rate, inputs->rows + t * inputs->stride);
-            power *= rate;
+            power = next_power(power, rate);
         }
     }
 }
@@ -85,7 +93,7 @@ void chirr_trace_backward(const struct chirr_rates *rates, const struct chirr_ke
         chirr_real powers[CHIRR_MODEL_CHUNK_MAX];
         powers[0] = start[k];
         for (size_t t = 1; t < g->steps; t++) {
-            powers[t] = powers[t - 1] * rate;
+            powers[t] = next_power(powers[t - 1], rate);
         }
         memset(g->carry, 0, width * sizeof *g->carry);
         for (size_t t = g->steps; t-- > 0;) {
@@ -99,6 +107,6 @@ void chirr_trace_backward(const struct chirr_rates *rates, const struct chirr_ke
 void chirr_trace_advance(const struct chirr_rates *rates, chirr_real *powers)
 {
     for (uint32_t k = 0; k < rates->count; k++) {
-        powers[k] *= rates->values[k];
+        powers[k] = next_power(powers[k], rates->values[k]);
     }
 }

@@ -79,8 +79,11 @@ double chirr_vector_read(struct chirr_model *model, uint32_t sense, const float 
         scale_forecasts(state, width, outputs, &forecasts);
         judge(state, width, values, &forecasts);
     }
-    chirr_normaliser_apply(&state->normaliser, values, state->last, state->present);
-    return chirr_codec_score_vector(width, state->last, state->present, outputs);
+    chirr_real came[CHIRR_MODEL_VECTOR_WIDTH_MAX];
+    bool judged[CHIRR_MODEL_VECTOR_WIDTH_MAX];
+    chirr_normaliser_measure(&state->normaliser, values, came, judged);
+    chirr_normaliser_apply(&state->normaliser, values, state->last);
+    return chirr_codec_score_vector(width, came, judged, outputs);
 }
 
 static float bounded(double number)

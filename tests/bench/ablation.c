@@ -22,6 +22,7 @@
  * learning    rate (divided by √(1 + updates / halving)) warmup clip beta chunk seed; before: steps
  * before the chunk, at most its length, through which its gradient goes, too (online); table_summed
  * 2: Adagrad a row, 1: a weight, 0: RMSprop, with table_rate; embed_rate, head_rate: factors
+ *             credit=0: the trace rule, no gradient goes from one step to another
  * beginning   embed_deviation head_deviation; factors: history_deviation output_deviation
  *
  * Prints one JSON line: bits per byte over the whole pass and its last quarter, validation bits. */

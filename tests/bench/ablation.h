@@ -113,6 +113,8 @@ struct ablation_block {
 struct ablation_net {
     const struct chirr_kernels *kernels;
     size_t steps_max, steps; /* of the chunk */
+    bool credit_ends;        /* at every step: what traces read counts as given */
+    bool traces_held;        /* they read what they read last, whatever is written to them now */
     size_t unscored; /* of them, the first: they lend credit to the others and cost nothing */
     uint64_t seed;
     struct ablation_block blocks[ABLATION_BLOCKS_MAX];
@@ -211,7 +213,7 @@ struct ablation_options {
     char ngrams[ABLATION_TEXT_MAX], head_ngrams[ABLATION_TEXT_MAX]; /* order:rows:at:width,… */
     double bytes, seed, width, layers, section, decay_section, mlp, chunk, rate, warmup, clip;
     double block, added, normed, conv, shift, now, tied, tied_scale, gain, table_rate;
-    double window, passes, held, beta, before;
+    double window, passes, held, beta, before, credit;
     double embed_deviation, head_deviation, history_deviation, output_deviation; /* factors */
     double embed_rate, head_rate, table_summed, halving;
 };

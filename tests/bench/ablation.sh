@@ -53,6 +53,8 @@ tables-step | layers=2 section=104 mlp=0 input_gate=low8 table_summed=0 table_ra
 tables-embed | layers=2 section=104 mlp=0 input_gate=low8 embed_rate=5 ngrams=$n23,17:1024:32:16 | tables 2, 3, word and gate, embedding learns 5 times faster
 default | $default | today's default: tables 2, 3, word, full gate, sections 2 D, 2 layers, decays 6-512
 credit-before | $default before=32 | today's default, gradients through the 32 steps before the chunk, too
+trace | $default credit=0 | today's default, the trace rule: no gradient from one step to another
+trace-no-gate | $default credit=0 input_gate=none | of these, no gate on what is written, which has no gradient there
 chunk-16 | $default chunk=16 | today's default, chunks of 16
 chunk-64 | $default chunk=64 | today's default, chunks of 64
 END

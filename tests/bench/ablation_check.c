@@ -113,6 +113,7 @@ int main(int argc, char **argv)
         return 2;
     }
     loss(&net);
+    net.traces_held = net.credit_ends;
     ablation_net_backward(&net);
     bool tables_right = check_tables(&net);
     bool right = check_blocks(&net) && tables_right;

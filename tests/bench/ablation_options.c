@@ -40,6 +40,7 @@ static const struct ablation_options defaults = {
     .window = 256,
     .passes = 1,
     .held = 100000,
+    .credit = 1,
 };
 
 struct key {
@@ -95,6 +96,7 @@ static bool set(struct ablation_options *o, const char *name, const char *value)
         {"passes", &o->passes, NULL},
         {"held", &o->held, NULL},
         {"before", &o->before, NULL},
+        {"credit", &o->credit, NULL},
     };
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
         if (strcmp(keys[i].key, name) != 0) {

@@ -174,6 +174,9 @@ static void wave_backward(const struct scan *s, chirr_real *restrict carry)
 
 void ablation_trace_forward(struct ablation_net *net, struct ablation_node *node)
 {
+    if (net->traces_held) {
+        return;
+    }
     for (uint32_t k = 0; k < node->filters.count; k++) {
         const struct scan scan = scan_of(net, node, k, false);
         switch (scan.filter->kind) {
@@ -192,6 +195,9 @@ void ablation_trace_forward(struct ablation_net *net, struct ablation_node *node
 
 void ablation_trace_backward(struct ablation_net *net, struct ablation_node *node)
 {
+    if (net->credit_ends) {
+        return;
+    }
     for (uint32_t k = 0; k < node->filters.count; k++) {
         const struct scan scan = scan_of(net, node, k, true);
         switch (scan.filter->kind) {

@@ -303,6 +303,7 @@ bool ablation_build(struct ablation_net *net, const struct ablation_options *o)
         return false;
     }
     ablation_net_init(net, steps_max, (uint64_t)o->seed);
+    net->credit_ends = o->credit == 0;
     int32_t embedded = x = ablation_embed(net, (size_t)o->width, o->embed_deviation);
     net->blocks[0].rate = o->embed_rate;
     if (!add_tables(net, o->ngrams, &x)) {

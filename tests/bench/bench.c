@@ -11,8 +11,9 @@
 #include "tests/bench/report.h"
 
 static const struct chirr_bench *const model_benches[] = {
-    &chirr_bench_forward,     &chirr_bench_learn,   &chirr_bench_sparse,     &chirr_bench_memory,
-    &chirr_bench_transformer, &chirr_bench_quality, &chirr_bench_forgetting,
+    &chirr_bench_forward, &chirr_bench_learn,      &chirr_bench_sparse,
+    &chirr_bench_memory,  &chirr_bench_batch,      &chirr_bench_transformer,
+    &chirr_bench_quality, &chirr_bench_forgetting, &chirr_bench_kernels,
 };
 static const size_t model_bench_count = sizeof model_benches / sizeof *model_benches;
 

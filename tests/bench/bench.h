@@ -69,8 +69,10 @@ void chirr_bench_progress(const struct chirr_bench_context *context, double frac
 /* ---- The benchmarks of the model, one a file (bench_swarm.h has the others)
  * ------------------------------------------------------------- */
 
+extern const struct chirr_bench chirr_bench_batch;
 extern const struct chirr_bench chirr_bench_forgetting;
 extern const struct chirr_bench chirr_bench_forward;
+extern const struct chirr_bench chirr_bench_kernels;
 extern const struct chirr_bench chirr_bench_learn;
 extern const struct chirr_bench chirr_bench_memory;
 extern const struct chirr_bench chirr_bench_quality;

@@ -1,5 +1,6 @@
 /* model.memory: all the memory of a model that learns. It does not grow with the stream: whatever a
  * model uses it takes from one arena when it is created. */
+#include "agent/learner.h"
 #include "tests/bench/bench.h"
 #include "tests/bench/shapes.h"
 
@@ -46,6 +47,29 @@ static enum chirr_err measure(struct chirr_bench_context *context, const struct 
     return CHIRR_OK;
 }
 
+/* What an agent's learner takes: the same model with a sense of outcomes, and with room for as many
+ * origins as an agent has by default. */
+static void report_agent(struct chirr_bench_context *context, const struct scale *scale)
+{
+    struct chirr_learner_config config = chirr_learner_config_default();
+    uint32_t origins_max = config.model.origins_max;
+    config.model = chirr_bench_config(scale->shape);
+    config.model.origins_max = origins_max;
+    double bytes = (double)chirr_learner_bytes(&config);
+    const struct chirr_model_config model = chirr_learner_model_config(&config);
+    const struct chirr_bench_result result = {
+        .metric = "agent_bytes",
+        .value = bytes,
+        .unit = "B",
+        .bound = CHIRR_BENCH_AT_MOST,
+        .target = scale->mib_max * MIB,
+        .fields =
+            json_pack("{s:I, s:i, s:f}", "params", (json_int_t)chirr_model_parameter_count(&model),
+                      "origins", (int)origins_max, "mib", bytes / MIB),
+    };
+    chirr_bench_report(context, &result);
+}
+
 static enum chirr_err run(struct chirr_bench_context *context, struct chirr_error *error)
 {
     enum chirr_err err = CHIRR_OK;
@@ -53,6 +77,7 @@ static enum chirr_err run(struct chirr_bench_context *context, struct chirr_erro
         for (size_t o = 0; err == CHIRR_OK && o < sizeof origins / sizeof *origins; o++) {
             err = measure(context, &scales[s], origins[o], error);
         }
+        report_agent(context, &scales[s]);
     }
     return err;
 }

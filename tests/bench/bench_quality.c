@@ -4,6 +4,10 @@
  *   bits_over_lstm      at equal parameters; the LSTM at its best of three rates, ours at its own
  *   bits_at_equal_cpu   ours as wide as it can be without using more CPU than that LSTM
  *
+ * The LSTM reads bytes (baseline "bytes"). bits_over_lstm is told a second time, without a target,
+ * against one that reads the same n-gram tables as ours, of as many parameters with them, likewise
+ * at its best of the three rates (baseline "tables"): what is left is the body's.
+ *
  * Ours learns a chunk at a time: since its rates are predefined, the past of every step of a chunk
  * is known before the layer above is computed, and a chunk is a few matrix products. An LSTM's is
  * not: its recurrent product waits for the step before. That is an advantage of the model, not of
@@ -22,7 +26,7 @@
 #include "tests/bench/shapes.h"
 
 #define RATES 3
-#define PASSES_MAX (2 * CHIRR_BENCH_SEEDS_MAX + RATES)
+#define PASSES_MAX (3 * CHIRR_BENCH_SEEDS_MAX + 2 * RATES)
 #define EQUAL_CPU_TARGET (-0.03)
 /* Speeds are compared on this much of the text, in turns. */
 #define SAMPLE_BYTES 4096
@@ -37,9 +41,11 @@ struct contest {
     struct chirr_bench_pass ours[CHIRR_BENCH_SEEDS_MAX];
     struct chirr_bench_pass wide[CHIRR_BENCH_SEEDS_MAX];
     struct chirr_bench_pass theirs[CHIRR_BENCH_SEEDS_MAX]; /* at the best rate */
+    struct chirr_bench_pass tables[CHIRR_BENCH_SEEDS_MAX]; /* likewise, with n-gram tables */
     double bits_at_rate[RATES];                            /* of the first seed */
-    double single_steps_us;                                /* CPU time of ours, byte by byte */
-    double cpu_ratio;                                      /* wide / LSTM, side by side */
+    double tables_at_rate[RATES];
+    double single_steps_us; /* CPU time of ours, byte by byte */
+    double cpu_ratio;       /* wide / LSTM, side by side */
 };
 
 /* The default model, each byte learned once. */
@@ -181,12 +187,14 @@ static struct chirr_bench_pass our_pass(struct contest *contest,
     return pass;
 }
 
-static struct chirr_bench_pass their_pass(struct contest *contest, float rate, uint64_t seed)
+static struct chirr_bench_pass their_pass(struct contest *contest, bool tables, float rate,
+                                          uint64_t seed)
 {
     const struct chirr_model_config ours = our_config();
     struct chirr_bench_pass pass = {
         .is_lstm = true,
-        .lstm = chirr_lstm_config_of_size(chirr_model_parameter_count(&ours)),
+        .lstm = chirr_lstm_config_of_size(chirr_model_parameter_count(&ours),
+                                          tables ? ours.gram_rows : 0),
         .text = contest->text,
         .progress = &contest->progress};
     pass.lstm.learning_rate = rate;
@@ -194,49 +202,59 @@ static struct chirr_bench_pass their_pass(struct contest *contest, float rate, u
     return pass;
 }
 
-/* Ours at every seed, and the LSTM's first seed at every rate, of which the best goes on. */
+static size_t best_of(const struct chirr_bench_pass passes[RATES], double bits[RATES])
+{
+    size_t best = 0;
+    for (size_t i = 0; i < RATES; i++) {
+        bits[i] = passes[i].bits;
+        best = passes[i].bits < passes[best].bits ? i : best;
+    }
+    return best;
+}
+
+/* Ours at every seed, and each LSTM's first seed at every rate, of which the best goes on. */
 static enum chirr_err run_first(struct contest *contest, struct chirr_error *error)
 {
     struct chirr_bench_pass passes[PASSES_MAX];
     const struct chirr_model_config config = our_config();
     uint32_t seeds = contest->context->seeds;
     for (size_t i = 0; i < RATES; i++) {
-        passes[i] = their_pass(contest, rates[i], 1);
+        passes[i] = their_pass(contest, false, rates[i], 1);
+        passes[RATES + i] = their_pass(contest, true, rates[i], 1);
     }
     for (uint32_t i = 0; i < seeds; i++) {
-        passes[RATES + i] = our_pass(contest, &config, i + 1);
+        passes[2 * RATES + i] = our_pass(contest, &config, i + 1);
     }
-    chirr_bench_run_passes(passes, RATES + seeds);
-    size_t best = 0;
-    for (size_t i = 0; i < RATES; i++) {
-        contest->bits_at_rate[i] = passes[i].bits;
-        best = passes[i].bits < passes[best].bits ? i : best;
-    }
-    contest->theirs[0] = passes[best];
-    memcpy(contest->ours, passes + RATES, seeds * sizeof *passes);
-    return chirr_bench_passes_error(passes, RATES + seeds, error);
+    chirr_bench_run_passes(passes, 2 * RATES + seeds);
+    contest->theirs[0] = passes[best_of(passes, contest->bits_at_rate)];
+    contest->tables[0] = passes[RATES + best_of(passes + RATES, contest->tables_at_rate)];
+    memcpy(contest->ours, passes + 2 * RATES, seeds * sizeof *passes);
+    return chirr_bench_passes_error(passes, 2 * RATES + seeds, error);
 }
 
-/* The LSTM's other seeds, and ours at equal CPU time. */
+/* The LSTMs' other seeds, and ours at equal CPU time. */
 static enum chirr_err run_second(struct contest *contest, struct chirr_error *error)
 {
     struct chirr_bench_pass passes[PASSES_MAX];
     struct chirr_model_config wide;
-    uint32_t seeds = contest->context->seeds;
+    uint32_t seeds = contest->context->seeds, others = seeds - 1;
     enum chirr_err err = choose_wide(contest, &wide, error);
     if (err != CHIRR_OK) {
         return err;
     }
+    for (uint32_t i = 0; i < others; i++) {
+        passes[i] = their_pass(contest, false, contest->theirs[0].lstm.learning_rate, i + 2);
+        passes[others + i] =
+            their_pass(contest, true, contest->tables[0].lstm.learning_rate, i + 2);
+    }
     for (uint32_t i = 0; i < seeds; i++) {
-        passes[i] = our_pass(contest, &wide, i + 1);
+        passes[2 * others + i] = our_pass(contest, &wide, i + 1);
     }
-    for (uint32_t i = 1; i < seeds; i++) {
-        passes[seeds + i - 1] = their_pass(contest, contest->theirs[0].lstm.learning_rate, i + 1);
-    }
-    chirr_bench_run_passes(passes, 2 * seeds - 1);
-    memcpy(contest->wide, passes, seeds * sizeof *passes);
-    memcpy(contest->theirs + 1, passes + seeds, (seeds - 1) * sizeof *passes);
-    return chirr_bench_passes_error(passes, 2 * seeds - 1, error);
+    chirr_bench_run_passes(passes, 2 * others + seeds);
+    memcpy(contest->theirs + 1, passes, others * sizeof *passes);
+    memcpy(contest->tables + 1, passes + others, others * sizeof *passes);
+    memcpy(contest->wide, passes + 2 * others, seeds * sizeof *passes);
+    return chirr_bench_passes_error(passes, 2 * others + seeds, error);
 }
 
 /* ---- Figures -------------------------------------------------------------------------------- */
@@ -257,26 +275,36 @@ static json_t *fields_of(const struct contest *contest, const char *learner,
                      chirr_bench_bits_of(passes, seeds));
 }
 
+static json_t *lstm_fields(const struct contest *contest, const char *learner,
+                           const struct chirr_bench_pass *passes, const double bits[RATES])
+{
+    json_t *fields = fields_of(contest, learner, passes);
+    json_t *at_rates = json_object();
+    for (size_t i = 0; i < RATES; i++) {
+        char rate[16];
+        snprintf(rate, sizeof rate, "%g", (double)rates[i]);
+        json_object_set_new(at_rates, rate, json_real(bits[i]));
+    }
+    json_object_set_new(fields, "bits_at_rates", at_rates);
+    json_object_set_new(fields, "hidden", json_integer(passes[0].lstm.hidden));
+    return fields;
+}
+
 static void report_learners(struct contest *contest)
 {
     uint32_t seeds = contest->context->seeds;
     json_t *ours = fields_of(contest, "chirr", contest->ours);
     json_object_set_new(ours, "single_steps_cpu_s",
                         json_real(1e-6 * contest->single_steps_us * (double)contest->text->count));
-    json_t *theirs = fields_of(contest, "lstm", contest->theirs);
-    json_t *at_rates = json_object();
-    for (size_t i = 0; i < RATES; i++) {
-        char rate[16];
-        snprintf(rate, sizeof rate, "%g", (double)rates[i]);
-        json_object_set_new(at_rates, rate, json_real(contest->bits_at_rate[i]));
-    }
-    json_object_set_new(theirs, "bits_at_rates", at_rates);
-    json_object_set_new(theirs, "hidden", json_integer(contest->theirs[0].lstm.hidden));
+    json_t *theirs = lstm_fields(contest, "lstm", contest->theirs, contest->bits_at_rate);
+    json_t *tables =
+        lstm_fields(contest, "lstm with tables", contest->tables, contest->tables_at_rate);
     json_t *wide = fields_of(contest, "chirr at equal cpu", contest->wide);
     json_object_set_new(wide, "width", json_integer(contest->wide[0].config.width));
     const struct chirr_bench_result results[] = {
         {.value = chirr_bench_mean_bits(contest->ours, seeds), .fields = ours},
         {.value = chirr_bench_mean_bits(contest->theirs, seeds), .fields = theirs},
+        {.value = chirr_bench_mean_bits(contest->tables, seeds), .fields = tables},
         {.value = chirr_bench_mean_bits(contest->wide, seeds), .fields = wide},
     };
     for (size_t i = 0; i < sizeof results / sizeof results[0]; i++) {
@@ -287,26 +315,40 @@ static void report_learners(struct contest *contest)
     }
 }
 
+static void report_over(struct contest *contest, const char *baseline, double lstm,
+                        enum chirr_bench_bound bound)
+{
+    uint32_t seeds = contest->context->seeds;
+    const struct chirr_bench_result result = {
+        .metric = "bits_over_lstm",
+        .value = chirr_bench_mean_bits(contest->ours, seeds) - lstm,
+        .unit = "bit",
+        .bound = bound,
+        .target = 0,
+        .fields =
+            json_pack("{s:s, s:s, s:I, s:i}", "text", contest->text->name, "baseline", baseline,
+                      "params", (json_int_t)parameters_of(contest->ours), "seeds", (int)seeds),
+    };
+    chirr_bench_report(contest->context, &result);
+}
+
 static void report_differences(struct contest *contest)
 {
     uint32_t seeds = contest->context->seeds;
     double lstm = chirr_bench_mean_bits(contest->theirs, seeds);
-    struct chirr_bench_result result = {
-        .metric = "bits_over_lstm",
-        .value = chirr_bench_mean_bits(contest->ours, seeds) - lstm,
+    report_over(contest, "bytes", lstm, CHIRR_BENCH_AT_MOST);
+    report_over(contest, "tables", chirr_bench_mean_bits(contest->tables, seeds),
+                CHIRR_BENCH_NO_TARGET);
+    const struct chirr_bench_result result = {
+        .metric = "bits_at_equal_cpu",
+        .value = chirr_bench_mean_bits(contest->wide, seeds) - lstm,
         .unit = "bit",
         .bound = CHIRR_BENCH_AT_MOST,
-        .target = 0,
-        .fields = json_pack("{s:s, s:I, s:i}", "text", contest->text->name, "params",
-                            (json_int_t)parameters_of(contest->ours), "seeds", (int)seeds),
+        .target = EQUAL_CPU_TARGET,
+        .fields = json_pack("{s:s, s:s, s:I, s:i, s:f}", "text", contest->text->name, "baseline",
+                            "bytes", "params", (json_int_t)parameters_of(contest->wide), "seeds",
+                            (int)seeds, "cpu_over_lstm", contest->cpu_ratio),
     };
-    chirr_bench_report(contest->context, &result);
-    result.metric = "bits_at_equal_cpu";
-    result.value = chirr_bench_mean_bits(contest->wide, seeds) - lstm;
-    result.target = EQUAL_CPU_TARGET;
-    result.fields = json_pack("{s:s, s:I, s:i, s:f}", "text", contest->text->name, "params",
-                              (json_int_t)parameters_of(contest->wide), "seeds", (int)seeds,
-                              "cpu_over_lstm", contest->cpu_ratio);
     chirr_bench_report(contest->context, &result);
 }
 
@@ -337,7 +379,7 @@ static enum chirr_err run(struct chirr_bench_context *context, struct chirr_erro
     for (size_t i = 0; err == CHIRR_OK && i < corpus->count; i++) {
         *contest = (struct contest){.context = context, .text = &corpus->texts[i]};
         contest->progress.context = context;
-        contest->progress.total = (RATES + 3 * context->seeds - 1) * context->bytes;
+        contest->progress.total = (2 * RATES + 4 * context->seeds - 2) * context->bytes;
         err = run_contest(contest, error);
     }
     free(contest);

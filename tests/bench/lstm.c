@@ -14,6 +14,10 @@
 #define MOMENT_DECAY 0.99
 #define STEP_RMS_MAX 4.0
 #define SETTLED_RATE_MIN 0.1
+#define GRAM_TABLES 3
+#define GRAM_COLUMNS (CHIRR_LSTM_GRAM_WIDTH / GRAM_TABLES)
+#define GRAM_STEP 0.3 /* a new row's first; the best of 0.15, 0.3, 0.6, 1.2 and 2.4 */
+#define STEPS_MAX 1024
 
 struct places {       /* offsets into the parameters */
     size_t embedding; /* [BYTE_SYMBOLS][E] */
@@ -22,6 +26,7 @@ struct places {       /* offsets into the parameters */
     size_t bias;      /* [4H] */
     size_t head;      /* [H][BYTE_VALUES] */
     size_t head_bias; /* [BYTE_VALUES] */
+    size_t grams;     /* [4 R][GRAM_COLUMNS]: R rows of two bytes, 2R of three, R of the word */
     size_t end;
 };
 
@@ -30,8 +35,13 @@ struct chirr_lstm {
     struct places places;
     const struct chirr_kernels *kernels;
     uint64_t updates;
-    uint32_t symbol;        /* what came last */
-    uint32_t symbols[1024]; /* [T] what each step of the update read */
+    uint32_t symbol;             /* what came last */
+    uint32_t symbols[STEPS_MAX]; /* [T] what each step of the update read */
+    struct context {
+        uint32_t recent; /* the last bytes, the newest lowest */
+        uint64_t word;   /* hash of the letters since the last other byte, and of that byte */
+    } context, context_next;
+    uint32_t rows[STEPS_MAX][GRAM_TABLES]; /* [T] likewise, from the first table's first row on */
 
     chirr_real *weights, *gradient, *moment; /* [places.end] */
     chirr_real *inputs, *d_inputs;           /* [T][E] */
@@ -53,7 +63,8 @@ static struct places places_of(const struct chirr_lstm_config *c)
     p.bias = p.recurrent + (size_t)c->hidden * 4 * c->hidden;
     p.head = p.bias + 4 * (size_t)c->hidden;
     p.head_bias = p.head + (size_t)c->hidden * BYTE_VALUES;
-    p.end = p.head_bias + BYTE_VALUES;
+    p.grams = p.head_bias + BYTE_VALUES;
+    p.end = p.grams + 4 * (size_t)c->gram_rows * GRAM_COLUMNS;
     return p;
 }
 
@@ -62,9 +73,10 @@ size_t chirr_lstm_parameter_count(const struct chirr_lstm_config *config)
     return places_of(config).end;
 }
 
-struct chirr_lstm_config chirr_lstm_config_of_size(size_t parameters)
+struct chirr_lstm_config chirr_lstm_config_of_size(size_t parameters, uint32_t gram_rows)
 {
-    struct chirr_lstm_config config = {.embedding = 32,
+    struct chirr_lstm_config config = {.embedding = gram_rows > 0 ? CHIRR_LSTM_GRAM_WIDTH : 32,
+                                       .gram_rows = gram_rows,
                                        .hidden = 4,
                                        .steps = 64,
                                        .learning_rate = 8e-3f,
@@ -146,7 +158,8 @@ struct chirr_lstm *chirr_lstm_create(struct chirr_arena *arena,
                                      const struct chirr_lstm_config *config)
 {
     struct chirr_lstm *l = chirr_arena_take(arena, 1, sizeof *l);
-    CHIRR_ASSERT(config->steps <= sizeof l->symbols / sizeof *l->symbols);
+    CHIRR_ASSERT(config->steps <= STEPS_MAX);
+    CHIRR_ASSERT(config->gram_rows == 0 || config->embedding >= CHIRR_LSTM_GRAM_WIDTH);
     if (l == NULL) {
         return NULL;
     }
@@ -187,13 +200,50 @@ static void repeat_row(size_t rows, size_t columns, const chirr_real *row, chirr
     }
 }
 
+static uint64_t hash_byte(uint64_t hash, uint8_t byte)
+{
+    hash = (hash ^ byte) * UINT64_C(0x9E3779B97F4A7C15);
+    return hash ^ hash >> 29;
+}
+
+static bool is_letter(uint8_t byte)
+{
+    return byte >= 0x80 || (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z');
+}
+
+static void take_byte(struct context *context, uint8_t byte)
+{
+    context->recent = context->recent << 8 | byte;
+    context->word = hash_byte(is_letter(byte) ? context->word : 0, byte);
+}
+
+/* The rows of what came last, in tables that begin at rows 0, R and 3R. */
+static void find_rows(const struct context *context, uint32_t r, uint32_t rows[GRAM_TABLES])
+{
+    uint64_t hash = 2;
+    hash = hash_byte(hash_byte(hash, (uint8_t)context->recent), (uint8_t)(context->recent >> 8));
+    rows[0] = (uint32_t)(hash >> 8) & (r - 1);
+    rows[1] =
+        r + ((uint32_t)(hash_byte(hash, (uint8_t)(context->recent >> 16)) >> 8) & (2 * r - 1));
+    rows[2] = 3 * r + ((uint32_t)(context->word >> 8) & (r - 1));
+}
+
 static void read_symbols(struct chirr_lstm *l, const uint8_t *bytes, size_t count)
 {
     size_t e = l->config.embedding;
+    l->context_next = l->context;
     for (size_t t = 0; t < count; t++) {
+        chirr_real *input = l->inputs + t * e;
         l->symbols[t] = t == 0 ? l->symbol : bytes[t - 1];
-        memcpy(l->inputs + t * e, l->weights + l->places.embedding + l->symbols[t] * e,
-               e * sizeof *l->inputs);
+        memcpy(input, l->weights + l->places.embedding + l->symbols[t] * e, e * sizeof *input);
+        if (l->config.gram_rows > 0) {
+            find_rows(&l->context_next, l->config.gram_rows, l->rows[t]);
+        }
+        for (size_t i = 0; i < GRAM_TABLES && l->config.gram_rows > 0; i++) {
+            l->kernels->blend(GRAM_COLUMNS, 1, input + i * GRAM_COLUMNS, 1,
+                              l->weights + l->places.grams + l->rows[t][i] * GRAM_COLUMNS);
+        }
+        take_byte(&l->context_next, bytes[t]);
     }
 }
 
@@ -296,8 +346,13 @@ static void inputs_backward(struct chirr_lstm *l, size_t count)
     multiply(l, (size_t[]){count, 4 * h, e}, l->d_gates, transpose(l, p->input, e, 4 * h),
              l->d_inputs);
     for (size_t t = 0; t < count; t++) {
-        l->kernels->blend(e, 1, l->gradient + p->embedding + l->symbols[t] * e, 1,
-                          l->d_inputs + t * e);
+        const chirr_real *d_input = l->d_inputs + t * e;
+        l->kernels->blend(e, 1, l->gradient + p->embedding + l->symbols[t] * e, 1, d_input);
+        for (size_t i = 0; i < GRAM_TABLES && l->config.gram_rows > 0; i++) {
+            l->kernels->blend(GRAM_COLUMNS, 1,
+                              l->gradient + p->grams + l->rows[t][i] * GRAM_COLUMNS, 1,
+                              d_input + i * GRAM_COLUMNS);
+        }
     }
 }
 
@@ -324,11 +379,27 @@ static double rate_of(const struct chirr_lstm *l)
     return warm * (double)c->learning_rate * fmax(SETTLED_RATE_MIN, 1 / sqrt(1 + age));
 }
 
+/* Row-wise Adagrad, its sum where the row's moment begins. A row that was read twice has moved
+ * already, and its gradient is gone. */
+static void descend_rows(struct chirr_lstm *l, size_t count)
+{
+    double warm = fmin(1, (double)(l->updates + 1) / l->config.warmup_updates);
+    for (size_t k = 0; k < count * GRAM_TABLES && l->config.gram_rows > 0; k++) {
+        size_t at = l->places.grams + l->rows[k / GRAM_TABLES][k % GRAM_TABLES] * GRAM_COLUMNS;
+        double squares = l->kernels->sum_squares(GRAM_COLUMNS, l->gradient + at) / GRAM_COLUMNS;
+        l->moment[at] += (chirr_real)squares + CHIRR_REAL(1e-16);
+        l->kernels->blend(GRAM_COLUMNS, 1, l->weights + at,
+                          (chirr_real)(-warm * GRAM_STEP / sqrt((double)l->moment[at])),
+                          l->gradient + at);
+        memset(l->gradient + at, 0, GRAM_COLUMNS * sizeof *l->gradient);
+    }
+}
+
 /* As the model does (model/learn.c): RMSprop, each matrix's step clipped by its own length. */
-static void descend(struct chirr_lstm *l)
+static void descend(struct chirr_lstm *l, size_t steps)
 {
     const struct places *p = &l->places;
-    const size_t ends[] = {p->input, p->recurrent, p->bias, p->head, p->head_bias, p->end};
+    const size_t ends[] = {p->input, p->recurrent, p->bias, p->head, p->head_bias, p->grams};
     double rate = rate_of(l);
     const struct chirr_descent descent = {.decay = CHIRR_REAL(MOMENT_DECAY)};
     size_t begin = 0;
@@ -342,6 +413,7 @@ static void descend(struct chirr_lstm *l)
                         l->weights + begin);
         begin = ends[i];
     }
+    descend_rows(l, steps);
     l->updates++;
 }
 
@@ -351,6 +423,7 @@ static void carry_state(struct chirr_lstm *l, const uint8_t *bytes, size_t count
     memcpy(l->hidden, l->hidden + count * h, h * sizeof *l->hidden);
     memcpy(l->cell, l->cell + count * h, h * sizeof *l->cell);
     l->symbol = bytes[count - 1];
+    l->context = l->context_next;
 }
 
 double chirr_lstm_learn(struct chirr_lstm *lstm, const uint8_t *bytes, size_t count)
@@ -360,7 +433,7 @@ double chirr_lstm_learn(struct chirr_lstm *lstm, const uint8_t *bytes, size_t co
         size_t steps = count - at < lstm->config.steps ? count - at : lstm->config.steps;
         nats += forward(lstm, bytes + at, steps);
         backward(lstm, steps);
-        descend(lstm);
+        descend(lstm, steps);
         carry_state(lstm, bytes + at, steps);
         at += steps;
     }

@@ -6,6 +6,9 @@
  *   i, f, o, g = σ, σ, σ, tanh of (W_x e(x_t) + W_h h_{t−1} + b)
  *   c_t = f ⊙ c_{t−1} + i ⊙ g         h_t = o ⊙ tanh(c_t)         p = softmax(W_y h_t + b_y)
  *
+ * It may read hashed n-grams beside the byte, as the model does (model/symbols.h): of the last two
+ * bytes, of three and of the word so far, each row added to 16 numbers of e(x_t) of its own.
+ *
  * Given its best: the model's own kernels; everything that the recurrence allows (inputs, head, and
  * all gradients of weights) as one product over the steps of an update; state carried over the
  * updates; the model's optimiser. Initial weights, embedding, warm-up and clipping are those that
@@ -24,6 +27,8 @@
 struct chirr_lstm_config {
     uint32_t embedding; /* numbers a byte is read as */
     uint32_t hidden;    /* H, a multiple of 4 */
+    uint32_t gram_rows; /* R, a power of two: tables of R, 2R and R rows; 0: none. With them the
+                           embedding is at least CHIRR_LSTM_GRAM_WIDTH */
     uint32_t steps;     /* T, of one update */
     float learning_rate;
     uint32_t warmup_updates;
@@ -31,9 +36,11 @@ struct chirr_lstm_config {
     uint64_t seed;
 };
 
-/* Embedding 32, 64 steps, rate 8e-3 after 20 updates, settling over 500, seed 1, and the width that
- * comes nearest to this many parameters. */
-struct chirr_lstm_config chirr_lstm_config_of_size(size_t parameters);
+#define CHIRR_LSTM_GRAM_WIDTH 48
+
+/* Embedding 32, or 48 with tables, 64 steps, rate 8e-3 after 20 updates, settling over 500, seed 1,
+ * and the width that comes nearest to this many parameters, the tables' among them. */
+struct chirr_lstm_config chirr_lstm_config_of_size(size_t parameters, uint32_t gram_rows);
 
 size_t chirr_lstm_parameter_count(const struct chirr_lstm_config *config);
 size_t chirr_lstm_bytes(const struct chirr_lstm_config *config);

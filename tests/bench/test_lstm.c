@@ -35,29 +35,58 @@ Test(lstm, takes_exactly_the_memory_it_asked_for)
     cr_expect_eq(arena.used, arena.capacity);
 }
 
-Test(lstm, gradient_of_every_parameter_is_that_of_finite_differences)
+enum { COUNT = 12 };
+
+/* After two updates, so that state is not zero and weights are not symmetric. Returns how many
+ * parameters have a gradient. */
+static size_t compare_gradients(struct chirr_lstm *of)
 {
-    enum { COUNT = 12 };
-    chirr_lstm_learn(lstm, text, 24); /* state that is not zero, weights that are not symmetric */
-    struct chirr_lstm_parameters p = chirr_lstm_parameters(lstm);
-    chirr_lstm_gradient(lstm, text + 24, COUNT);
+    chirr_lstm_learn(of, text, 24);
+    struct chirr_lstm_parameters p = chirr_lstm_parameters(of);
     size_t used = 0;
     for (size_t i = 0; i < p.count; i++) {
         const double step = 1e-4;
         double before = p.weights[i];
-        chirr_lstm_gradient(lstm, text + 24, COUNT);
+        chirr_lstm_gradient(of, text + 24, COUNT);
         double gradient = p.gradient[i];
         p.weights[i] = before + step;
-        double above = chirr_lstm_gradient(lstm, text + 24, COUNT);
+        double above = chirr_lstm_gradient(of, text + 24, COUNT);
         p.weights[i] = before - step;
-        double below = chirr_lstm_gradient(lstm, text + 24, COUNT);
+        double below = chirr_lstm_gradient(of, text + 24, COUNT);
         p.weights[i] = before;
         double difference = (above - below) / (2 * step);
         cr_assert_lt(fabs(gradient - difference), 1e-6 * (1 + fabs(gradient)),
                      "parameter %zu: %.9f, differences say %.9f", i, gradient, difference);
         used += fabs(gradient) > 1e-6;
     }
-    cr_expect_gt(used, p.count / 3); /* all but the embeddings of bytes that do not occur */
+    return used;
+}
+
+Test(lstm, gradient_of_every_parameter_is_that_of_finite_differences)
+{
+    size_t used = compare_gradients(lstm);
+    size_t count = chirr_lstm_parameter_count(&small);
+    cr_expect_gt(used, count / 3); /* all but the embeddings of bytes that do not occur */
+}
+
+Test(lstm, gradient_of_every_row_of_tables_is_that_of_finite_differences)
+{
+    struct chirr_lstm_config config = small;
+    struct chirr_arena other;
+    config.embedding = CHIRR_LSTM_GRAM_WIDTH;
+    config.gram_rows = 8;
+    config.hidden = 4;
+    cr_assert_eq(chirr_arena_init(&other, chirr_lstm_bytes(&config)), CHIRR_OK);
+    struct chirr_lstm *with = chirr_lstm_create(&other, &config);
+    size_t used = compare_gradients(with);
+    struct chirr_lstm_parameters p = chirr_lstm_parameters(with);
+    size_t rows = 0;
+    chirr_lstm_gradient(with, text + 24, COUNT);
+    for (size_t i = p.count - 4 * config.gram_rows * 16; i < p.count; i++) {
+        rows += p.gradient[i] != 0;
+    }
+    cr_expect(rows > 16 * 16 && rows <= 16 * 3 * COUNT, "%zu of tables, %zu in all", rows, used);
+    chirr_arena_finish(&other);
 }
 
 Test(lstm, learns_what_repeats)
@@ -93,7 +122,7 @@ Test(lstm, carries_its_state_from_update_to_update)
 Test(lstm, size_comes_near_what_was_asked_for)
 {
     for (size_t parameters = 50000; parameters < 6000000; parameters *= 3) {
-        struct chirr_lstm_config config = chirr_lstm_config_of_size(parameters);
+        struct chirr_lstm_config config = chirr_lstm_config_of_size(parameters, 0);
         double ratio = (double)chirr_lstm_parameter_count(&config) / (double)parameters;
         cr_expect(ratio > 0.96 && ratio < 1.04, "%zu: %f", parameters, ratio);
     }

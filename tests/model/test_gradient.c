@@ -1,11 +1,13 @@
 /* Gradients against finite differences, in double precision: this suite is linked with the model's
  * sources compiled with CHIRR_REAL_DOUBLE. */
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "model/codec.h"
 #include "model/internal.h"
+#include "model/tensors.h"
 #include "tests/model/support.h"
 
 #define STEPS 7
@@ -73,10 +75,10 @@ static double read_byte(uint8_t byte)
     return nats;
 }
 
-/* The open chunk's mean loss from where it began, and its activations. */
+/* The open chunk's mean loss from where it began, and its activations. Which components of a vector
+ * come differs from step to step; an image begins anew. */
 static double chunk_loss(void)
 {
-    static const bool present[3] = {true, false, true};
     struct chirr_sense_state *state = &model->senses[sense];
     size_t traces = chirr_stream_trace_count(&model->body.layout);
     memcpy(state->stream.traces, state->stream.traces_start, traces * sizeof(chirr_real));
@@ -86,9 +88,12 @@ static double chunk_loss(void)
     state->symbols.last = 'e';
     state->symbols.recent = 0x20746865;
     state->symbols.word = 7;
+    if (state->symbols.image.width > 0) {
+        chirr_image_begin(&state->symbols.image);
+    }
     double nats = 0;
     for (size_t t = 0; t < STEPS; t++) {
-        if (sense == SMALL_TEXT) {
+        if (chirr_model_has_symbols(model, sense)) {
             nats += read_byte((uint8_t)text[24 + t]);
             continue;
         }
@@ -97,10 +102,10 @@ static double chunk_loss(void)
                    3 * sizeof(chirr_real));
         }
         chirr_real values[3] = {(chirr_real)sin((double)t), 0, (chirr_real)t / STEPS};
-        memcpy(state->present, present, sizeof present);
+        const bool judged[3] = {t % 3 != 1, t % 4 == 2, true};
         chirr_real *outputs = chirr_vector_predict(model, sense);
         memcpy(state->last, values, sizeof values);
-        nats += chirr_codec_score_vector(3, values, state->present, outputs);
+        nats += chirr_codec_score_vector(3, values, judged, outputs);
     }
     return nats / STEPS;
 }
@@ -134,95 +139,127 @@ static void derive(uint32_t of_sense)
     chirr_learn_gradient(model, sense, &model->senses[sense].stream, &sink);
 }
 
-static void check_body(void)
+/* Rows of tables that were not read have no gradient, and are left out: what is checked of a table
+ * is every row that has one. */
+static void check_rows(const struct chirr_tensor *tensor)
 {
-    const struct chirr_layout *l = &model->body.layout;
-    for (uint32_t unit = 0; unit < l->hosted_count; unit++) {
-        for (uint32_t layer = 0; layer < l->layers; layer++) {
-            size_t at = chirr_layout_layer(l, unit, layer);
-            check_group("history", at + l->history, l->present - l->history);
-            check_group("present", at + l->present, l->output - l->present);
-            check_group("output", at + l->output, l->gate - l->output);
-            check_group("gate", at + l->gate, l->down - l->gate);
-            check_group("down", at + l->down, l->layer_size - l->down);
+    size_t columns = tensor->shape[1];
+    size_t read = 0;
+    for (size_t row = 0; row < tensor->shape[0]; row++) {
+        const chirr_real *of_row = gradient + tensor->offset + row * columns;
+        bool any = false;
+        for (size_t i = 0; i < columns; i++) {
+            any = any || of_row[i] != 0;
+        }
+        if (any) {
+            check_group(tensor->name, tensor->offset + row * columns, columns);
+        }
+        read += any;
+    }
+    cr_expect_gt(read, 1, "%s: rows that were read", tensor->name);
+}
+
+/* Whether a step of the sense reads this tensor: the body, and what is the sense's own. */
+static bool is_read(const char *name)
+{
+    const struct chirr_model_sense *s = &model->config.senses[sense];
+    char own[64];
+    snprintf(own, sizeof own, "senses.%s.", s->name);
+    if (strstr(name, "gain_mlp") != NULL && model->config.mlp_width == 0) {
+        return false;
+    }
+    bool shared_codec = strcmp(name, "embedding") == 0 || strncmp(name, "head", 4) == 0;
+    bool bytes = shared_codec || strncmp(name, "grams.", 6) == 0;
+    return strncmp(name, "senses.", 7) == 0 ? strncmp(name, own, strlen(own)) == 0
+                                            : !bytes || s->kind == CHIRR_SENSE_BYTES;
+}
+
+/* Every tensor that there is: none can be forgotten. */
+static void check_all(void)
+{
+    struct chirr_tensor tensor;
+    size_t checked = 0;
+    for (size_t i = 0; chirr_tensor_describe(model, i, &tensor); i++) {
+        if (!is_read(tensor.name)) {
+            for (size_t k = 0; k < tensor.count; k++) {
+                cr_assert_eq(gradient[tensor.offset + k], 0, "%s is not read", tensor.name);
+            }
+            continue;
+        }
+        checked++;
+        if (strstr(tensor.name, "embedding") != NULL || strstr(tensor.name, "grams") != NULL) {
+            check_rows(&tensor);
+        } else {
+            check_group(tensor.name, tensor.offset, tensor.count);
         }
     }
-    for (uint32_t norm = 0; norm < 2 * l->layers; norm++) {
-        check_group("gain", l->gains + norm * l->width, l->width);
-    }
-    check_group("final gain", l->gain_final, l->width);
+    cr_expect_gt(checked, 5);
 }
 
-Test(gradient, of_the_body_from_bytes_equals_finite_differences)
-{
-    derive(SMALL_TEXT);
-    check_body();
-}
+/* What a model is made of, besides its senses. */
+enum { SELECTOR = 1, GATE = 2, GRAMS = 4, NO_MLP = 8, PART = 16, COMBINATIONS = 32 };
 
-/* Top k of the scores has steps, but none within the differences taken here. */
-Test(gradient, of_the_body_behind_a_selector_equals_finite_differences)
+static void remake(unsigned parts, enum chirr_sense_kind kind)
 {
     chirr_arena_finish(&arena);
+    free(gradient);
     struct chirr_model_config config = small_config();
-    config.active = 2;
+    config.active = parts & SELECTOR ? 2 : 0;
+    config.input_gate = (parts & GATE) != 0;
+    config.gram_rows = parts & GRAMS ? 16 : 0;
+    config.mlp_width = parts & NO_MLP ? 0 : 8;
+    config.hosted = parts & PART ? 0xD : 0xF;
+    if (kind == CHIRR_SENSE_AUDIO || kind == CHIRR_SENSE_IMAGE) {
+        bool image = kind == CHIRR_SENSE_IMAGE;
+        config.senses[SMALL_TEXT].kind = kind;
+        config.senses[SMALL_TEXT].width = image ? 6 : 0;
+        config.senses[SMALL_TEXT].channels = image ? 3 : 0;
+    }
+    config.senses[SMALL_LOAD].chunk = STEPS + 1;
     model = make_model(&arena, &config);
     learn_text(model, SMALL_TEXT, text, 24);
+    for (size_t t = 0; t < 2 * (STEPS + 1); t++) {
+        float values[3];
+        struct chirr_model_step step;
+        values_at(t, values);
+        cr_assert_eq(chirr_model_step_vector(model, SMALL_LOAD, values, &step), CHIRR_OK);
+    }
+    /* top k of the scores has steps, but without noise none within the differences taken here */
     model->senses[SMALL_TEXT].stream.noise = 0;
-    derive(SMALL_TEXT);
-    check_body();
-    const struct chirr_layout *l = &model->body.layout;
-    check_group("selector", l->selector, (size_t)l->layers * l->width * l->partitions);
+    model->senses[SMALL_LOAD].stream.noise = 0;
+    derive(kind == CHIRR_SENSE_VECTOR ? SMALL_LOAD : SMALL_TEXT);
 }
 
-Test(gradient, of_the_body_behind_input_gates_and_without_an_mlp_equals_finite_differences)
+static void check_combination(unsigned parts, enum chirr_sense_kind kind)
 {
-    chirr_arena_finish(&arena);
-    struct chirr_model_config config = small_config();
-    config.input_gate = true;
-    config.mlp_width = 0;
-    config.gram_rows = 8;
-    model = make_model(&arena, &config);
-    learn_text(model, SMALL_TEXT, text, 24);
-    derive(SMALL_TEXT);
-    const struct chirr_layout *l = &model->body.layout;
-    for (uint32_t layer = 0; layer < l->layers; layer++) {
-        size_t at = chirr_layout_layer(l, 1, layer);
-        check_group("history", at + l->history, l->present - l->history);
-        check_group("output", at + l->output, l->gate - l->output);
-        check_group("input gate", l->input_gate + layer * l->width * l->width,
-                    (size_t)l->width * l->width);
+    remake(parts, kind);
+    check_all();
+}
+
+Test(gradient, of_every_tensor_from_bytes_equals_finite_differences, .timeout = 200)
+{
+    for (unsigned parts = 0; parts < COMBINATIONS; parts++) {
+        check_combination(parts, CHIRR_SENSE_BYTES);
     }
-    check_group("gain", l->gains, l->width);
-    check_group("n-grams", l->grams[0].offset, l->gram_rows * l->gram_columns);
 }
 
-Test(gradient, of_the_body_from_vectors_equals_finite_differences)
+Test(gradient, of_every_tensor_from_vectors_equals_finite_differences, .timeout = 200)
 {
-    derive(SMALL_LOAD);
-    check_body();
-}
-
-Test(gradient, of_the_byte_codec_equals_finite_differences)
-{
-    derive(SMALL_TEXT);
-    const struct chirr_layout *l = &model->body.layout;
-    for (size_t i = 0; i < STEPS; i++) {
-        size_t symbol = i == 0 ? 'e' : (uint8_t)text[24 + i - 1];
-        check_group("embedding", l->bytes.embedding + symbol * l->width, l->width);
+    for (unsigned parts = 0; parts < COMBINATIONS; parts += 3) {
+        check_combination(parts & ~(unsigned)GRAMS, CHIRR_SENSE_VECTOR);
     }
-    check_group("head", l->bytes.head, l->bytes.head_bias - l->bytes.head);
-    check_group("head bias", l->bytes.head_bias, CHIRR_BYTE_VALUES);
 }
 
-Test(gradient, of_the_vector_codec_equals_finite_differences)
+Test(gradient, of_every_tensor_from_audio_equals_finite_differences)
 {
-    derive(SMALL_LOAD);
-    const struct chirr_layout_sense *s = &model->body.layout.senses[SMALL_LOAD];
-    check_group("encoder", s->encoder, s->tag - s->encoder);
-    check_group("tag", s->tag, s->head - s->tag);
-    check_group("head", s->head, s->head_bias - s->head);
-    check_group("head bias", s->head_bias, s->persistence - s->head_bias);
-    check_group("persistence", s->persistence, s->end - s->persistence);
+    check_combination(0, CHIRR_SENSE_AUDIO);
+    check_combination(SELECTOR | GATE | NO_MLP, CHIRR_SENSE_AUDIO);
+}
+
+Test(gradient, of_every_tensor_from_images_equals_finite_differences)
+{
+    check_combination(0, CHIRR_SENSE_IMAGE);
+    check_combination(SELECTOR | GATE | NO_MLP, CHIRR_SENSE_IMAGE);
 }
 
 Test(gradient, of_a_symbol_that_did_not_come_is_zero)

@@ -27,9 +27,7 @@ static double apply(double value)
 {
     const float values[1] = {(float)value};
     chirr_real normalised[1];
-    bool present[1];
-    chirr_normaliser_apply(&normaliser, values, normalised, present);
-    cr_assert_eq(present[0], !isnan(value));
+    chirr_normaliser_apply(&normaliser, values, normalised);
     cr_assert(fabs((double)normalised[0]) <= CHIRR_NORMALISED_MAX);
     cr_assert(chirr_normaliser_deviation(&normaliser, 0) > 0);
     return (double)normalised[0];
@@ -107,8 +105,7 @@ Test(normaliser, a_constant_is_zero_and_its_first_change_sets_a_scale)
 
 Test(normaliser, a_new_level_or_unit_is_taken_on_within_a_dozen_values)
 {
-    static const double levels[][2] = {
-        {1013, 5}, {101300, 500}, {101.3, 0.5}, {-1e7, 1e2}, {0, 1}};
+    static const double levels[][2] = {{1013, 5}, {101300, 500}, {101.3, 0.5}, {-1e7, 1e2}, {0, 1}};
     for (size_t i = 0; i < sizeof levels / sizeof *levels; i++) {
         spread_of(levels[i][0], levels[i][1], 12);
         double spread = spread_of(levels[i][0], levels[i][1], 200);
@@ -153,4 +150,40 @@ Test(normaliser, what_is_rare_keeps_its_size)
     }
     cr_expect_gt(small, 0.5);
     cr_expect_gt(large, 2 * small, "%g, %g", small, large);
+}
+
+Test(normaliser, measures_a_value_in_the_units_of_those_before_it)
+{
+    chirr_real came;
+    bool judged;
+    chirr_normaliser_measure(&normaliser, (const float[]){7}, &came, &judged);
+    cr_expect_not(judged, "nothing came before it");
+    apply(7);
+    chirr_normaliser_measure(&normaliser, (const float[]){9}, &came, &judged);
+    cr_expect_not(judged, "one value has no unit");
+    spread_of(10, 2, 200);
+    double mean = normaliser.mean[0], unit = chirr_normaliser_deviation(&normaliser, 0);
+    const float value = (float)(mean - 3 * unit);
+    for (int i = 0; i < 2; i++) {
+        chirr_normaliser_measure(&normaliser, &value, &came, &judged);
+        cr_expect(judged);
+        cr_expect_float_eq((double)came, -3, 1e-4, "%g", (double)came);
+    }
+    cr_expect_float_eq(normaliser.mean[0], mean, 0, "nothing was taken in");
+    chirr_normaliser_measure(&normaliser, (const float[]){NAN}, &came, &judged);
+    cr_expect_not(judged);
+    cr_expect_eq(came, 0);
+}
+
+Test(normaliser, a_constant_that_changes_is_judged_as_far_off)
+{
+    chirr_real came;
+    bool judged;
+    for (int i = 0; i < 20; i++) {
+        apply(5);
+    }
+    chirr_normaliser_measure(&normaliser, (const float[]){5}, &came, &judged);
+    cr_expect(judged && came == 0);
+    chirr_normaliser_measure(&normaliser, (const float[]){6}, &came, &judged);
+    cr_expect(judged && came == CHIRR_NORMALISED_MAX);
 }

@@ -115,3 +115,19 @@ Test(trace, many_steps_at_once_read_and_write_the_same_bits_as_one_by_one)
     }
     cr_expect_eq(memcmp(together, traces, sizeof traces), 0);
 }
+
+Test(trace, a_power_becomes_zero_where_the_correction_is_one_and_never_a_denormal)
+{
+    for (int t = 0; t < 20000; t++) {
+        float before[RATES];
+        memcpy(before, powers, sizeof before);
+        chirr_trace_advance(&rates, powers);
+        for (int k = 0; k < RATES; k++) {
+            float plain = before[k] * rates.values[k];
+            cr_assert(powers[k] == plain || powers[k] == 0);
+            cr_assert_eq(chirr_trace_correction(powers[k]), chirr_trace_correction(plain));
+            cr_assert(powers[k] == 0 || powers[k] > 1e-9f);
+        }
+    }
+    cr_expect_eq(powers[RATES - 1], 0);
+}
