@@ -5,6 +5,10 @@
 
 #include "base/random.h"
 
+/* From one seed to the next at first: who has found one soon knows them all, and each costs
+ * connections. */
+#define SEED_STAGGER_MS 500
+
 struct heard {
     chirr_agent_id agent; /* 0: free, and everything behind it */
     struct chirr_heartbeat heartbeat;
@@ -56,7 +60,8 @@ struct chirr_acquaintance *chirr_acquaintance_create(struct chirr_arena *arena,
     for (uint32_t i = 0; i < config->seed_count; i++) {
         chirr_agent_id id = chirr_agent_id_of(config->seeds[i].public_key);
         if (id != a->self) {
-            a->seeds[a->seed_count++] = (struct seed){.id = id, .knock_at = now};
+            a->seeds[a->seed_count++] =
+                (struct seed){.id = id, .knock_at = now + i * chirr_time_from_ms(SEED_STAGGER_MS)};
         }
     }
     return a;

@@ -197,6 +197,27 @@ static bool work_breaks(const struct chirr_sim_scenario *scenario,
     return false;
 }
 
+/* Each part by itself, since each has a section of its own in a file; then what they share. */
+static bool swarm_breaks(const struct chirr_sim_scenario *scenario,
+                         struct chirr_sim_broken_rule *rule)
+{
+    struct chirr_error reason;
+    struct chirr_node_config node = scenario->node;
+    if (chirr_membership_config_validate(&node.membership, &reason) != CHIRR_OK) {
+        return broken(rule, "membership", reason.text);
+    }
+    if (chirr_overlay_config_validate(&node.overlay, &reason) != CHIRR_OK) {
+        return broken(rule, "overlay", reason.text);
+    }
+    if (chirr_dissemination_config_validate(&node.dissemination, &reason) != CHIRR_OK) {
+        return broken(rule, "dissemination", reason.text);
+    }
+    node.incarnation = 1; /* each agent gets its own, and a card */
+    node.card = (struct chirr_card){.public_key = {1}, .name = "agent", .cpu_permille = 1000};
+    return chirr_node_config_validate(&node, &reason) != CHIRR_OK &&
+           broken(rule, "swarm", reason.text);
+}
+
 bool chirr_sim_scenario_breaks(const struct chirr_sim_scenario *scenario,
                                struct chirr_sim_broken_rule *rule)
 {
@@ -214,11 +235,8 @@ bool chirr_sim_scenario_breaks(const struct chirr_sim_scenario *scenario,
         chirr_learner_config_validate(&learner, &reason) != CHIRR_OK) {
         return broken(rule, "learning.model", reason.text);
     }
-    struct chirr_node_config node = scenario->node;
-    node.incarnation = 1; /* each agent gets its own, and a card */
-    node.card = (struct chirr_card){.public_key = {1}, .name = "agent", .cpu_permille = 1000};
-    if (chirr_node_config_validate(&node, &reason) != CHIRR_OK) {
-        return broken(rule, "swarm", reason.text);
+    if (swarm_breaks(scenario, rule)) {
+        return true;
     }
     return partition_breaks(scenario, rule) || loss_breaks(scenario, rule) ||
            crash_breaks(scenario, rule) || pause_breaks(scenario, rule) ||

@@ -307,7 +307,13 @@ static void pause_peer(struct chirr_sim_world *world, struct chirr_sim_peer *pee
     /* Two pauses may overlap: the longer one holds. */
     if (peer->up && until > peer->paused_until) {
         chirr_sim_peer_pause(world, peer, until);
-        plan_event(world, until, peer->index, CHIRR_SIM_RESUME, event->number);
+        /* The peer's own, so that it comes before what is postponed until then. */
+        chirr_sim_peer_expect(world, peer,
+                              &(struct chirr_sim_event){.at = until,
+                                                        .to = peer->index,
+                                                        .from = peer->index,
+                                                        .kind = CHIRR_SIM_RESUME,
+                                                        .number = event->number});
         world->last_boot_at = until > world->last_boot_at ? until : world->last_boot_at;
     }
     if (repeats) {

@@ -43,9 +43,10 @@
 #include "swarm/output.h"
 
 #define CHIRR_WATCHED_MAX 64 /* neighbours */
-/* Others believe an incarnation that is at most so far beyond the proven one. Refutations, which
- * add 1 each, do not get there; whoever is driven past half of it states something anew. */
-#define CHIRR_INCARNATION_LEAD_MAX (UINT64_C(1) << 20)
+/* Others believe an incarnation that is at most so far beyond the proven one: as many as a process
+ * reserves at its start. Refutations, which add 1 each, do not get there; whoever is driven past
+ * half of it states something anew. */
+#define CHIRR_INCARNATION_LEAD_MAX UINT64_C(65536)
 
 struct chirr_membership_config {
     chirr_agent_id self;

@@ -16,7 +16,7 @@ struct chirr_overlay_config chirr_overlay_config_default(void)
         .passive_max = 30,
         .mesh_below = 16,
         .links_max = 32,
-        .link_idle_ms = 30000,
+        .link_idle_ms = 5000,
         .shuffle_interval_ms = 10000,
         .request_timeout_ms = 1000,
     };
@@ -295,6 +295,12 @@ void chirr_overlay_join(struct chirr_overlay *o, chirr_agent_id contact, chirr_t
     }
     remember_contact(o, contact);
     overlay_wake(o, now);
+    if (o->active.count > 0 || o->contact_us > now) {
+        return; /* one at a time: each would make room for the newcomer at others' expense */
+    }
+    o->contact_at = o->contact_count; /* the next one that is remembered */
+    o->contact_us = now + overlay_jittered(o, o->config.request_timeout_ms);
+    overlay_wake(o, o->contact_us);
     overlay_request(o, (struct request){.agent = contact, .verb = CHIRR_VIEW_JOIN, .forced = true},
                     now);
 }

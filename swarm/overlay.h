@@ -74,8 +74,9 @@ void chirr_overlay_status(struct chirr_overlay *overlay, chirr_agent_id agent,
                           enum chirr_member_status status, chirr_time_us now);
 /* Whose key was removed: forgotten, connections and all. */
 void chirr_overlay_forget(struct chirr_overlay *overlay, chirr_agent_id agent, chirr_time_us now);
-/* Asks `contact`, whose card is known, to be taken in (a seed). Whoever has lost everybody asks its
- * last 16 contacts again, in turn, for ever. */
+/* Asks `contact`, whose card is known, to be taken in (a seed), unless it has neighbours or another
+ * was asked just now. Whoever has nobody, or has lost everybody, asks its last 16 contacts in turn,
+ * for ever. */
 void chirr_overlay_join(struct chirr_overlay *overlay, chirr_agent_id contact, chirr_time_us now);
 /* DISCONNECT to every neighbour with the next outputs; deaf from then on. */
 void chirr_overlay_leave(struct chirr_overlay *overlay, chirr_time_us now);

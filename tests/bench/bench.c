@@ -50,6 +50,7 @@ static const char swarm_help[] =
     "  --only NAME   this benchmark alone, as in --only join\n"
     "  --list        what benchmarks there are\n"
     "  --agents N    processes of a swarm, 3 to 250, in place of the targets' numbers\n"
+    "  --seeds N     simulations where chance matters, 1 to 16 (default 3)\n"
     "  --json        one object a line, as soon as it is known\n"
     "\n"
     "Exit code: 0 when all was measured, whether targets were met or not; 1 when a benchmark\n"
@@ -57,8 +58,9 @@ static const char swarm_help[] =
 
 static const struct option swarm_options[] = {
     {"only", required_argument, NULL, 'o'},   {"list", no_argument, NULL, 'l'},
-    {"agents", required_argument, NULL, 'a'}, {"json", no_argument, NULL, 'j'},
-    {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0},
+    {"agents", required_argument, NULL, 'a'}, {"seeds", required_argument, NULL, 's'},
+    {"json", no_argument, NULL, 'j'},         {"help", no_argument, NULL, 'h'},
+    {NULL, 0, NULL, 0},
 };
 
 /* What `chirr bench` measures at a time. */

@@ -5,7 +5,9 @@
 
 const struct chirr_bench *const chirr_bench_swarm[] = {
     &chirr_bench_swarm_join,   &chirr_bench_swarm_agent,   &chirr_bench_swarm_broadcast,
-    &chirr_bench_swarm_detect, &chirr_bench_swarm_recover,
+    &chirr_bench_swarm_detect, &chirr_bench_swarm_recover, &chirr_bench_swarm_redundancy,
+    &chirr_bench_swarm_missed, &chirr_bench_swarm_spread,  &chirr_bench_swarm_false_dead,
+    &chirr_bench_swarm_heal,   &chirr_bench_swarm_load,
 };
 const size_t chirr_bench_swarm_count = sizeof chirr_bench_swarm / sizeof *chirr_bench_swarm;
 

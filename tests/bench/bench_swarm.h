@@ -1,7 +1,7 @@
 /* The benchmarks of the swarm: `chirr bench swarm`.
  *
  * The first ones run agents as processes on loopback (fleet.h), the others in the simulator
- * (bench_swarm_sim.c). A new one is declared here and listed in bench_swarm.c. */
+ * (bench_swarm_sim.h). A new one is declared here and listed in bench_swarm.c. */
 #ifndef CHIRR_TESTS_BENCH_BENCH_SWARM_H
 #define CHIRR_TESTS_BENCH_BENCH_SWARM_H
 
@@ -28,6 +28,13 @@ uint32_t chirr_bench_swarm_agents(const struct chirr_bench_context *context);
 void chirr_bench_swarm_unmeasured(struct chirr_bench_context *context,
                                   const struct chirr_bench_result *result, const char *why);
 
-/* ---- The simulator: bench_swarm_sim.c ---- */
+/* ---- The simulator, one benchmark a file (bench_swarm_sim.h) ---- */
+
+extern const struct chirr_bench chirr_bench_swarm_redundancy;
+extern const struct chirr_bench chirr_bench_swarm_missed;
+extern const struct chirr_bench chirr_bench_swarm_spread;
+extern const struct chirr_bench chirr_bench_swarm_false_dead;
+extern const struct chirr_bench chirr_bench_swarm_heal;
+extern const struct chirr_bench chirr_bench_swarm_load;
 
 #endif

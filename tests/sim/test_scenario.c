@@ -36,6 +36,41 @@ Test(scenario, reads_groups_and_sets_of_agents)
     cr_assert_eq(scenario.crashes[0].disk, CHIRR_SIM_DISK_LOST);
 }
 
+Test(scenario, reads_pauses_and_losses_in_one_direction)
+{
+    cr_assert_eq(parse("duration: 1m\n"
+                       "agents: {count: 6}\n"
+                       "network: {losses: [{until: 5s, loss: 0.5, senders: \"0-2\", receivers: "
+                       "\"5\"}]}\n"
+                       "pauses:\n"
+                       "  - {at: 3s, agents: \"1\", for: 2s}\n"
+                       "  - {at: 3s, count: 2, for: 4s, awake: 20ms, until: 30s}\n"),
+                 CHIRR_OK, "%s", error.text);
+    const struct chirr_sim_directed_loss *loss = &scenario.network.losses[0];
+    cr_assert(loss->senders[2] && !loss->senders[3] && loss->receivers[5] && !loss->receivers[0]);
+    cr_assert_eq(loss->until_ms, 5000);
+    cr_assert_eq(scenario.pause_count, 2);
+    cr_assert(scenario.pauses[0].set[1]);
+    cr_assert_eq(scenario.pauses[1].awake_ms, 20);
+    cr_assert_eq(scenario.pauses[1].until_ms, 30000);
+    cr_assert_eq(chirr_sim_scenario_last_fault(&scenario), 36 * CHIRR_US_PER_S);
+}
+
+Test(scenario, reaches_into_membership_overlay_and_dissemination)
+{
+    cr_assert_eq(parse("duration: 1m\n"
+                       "membership: {lifeguard: false, suspect_factor: 3}\n"
+                       "overlay: {active: 4, mesh_below: 0}\n"
+                       "dissemination: {prune_after: 5, repair_bytes_per_s: 8K}\n"),
+                 CHIRR_OK, "%s", error.text);
+    cr_assert_not(scenario.node.membership.lifeguard);
+    cr_assert_eq(scenario.node.membership.suspect_factor, 3);
+    cr_assert_eq(scenario.node.overlay.active_max, 4);
+    cr_assert_eq(scenario.node.overlay.mesh_below, 0);
+    cr_assert_eq(scenario.node.dissemination.tree.prune_after, 5);
+    cr_assert_eq(scenario.node.dissemination.repair_bytes_per_s, 8192);
+}
+
 Test(scenario, names_file_line_key_and_expectation_of_a_mistake)
 {
     static const struct {
@@ -54,6 +89,16 @@ Test(scenario, names_file_line_key_and_expectation_of_a_mistake)
          {"test.yaml:3", "crashes[0].agents", "less than agents.count"}},
         {"duration: 1m\ncrashes: [{at: 1s}]\n",
          {"test.yaml:2", "crashes[0]", "either agents or count"}},
+        {"duration: 1m\npauses: [{at: 1s, for: 1s}]\n",
+         {"test.yaml:2", "pauses[0]", "either agents or count"}},
+        {"duration: 1m\npauses: [{at: 9s, for: 1s, count: 1, awake: 1s}]\n",
+         {"test.yaml:2", "pauses[0].until", "a time after at"}},
+        {"duration: 1m\npauses: [{at: 9s, for: 1s, count: 1, until: 20s}]\n",
+         {"test.yaml:2", "pauses[0].until", "none without"}},
+        {"duration: 1m\nagents: {count: 4}\nnetwork:\n"
+         "  losses: [{until: 1s, loss: 1, senders: \"0\", receivers: \"4\"}]\n",
+         {"test.yaml:4", "network.losses[0].receivers", "less than agents.count"}},
+        {"duration: 1m\noverlay: {active: 99}\n", {"test.yaml:2", "active", "must be 2"}},
         {"duration: 1m\ntasks: {count: 3}\n", {"test.yaml:2", "tasks.kinds", "at least one"}},
         {"duration: 1m\nswarm: {lease: 1s}\n", {"test.yaml:2", "swarm", "lease"}},
     };
