@@ -18,8 +18,8 @@ tests/bench base|proto|model|swarm|agent|sim|tests/bench|tests/support'
 sim_may='agent/(node|learner|bridge|config|cli|clock|paths)\.h'
 
 # `chirr bench` is part of the executable. Where it measures the model it stands on that, and takes
-# the command line alone from agent/; where it measures a swarm it runs agents and simulations.
-bench_may='agent/cli\.h'
+# the command line and the learner (its memory) from agent/; where it measures a swarm it runs agents and simulations.
+bench_may='agent/(cli|learner)\.h'
 bench_swarm='/tests/bench/(bench_swarm|fleet|test_fleet)[a-z_]*\.[ch]:'
 
 # What the pure folders never include: clocks, sockets, threads.
