@@ -205,12 +205,11 @@ static void ask_neighbour(struct chirr_node *node)
 }
 
 /* One may have been forgotten while it was in no view. */
-static void know_neighbours(struct chirr_node *node, const struct chirr_neighbours *neighbours)
+static void know_neighbours(struct chirr_node *node)
 {
-    for (uint32_t i = 0; i < neighbours->count; i++) {
-        const struct chirr_record *card = chirr_records_card(node->records, neighbours->agents[i]);
-        if (card != NULL &&
-            chirr_membership_find(node->membership, neighbours->agents[i]) == NULL) {
+    for (uint32_t i = 0; i < node->neighbour_count; i++) {
+        const struct chirr_record *card = chirr_records_card(node->records, node->neighbours[i]);
+        if (card != NULL && chirr_membership_find(node->membership, node->neighbours[i]) == NULL) {
             chirr_node_show_card(node, card);
         }
     }
@@ -235,13 +234,13 @@ void chirr_node_follow_neighbours(struct chirr_node *node)
     }
     ask_neighbour(node);
     CHIRR_ASSERT(now.count <= CHIRR_NEIGHBOURS_MAX);
-    if (node->config.local_view) {
-        know_neighbours(node, &now);
-    }
     memcpy(node->neighbours, now.agents, now.count * sizeof now.agents[0]);
     node->neighbour_count = now.count;
     node->neighbours_change = now.change;
     node->mesh = mesh;
+    if (node->config.local_view) {
+        know_neighbours(node);
+    }
 }
 
 static enum chirr_err route(struct chirr_node *node, chirr_agent_id from,
