@@ -87,6 +87,12 @@ enum chirr_err chirr_config_check_common(const struct chirr_yaml *yaml,
             return chirr_yaml_reject(yaml, rules[i].key, error, expected, got);
         }
     }
+    if (node->agents_max < chirr_node_agents_min(node)) {
+        snprintf(expected, sizeof expected, "at least %u with view: local",
+                 chirr_node_agents_min(node));
+        snprintf(got, sizeof got, "%u", node->agents_max);
+        return chirr_yaml_reject(yaml, "membership.agents_max", error, expected, got);
+    }
     return check_model(yaml, &config->learner.model, error);
 }
 

@@ -153,6 +153,7 @@ static void format_hosted(const void *at, char *text, size_t text_bytes)
 /* ---- What fleets and agents share ---------------------------------------------------------- */
 
 static const char *const securities[] = {"none", "curve", NULL}; /* as a bool */
+static const char *const views[] = {"full", "local", NULL};      /* likewise */
 static const char *const levels[] = {"debug", "info", "warning", "error", NULL};
 static const char *const policies[] = {"bundle", "random", NULL};
 
@@ -276,6 +277,7 @@ static const struct chirr_yaml_field transport_fields[] = {
 
 const struct chirr_yaml_field chirr_config_common_fields[] = {
     {"security", CHIRR_YAML_CHOICE, AGENT(transport.curve), .choices = securities},
+    {"view", CHIRR_YAML_CHOICE, AGENT(node.local_view), .choices = views},
     {"log", CHIRR_YAML_CHOICE, AGENT(log_level), .choices = levels},
     {"runtime", CHIRR_YAML_TEXT, AGENT(runtime_dir), .min = 1},
     {"checkpoint_every", CHIRR_YAML_DURATION, AGENT(checkpoint_interval_ms), .min = 1000,

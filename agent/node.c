@@ -81,6 +81,7 @@ struct chirr_node *chirr_node_create(struct chirr_arena *arena,
         return NULL;
     }
     node->heartbeat_at = now;
+    node->forget_at = now;
     struct chirr_record *card = &node->current;
     card->kind = CHIRR_RECORD_CARD;
     card->card = config->card;
@@ -94,6 +95,7 @@ struct chirr_node *chirr_node_create(struct chirr_arena *arena,
 
 enum chirr_err chirr_node_restore(struct chirr_node *node, const struct chirr_record *record)
 {
+    chirr_node_make_room(node, 0, record, 1);
     enum chirr_err err = chirr_dissemination_restore(node->dissemination, record);
     if (err == CHIRR_OK && record->kind == CHIRR_RECORD_TASK) {
         const struct chirr_record *known = chirr_records_task(node->records, record->task.id);
@@ -155,6 +157,7 @@ static enum chirr_err receive_records(struct chirr_node *node, chirr_agent_id fr
 {
     const struct chirr_records_counters *count = chirr_records_count(node->records);
     uint64_t before = count->equivocations;
+    chirr_node_make_room(node, from, message->records.records, message->records.count);
     enum chirr_err err = chirr_dissemination_receive(node->dissemination, from, message, node->now);
     if (count->equivocations > before) {
         quarantine_equivocators(node, &message->records);
@@ -167,6 +170,7 @@ static enum chirr_err receive_view(struct chirr_node *node, chirr_agent_id from,
                                    const struct chirr_message *message)
 {
     const struct chirr_view_message *view = &message->view;
+    chirr_node_make_room(node, 0, view->cards, view->count);
     enum chirr_err learnt =
         chirr_dissemination_learn(node->dissemination, from, view->cards, view->count, node->now);
     show_cards(node, view->cards, view->count);
@@ -200,6 +204,17 @@ static void ask_neighbour(struct chirr_node *node)
     }
 }
 
+/* One may have been forgotten while it was in no view. */
+static void know_neighbours(struct chirr_node *node)
+{
+    for (uint32_t i = 0; i < node->neighbour_count; i++) {
+        const struct chirr_record *card = chirr_records_card(node->records, node->neighbours[i]);
+        if (card != NULL && chirr_membership_find(node->membership, node->neighbours[i]) == NULL) {
+            chirr_node_show_card(node, card);
+        }
+    }
+}
+
 void chirr_node_follow_neighbours(struct chirr_node *node)
 {
     struct chirr_neighbours now = chirr_overlay_neighbours(node->overlay);
@@ -223,6 +238,9 @@ void chirr_node_follow_neighbours(struct chirr_node *node)
     node->neighbour_count = now.count;
     node->neighbours_change = now.change;
     node->mesh = mesh;
+    if (node->config.local_view) {
+        know_neighbours(node);
+    }
 }
 
 static enum chirr_err route(struct chirr_node *node, chirr_agent_id from,
@@ -311,6 +329,10 @@ void chirr_node_tick(struct chirr_node *node, chirr_time_us now)
         node->heartbeat_due = true;
         vouch(node);
         prove_incarnation(node);
+        if (node->config.local_view) {
+            chirr_node_forget_strangers(node);
+            chirr_node_forget_silent(node);
+        }
     }
     ask_neighbour(node);
     chirr_overlay_tick(node->overlay, now);

@@ -26,6 +26,8 @@ struct chirr_node_config {
     uint64_t seed;          /* of every random stream in here */
     struct chirr_card card; /* who this agent is; the id is the digest of its key */
     uint32_t agents_max;    /* 2…1,024, itself included */
+    bool local_view;        /* for a swarm of more than that: a part of it is known (node_local.c);
+                               all of its agents or none */
     uint32_t tasks_max;     /* 1…65,536 */
     uint32_t heartbeat_interval_ms;
     uint32_t seed_interval_ms; /* between two knocks at a seed that is not alive here */
@@ -44,6 +46,9 @@ struct chirr_node_config {
 /* Defaults of every part; `card`, `incarnation` and `seed` are the caller's to fill. What the parts
  * share (self, seeds, limits, hosted partitions) is derived from here by `create`. */
 struct chirr_node_config chirr_node_config_default(void);
+/* What agents_max has to be at least: with a local view its views take no more than a half of it.
+ */
+uint32_t chirr_node_agents_min(const struct chirr_node_config *config);
 CHIRR_NODISCARD enum chirr_err chirr_node_config_validate(const struct chirr_node_config *config,
                                                           struct chirr_error *error);
 
@@ -126,6 +131,7 @@ struct chirr_node_counters {
     uint64_t clock_steps_back;    /* inputs before the one that came last: its time is held */
     uint64_t leases_begun;        /* lives of others that were heard of */
     uint64_t incarnations_proven; /* claims stated again, since rumours drove the own one up */
+    uint64_t strangers;           /* members and authors forgotten, see local_view */
     uint64_t tasks_submitted, tasks_done_here, tasks_failed_here;
 };
 const struct chirr_node_counters *chirr_node_count(const struct chirr_node *node);

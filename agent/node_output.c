@@ -4,6 +4,19 @@
 #include "agent/node_state.h"
 #include "proto/codec.h"
 
+/* With a local view whoever is in none makes room. */
+static bool make_member(struct chirr_node *node, const struct chirr_record *record)
+{
+    chirr_agent_id agent = record->author;
+    uint64_t incarnation = record->stamp.incarnation;
+    enum chirr_err err = chirr_membership_add(node->membership, agent, incarnation, node->now);
+    if (err != CHIRR_OK && node->config.local_view) {
+        chirr_node_forget_strangers(node);
+        err = chirr_membership_add(node->membership, agent, incarnation, node->now);
+    }
+    return err == CHIRR_OK;
+}
+
 void chirr_node_show_card(struct chirr_node *node, const struct chirr_record *record)
 {
     if (record->author == node->self) {
@@ -14,11 +27,10 @@ void chirr_node_show_card(struct chirr_node *node, const struct chirr_record *re
     enum chirr_err err =
         chirr_lease_renew(node->leases, record->author, record->stamp.incarnation, 0, node->now);
     node->counters.leases_begun += err == CHIRR_OK;
-    /* Both tables are as large as the record store's: what it took in fits. A card that does not is
-     * counted there and the agent stays a stranger. */
-    if (chirr_membership_add(node->membership, record->author, record->stamp.incarnation,
-                             node->now) != CHIRR_OK ||
-        chirr_overlay_card(node->overlay, record->author, &record->card, node->now) != CHIRR_OK) {
+    /* With a full view both tables are as large as the record store's: what it took in fits. A card
+     * that does not is counted there and the agent stays a stranger. */
+    if (chirr_overlay_card(node->overlay, record->author, &record->card, node->now) != CHIRR_OK ||
+        !make_member(node, record)) {
         node->counters.refused++;
     }
 }

@@ -5,6 +5,9 @@
 
 #include "base/random.h"
 
+/* Views of a few, and room for as many authors. */
+#define LOCAL_AGENTS_MIN 64U
+
 struct chirr_node_config chirr_node_config_default(void)
 {
     struct chirr_node_config config;
@@ -30,6 +33,28 @@ static uint64_t derive_seed(const struct chirr_node_config *config, enum chirr_n
     return chirr_random_u64(&random);
 }
 
+static uint32_t at_most(uint32_t value, uint32_t max)
+{
+    return value < max ? value : max;
+}
+
+static uint32_t at_least(uint32_t value, uint32_t min)
+{
+    return value > min ? value : min;
+}
+
+/* Half of those whom the record store holds are members, half authors of whom nothing else is
+ * known. Of the members half fit in the passive view, a quarter are dead, the rest are neighbours
+ * and who is asked to be. Leases are cheap, and remember whose word counts besides. */
+static void share_out(struct chirr_node_parts *parts, uint32_t agents_max)
+{
+    uint32_t members_max = agents_max / 2;
+    parts->membership.members_max = members_max;
+    parts->membership.tombstones_max = at_most(parts->membership.tombstones_max, members_max / 4);
+    parts->overlay.passive_max = at_most(parts->overlay.passive_max, members_max / 2);
+    parts->lease.owners_max = 4 * agents_max;
+}
+
 struct chirr_node_parts chirr_node_parts_of(const struct chirr_node_config *config)
 {
     chirr_agent_id self = chirr_agent_id_of(config->card.public_key);
@@ -53,6 +78,7 @@ struct chirr_node_parts chirr_node_parts_of(const struct chirr_node_config *conf
     parts.dissemination.self = self;
     parts.dissemination.seed = derive_seed(config, CHIRR_NODE_STREAM_DISSEMINATION);
     parts.lease.owners_max = config->agents_max;
+    parts.dissemination.local = config->local_view;
     parts.auction.self = self;
     parts.auction.seed = derive_seed(config, CHIRR_NODE_STREAM_AUCTION);
     parts.auction.slots = config->card.slots;
@@ -65,7 +91,17 @@ struct chirr_node_parts chirr_node_parts_of(const struct chirr_node_config *conf
     if (parts.ledger.origins_max > config->agents_max) {
         parts.ledger.origins_max = config->agents_max;
     }
+    parts.overlay.local = config->local_view;
+    parts.auction.local = config->local_view;
+    if (config->local_view) {
+        share_out(&parts, config->agents_max);
+    }
     return parts;
+}
+
+uint32_t chirr_node_agents_min(const struct chirr_node_config *config)
+{
+    return config->local_view ? at_least(8 * config->overlay.active_max, LOCAL_AGENTS_MIN) : 2;
 }
 
 enum chirr_err chirr_node_config_validate(const struct chirr_node_config *config,
@@ -74,9 +110,10 @@ enum chirr_err chirr_node_config_validate(const struct chirr_node_config *config
     if (config->incarnation == 0) {
         return chirr_error_set(error, CHIRR_ERR_RANGE, "node: incarnation must be at least 1");
     }
-    if (config->agents_max < 2 || config->agents_max > CHIRR_DIGEST_ENTRIES_MAX) {
-        return chirr_error_set(error, CHIRR_ERR_RANGE, "node: agents_max must be 2…%d, got %u",
-                               CHIRR_DIGEST_ENTRIES_MAX, config->agents_max);
+    uint32_t agents_min = chirr_node_agents_min(config);
+    if (config->agents_max < agents_min || config->agents_max > CHIRR_DIGEST_ENTRIES_MAX) {
+        return chirr_error_set(error, CHIRR_ERR_RANGE, "node: agents_max must be %u…%d, got %u",
+                               agents_min, CHIRR_DIGEST_ENTRIES_MAX, config->agents_max);
     }
     if (config->tasks_max < 1 || config->tasks_max > 65536) {
         return chirr_error_set(error, CHIRR_ERR_RANGE, "node: tasks_max must be 1…65536, got %u",

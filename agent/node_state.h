@@ -36,6 +36,8 @@ struct chirr_node {
     uint64_t delta_version;
     struct chirr_learner_news news;
     bool leaving;
+    chirr_time_us forget_at; /* local view: when to look for authors that fell silent */
+    uint64_t silent_since;   /* joins that had changed the store at the last look */
 
     /* What is to be said next, each slot handed out at most once. */
     struct chirr_record current; /* borrowed by a PERSIST output */
@@ -73,6 +75,16 @@ CHIRR_NODISCARD enum chirr_err chirr_node_state_record(struct chirr_node *node,
                                                        struct chirr_record *record);
 /* The holder of a card is known to membership and overlay from now on. */
 void chirr_node_show_card(struct chirr_node *node, const struct chirr_record *record);
+/* ---- node_local.c: with a local view ------------------------------------------------------- */
+
+/* Room in the record store for what a message of `from` brings; 0: cards of anybody count. */
+void chirr_node_make_room(struct chirr_node *node, chirr_agent_id from,
+                          const struct chirr_record *records, uint32_t count);
+/* Members that are in no view any more. */
+void chirr_node_forget_strangers(struct chirr_node *node);
+/* Authors of whom nothing was heard for long, and nothing lives. */
+void chirr_node_forget_silent(struct chirr_node *node);
+
 /* The neighbours changed: whoever works over them is told. */
 void chirr_node_follow_neighbours(struct chirr_node *node);
 

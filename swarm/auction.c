@@ -156,6 +156,7 @@ static struct auction_entry *insert(struct chirr_auction *auction, chirr_task_id
                                     .asked_us = CHIRR_TIME_NEVER,
                                     .settled_us = CHIRR_TIME_NEVER,
                                     .lease_us = CHIRR_TIME_NEVER,
+                                    .unwatched_us = CHIRR_TIME_NEVER,
                                     .reopen_us = CHIRR_TIME_NEVER};
     return entry;
 }
@@ -193,6 +194,7 @@ static bool provides_all(const struct chirr_tags *provides, const struct chirr_t
 static void forget_lease(struct chirr_auction *auction, struct auction_entry *entry)
 {
     entry->lease_us = CHIRR_TIME_NEVER;
+    entry->unwatched_us = CHIRR_TIME_NEVER;
     entry->reopen_us = CHIRR_TIME_NEVER;
     auction->reopens -= entry->reopen;
     entry->reopen = false;
@@ -272,6 +274,10 @@ void chirr_auction_notice(struct chirr_auction *auction, const struct chirr_reco
             think_soon(auction);
         }
     } else if (record->kind == CHIRR_RECORD_CLAIMS) {
+        if (auction->config.local &&
+            chirr_membership_find(auction->membership, record->author) == NULL) {
+            chirr_lease_note_word(auction->leases, record->author, now);
+        }
         /* Own claims, just stated, are no news, unless nothing has to settle. */
         bool expected = record->author == auction->config.self &&
                         same_claims(&record->claims, &auction->offered);
@@ -432,6 +438,17 @@ bool chirr_auction_statement(struct chirr_auction *auction, struct chirr_record 
 
 /* ---- Looking in ----------------------------------------------------------------------------- */
 
+bool chirr_auction_counts(const struct chirr_auction *auction, chirr_agent_id agent,
+                          chirr_time_us *until)
+{
+    *until = CHIRR_TIME_NEVER;
+    if (!auction->config.local || chirr_membership_find(auction->membership, agent) != NULL) {
+        return chirr_membership_is_live(auction->membership, agent);
+    }
+    *until = chirr_lease_word_until(auction->leases, agent);
+    return *until > auction->now;
+}
+
 chirr_agent_id chirr_auction_winner(const struct chirr_auction *auction, chirr_task_id task)
 {
     const struct chirr_record *record = chirr_records_task(auction->records, task);
@@ -441,7 +458,9 @@ chirr_agent_id chirr_auction_winner(const struct chirr_auction *auction, chirr_t
     for (uint32_t i = 0; i < authors; i++) {
         chirr_agent_id author = chirr_records_author_at(auction->records, i);
         const struct chirr_record *claims = chirr_records_claims(auction->records, author);
-        if (claims == NULL || !chirr_membership_is_live(auction->membership, author)) {
+        chirr_time_us until;
+        bool own = author == auction->config.self;
+        if (claims == NULL || !(own || chirr_auction_counts(auction, author, &until))) {
             continue;
         }
         for (uint32_t j = 0; j < claims->claims.count; j++) {

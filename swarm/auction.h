@@ -22,6 +22,15 @@
  * started (END_NOT_STARTED) is RELEASED, and bid for here only behind everybody else; in the third
  * epoch that is its result. NOT_STARTED with EBUSY, no slot, is RELEASED and nothing more.
  *
+ * With a local view of the swarm (`local`) most of those who claim and run tasks are unknown here:
+ *   - claims of an agent that membership does not know count for a few leases from when they came
+ *     (lease.h), then as if it were dead. So agents may differ in who wins; a task is started by
+ *     whoever holds itself for the winner, and of two RUNNING of one epoch the records keep one;
+ *   - a run is watched by those who know its owner: its neighbours, and whoever has it in a passive
+ *     view. For anybody else it is lost a lease after its time limit: by then its owner has ended
+ *     it, or is no more. So no task stays lost, at the cost of that wait should an owner die
+ *     together with everybody who knew it.
+ *
  * A machine of the usual verbs over borrowed records, members and leases. Outputs PRICE, START,
  * STOP and OUTCOME (once per DONE task, whoever ran it); statements it wants made (claims, RUNNING,
  * DONE, RELEASED, re-auction) come out of `chirr_auction_statement`, for the node to state. What
@@ -49,6 +58,7 @@ struct chirr_auction_config {
     uint32_t hysteresis_permille; /* of the cost in a bid or price */
     uint32_t price_refresh_ms;    /* a price older than this is asked for again */
     uint32_t tasks_max;           /* as the record store's */
+    bool local;                   /* membership knows a part of the swarm only */
     struct chirr_tags provides;
 };
 struct chirr_auction_config chirr_auction_config_default(void);

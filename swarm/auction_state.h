@@ -40,11 +40,13 @@ struct auction_entry {
     int64_t own_bid;
     chirr_agent_id rival; /* the live agent with the greatest bid of all others; 0: none */
     int64_t rival_bid;
-    bool wanted;              /* in the bundle */
-    chirr_time_us settled_us; /* when the claim has stood long enough; NEVER: not in the bundle */
-    chirr_time_us lease_us;   /* RUNNING elsewhere: when its lease ends unless renewed */
-    chirr_time_us reopen_us;  /* lost: when to state OPEN of the next epoch; NEVER */
-    bool reopen;              /* that statement has to go out */
+    chirr_time_us rival_us;     /* the word of an unknown rival counts until then; NEVER: known */
+    bool wanted;                /* in the bundle */
+    chirr_time_us settled_us;   /* when the claim has stood long enough; NEVER: not in the bundle */
+    chirr_time_us lease_us;     /* RUNNING elsewhere: when its lease ends unless renewed */
+    chirr_time_us unwatched_us; /* RUNNING, by nobody known here: lost then; NEVER */
+    chirr_time_us reopen_us;    /* lost: when to state OPEN of the next epoch; NEVER */
+    bool reopen;                /* that statement has to go out */
 };
 
 /* RUNNING is stated -> START goes out -> the executor answers -> DONE or RELEASED is stated. */
@@ -124,6 +126,10 @@ enum chirr_err chirr_auction_run_end(struct chirr_auction *auction, chirr_task_i
                                      uint32_t epoch, const struct chirr_task_result *result);
 bool chirr_auction_run_poll(struct chirr_auction *auction, struct chirr_output *output);
 bool chirr_auction_run_statement(struct chirr_auction *auction, struct chirr_record *record);
+
+/* Do the claims of another agent count? `*until`: how long; NEVER: until there are news of it. */
+bool chirr_auction_counts(const struct chirr_auction *auction, chirr_agent_id agent,
+                          chirr_time_us *until);
 
 /* ---- deliberate.c -------------------------------------------------------------------------- */
 

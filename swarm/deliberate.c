@@ -40,8 +40,10 @@ static void read_claim(struct chirr_auction *auction, chirr_agent_id author,
     }
     bool greatest =
         entry->rival == 0 || chirr_bundle_beats(claim->bid, author, entry->rival_bid, entry->rival);
-    if (greatest && chirr_membership_is_live(auction->membership, author)) {
+    chirr_time_us until;
+    if (greatest && chirr_auction_counts(auction, author, &until)) {
         entry->rival = author;
+        entry->rival_us = until;
         entry->rival_bid = claim->bid;
     }
 }
@@ -51,6 +53,7 @@ static void read_claims(struct chirr_auction *auction)
     for (uint32_t i = 0; i < auction->count; i++) {
         auction->entries[i].claimed = false;
         auction->entries[i].rival = 0;
+        auction->entries[i].rival_us = CHIRR_TIME_NEVER;
     }
     for (uint32_t i = 0; i < chirr_records_author_count(auction->records); i++) {
         chirr_agent_id author = chirr_records_author_at(auction->records, i);
@@ -264,6 +267,13 @@ static bool is_smallest_live(const struct chirr_auction *auction)
     return true;
 }
 
+/* Its owner may be watched by others, not from here. */
+static bool is_unwatched(const struct chirr_auction *auction, const struct auction_entry *entry)
+{
+    return auction->config.local &&
+           chirr_membership_find(auction->membership, entry->owner) == NULL;
+}
+
 /* Is nobody running the task any more? Sets when to ask again. */
 static bool is_lost(struct chirr_auction *auction, struct auction_entry *entry, chirr_time_us now)
 {
@@ -274,8 +284,17 @@ static bool is_lost(struct chirr_auction *auction, struct auction_entry *entry, 
         /* An older process's run died with it. */
         return chirr_auction_run_find(auction, entry->id) == NULL;
     }
-    entry->lease_us =
-        chirr_lease_expiry(auction->leases, entry->owner, entry->owner_incarnation, now);
+    if (!is_unwatched(auction, entry)) {
+        entry->unwatched_us = CHIRR_TIME_NEVER;
+        entry->lease_us =
+            chirr_lease_expiry(auction->leases, entry->owner, entry->owner_incarnation, now);
+        return entry->lease_us <= now;
+    }
+    if (entry->unwatched_us == CHIRR_TIME_NEVER) {
+        entry->unwatched_us =
+            now + chirr_time_from_ms(entry->time_limit_ms) + chirr_lease_length(auction->leases);
+    }
+    entry->lease_us = entry->unwatched_us;
     return entry->lease_us <= now;
 }
 
@@ -398,6 +417,9 @@ static chirr_time_us next_of_entries(struct chirr_auction *auction, chirr_time_u
             /* What is due and was not asked now waits for an answer to another question. */
             at = chirr_time_min(at, ask_us > now ? ask_us : CHIRR_TIME_NEVER);
             contestable = true;
+        }
+        if (entry->phase == CHIRR_TASK_OPEN && entry->rival != 0 && entry->rival_us > now) {
+            at = chirr_time_min(at, entry->rival_us);
         }
         at = chirr_time_min(at, chirr_time_min(entry->lease_us, entry->reopen_us));
     }

@@ -186,21 +186,19 @@ static bool was_forgotten(const struct chirr_dissemination *d, const struct chir
            record->stamp.version <= witnessed.version;
 }
 
-/* `*changed`: the state is greater now. */
+/* Of a join that was not one, DOMINATED. */
 static enum chirr_err take_in(struct chirr_dissemination *d, const struct chirr_record *record,
-                              bool *changed)
+                              enum chirr_join *how)
 {
-    *changed = false;
+    *how = CHIRR_JOIN_DOMINATED;
     if (record->author == d->config.self) {
         return chirr_dissemination_hear_own(d, record);
     }
     if (was_forgotten(d, record)) {
         return CHIRR_OK;
     }
-    enum chirr_join how;
-    enum chirr_err err = chirr_dissemination_join(d, record, &how);
+    enum chirr_err err = chirr_dissemination_join(d, record, how);
     if (err == CHIRR_OK) {
-        *changed = how == CHIRR_JOIN_CHANGED;
         chirr_records_cover_next(d->store,
                                  (struct chirr_digest_entry){record->author, record->stamp});
     }
@@ -260,11 +258,49 @@ static void pass_on(struct chirr_dissemination *d, const struct chirr_digest_ent
 
 /* What one message of records brought. */
 struct haul {
-    bool pushed; /* else sent: an answer */
+    bool pushed;     /* else sent: an answer */
+    bool introduces; /* it came from the overlay, for its cards */
     uint32_t first;
     uint32_t changed;
     bool left_out[CHIRR_RECORDS_MAX];
 };
+
+/* What a statement was dominated by here; NULL: by nothing that is held. */
+static const struct chirr_record *find_greater(const struct chirr_dissemination *d,
+                                               const struct chirr_record *record)
+{
+    switch (record->kind) {
+    case CHIRR_RECORD_CARD:
+        return NULL; /* the overlay sees to those */
+    case CHIRR_RECORD_CLAIMS:
+        return chirr_records_claims(d->store, record->author);
+    case CHIRR_RECORD_TASK:
+        return chirr_records_task(d->store, record->task.id);
+    case CHIRR_RECORD_TRUST:
+        return chirr_records_trust(d->store, record->author);
+    }
+    return NULL;
+}
+
+/* Whoever answers with what has been overtaken here does not know by what. */
+static void tell_greater(struct chirr_dissemination *d, const struct chirr_record *record,
+                         chirr_agent_id to)
+{
+    const struct chirr_record *held = find_greater(d, record);
+    if (held == NULL || to == 0) {
+        return;
+    }
+    const struct chirr_handout greater = {{held->author, held->stamp}, to};
+    d->counters.dropped += !chirr_ring_push(&d->wanted, &greater);
+}
+
+/* With a local view cards come from their holders, and from the overlay. */
+static bool passes_over(const struct chirr_dissemination *d, chirr_agent_id from,
+                        const struct chirr_record *record, const struct haul *haul)
+{
+    return d->config.local && record->kind == CHIRR_RECORD_CARD && !haul->introduces &&
+           record->author != from;
+}
 
 static enum chirr_err take_in_all(struct chirr_dissemination *d, chirr_agent_id from,
                                   const struct chirr_records *records, struct haul *haul)
@@ -274,14 +310,21 @@ static enum chirr_err take_in_all(struct chirr_dissemination *d, chirr_agent_id 
     for (uint32_t i = 0; i < records->count; i++) {
         const struct chirr_record *record = &records->records[i];
         const struct chirr_digest_entry statement = {record->author, record->stamp};
-        bool changed;
-        enum chirr_err err = take_in(d, record, &changed);
+        if (passes_over(d, from, record, haul)) {
+            continue;
+        }
+        enum chirr_join how;
+        enum chirr_err err = take_in(d, record, &how);
+        bool changed = err == CHIRR_OK && how == CHIRR_JOIN_CHANGED;
         haul->left_out[i] = err == CHIRR_ERR_FULL;
         /* What there was no room for is not seen: it may come again. */
         haul->first += !haul->left_out[i] && chirr_tree_see(d->tree, &statement);
         haul->changed += changed;
-        if (changed) {
+        if (changed && !(d->config.local && record->kind == CHIRR_RECORD_CARD)) {
             pass_on(d, &statement, from, push);
+        } else if (d->config.local && !haul->pushed && err == CHIRR_OK &&
+                   how == CHIRR_JOIN_DOMINATED && record->author != d->config.self) {
+            tell_greater(d, record, from);
         }
         first = first == CHIRR_OK ? err : first;
     }
@@ -324,7 +367,7 @@ enum chirr_err chirr_dissemination_learn(struct chirr_dissemination *d, chirr_ag
     d->now = now;
     CHIRR_ASSERT(count <= CHIRR_RECORDS_MAX);
     const struct chirr_records carried = {.count = count, .records = records};
-    struct haul haul = {.pushed = false};
+    struct haul haul = {.introduces = true};
     return take_in_all(d, from, &carried, &haul);
 }
 
@@ -364,7 +407,10 @@ static void receive_entries(struct chirr_dissemination *d, chirr_agent_id from,
         d->counters.dropped++;
     } else {
         d->answer_to = from;
-        d->answer_due = chirr_repair_answer(&d->answer, d->store, &d->random, from, digest);
+        d->answer_due =
+            d->config.local
+                ? chirr_repair_answer_live(&d->answer, d->store, &d->random, from, digest)
+                : chirr_repair_answer(&d->answer, d->store, &d->random, from, digest);
     }
     if (digest->answer_wanted) {
         send_digest(d, (struct chirr_errand){from, false, digest->buckets});
@@ -382,7 +428,7 @@ static void receive_digest(struct chirr_dissemination *d, chirr_agent_id from,
         receive_entries(d, from, digest);
         return;
     }
-    uint64_t different = chirr_repair_compare(d->store, digest);
+    uint64_t different = chirr_repair_compare(d->store, d->config.local, digest);
     if (different != 0) {
         send_digest(d, (struct chirr_errand){from, true, different});
     }

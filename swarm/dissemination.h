@@ -25,6 +25,10 @@
  *   - Records beyond a gap that nobody can fill any more (their author died) are offered with
  *     every eighth answer, not with each.
  *
+ * With a local view of the swarm nobody's card is passed on: it comes from its holder, or with a
+ * message of the overlay. Repair is about live statements (repair.h), and who answers with
+ * something that has been overtaken here is told by what.
+ *
  * A machine of the usual five verbs round a borrowed record store. Handles RECORDS, DIGEST,
  * HAVE and GRAFT; outputs SEND, PUBLISH and LISTEN. Not thread-safe; no allocation after create. */
 #ifndef CHIRR_SWARM_DISSEMINATION_H
@@ -39,6 +43,7 @@
 struct chirr_dissemination_config {
     chirr_agent_id self;
     uint64_t seed;
+    bool local;                  /* most of the swarm is unknown, and authors are forgotten */
     uint32_t repair_interval_ms; /* >= 1; the mean, jittered by a quarter */
     uint32_t repair_records_max; /* in one answer, 1…CHIRR_RECORDS_MAX */
     uint32_t changes_max;        /* >= 1; changed records that wait to be collected; beyond that

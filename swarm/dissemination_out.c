@@ -144,12 +144,14 @@ static bool poll_digest(struct chirr_dissemination *d, struct chirr_output *outp
     digest->answer_wanted = errand.answer_wanted;
     if (errand.buckets == 0) {
         digest->salt = chirr_random_u32(&d->random);
-        chirr_repair_summarise(d->store, digest);
+        chirr_repair_summarise(d->store, d->config.local, digest);
     } else {
         digest->buckets = errand.buckets;
         digest->entries = d->entries;
         const struct chirr_digest_entry self = {d->config.self, {d->life, d->own.incarnation}};
-        digest->count = chirr_repair_list(d->store, errand.buckets, &self, d->entries);
+        digest->count = d->config.local
+                            ? chirr_repair_list_live(d->store, errand.buckets, &self, d->entries)
+                            : chirr_repair_list(d->store, errand.buckets, &self, d->entries);
     }
     send_repair(d, errand.to, output);
     return true;

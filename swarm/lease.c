@@ -51,7 +51,7 @@ static uint32_t lower_bound(const struct chirr_leases *leases, chirr_agent_id ow
     return low;
 }
 
-static struct lease *find(struct chirr_leases *leases, chirr_agent_id owner)
+static struct lease *find(const struct chirr_leases *leases, chirr_agent_id owner)
 {
     uint32_t index = lower_bound(leases, owner);
     bool found = index < leases->count && leases->leases[index].owner == owner;
@@ -131,6 +131,27 @@ void chirr_lease_vouch(struct chirr_leases *leases, chirr_agent_id owner, chirr_
     if (lease != NULL) {
         lease->since_us = now;
     }
+}
+
+chirr_time_us chirr_lease_length(const struct chirr_leases *leases)
+{
+    return chirr_time_from_ms(leases->config.lease_ms);
+}
+
+void chirr_lease_note_word(struct chirr_leases *leases, chirr_agent_id agent, chirr_time_us now)
+{
+    struct lease *lease = find(leases, agent);
+    lease = lease == NULL ? insert(leases, agent, now) : lease;
+    if (lease != NULL) {
+        lease->since_us = now;
+    }
+}
+
+chirr_time_us chirr_lease_word_until(const struct chirr_leases *leases, chirr_agent_id agent)
+{
+    const struct lease *lease = find(leases, agent);
+    return lease == NULL ? 0
+                         : lease->since_us + CHIRR_LEASES_OF_A_WORD * chirr_lease_length(leases);
 }
 
 chirr_time_us chirr_lease_expiry(struct chirr_leases *leases, chirr_agent_id owner,

@@ -5,6 +5,10 @@
  * others membership vouches, whose watchers hear them. Pure table; the auction asks it. Not
  * thread-safe.
  *
+ * With a local view of the swarm most owners are known to nobody here. Who runs a task is watched
+ * by those who know it (auction.h); the word of an agent that claims one counts for a while, which
+ * is kept here too.
+ *
  * `incarnation` is the one that the owner's process started with, in heartbeats as in tasks: a
  * refutation raises membership's and must not raise this one, or a mere rumour would end leases. */
 #ifndef CHIRR_SWARM_LEASE_H
@@ -37,6 +41,14 @@ CHIRR_NODISCARD enum chirr_err chirr_lease_renew(struct chirr_leases *leases, ch
 /* Membership holds `owner` for alive though its heartbeats do not come here: what is heard of its
  * present incarnation goes on for another lease. No effect on who was never heard. */
 void chirr_lease_vouch(struct chirr_leases *leases, chirr_agent_id owner, chirr_time_us now);
+
+/* Something was said by `agent`, of whom membership knows nothing: its word counts for
+ * CHIRR_LEASES_OF_A_WORD leases from now. Forgotten at once when there is no room. */
+#define CHIRR_LEASES_OF_A_WORD 6
+void chirr_lease_note_word(struct chirr_leases *leases, chirr_agent_id agent, chirr_time_us now);
+chirr_time_us chirr_lease_length(const struct chirr_leases *leases);
+/* Until when it counts; 0: nothing is known. */
+chirr_time_us chirr_lease_word_until(const struct chirr_leases *leases, chirr_agent_id agent);
 
 /* When what `owner` holds as `incarnation` expires; expired when not later than `now`. An owner
  * never heard (as this incarnation) gets one lease from the first question on; a greater

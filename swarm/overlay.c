@@ -346,6 +346,18 @@ bool chirr_overlay_is_neighbour(const struct chirr_overlay *o, chirr_agent_id ag
     return chirr_view_has(&o->active, agent);
 }
 
+bool chirr_overlay_keeps(const struct chirr_overlay *o, chirr_agent_id agent)
+{
+    bool kept = chirr_view_has(&o->active, agent) || chirr_view_has(&o->passive, agent);
+    for (uint32_t i = 0; i < o->request_count; i++) {
+        kept = kept || o->requests[i].agent == agent;
+    }
+    for (uint32_t i = 0; i < o->contact_count; i++) {
+        kept = kept || o->contacts[i] == agent;
+    }
+    return kept;
+}
+
 bool chirr_overlay_is_mesh(const struct chirr_overlay *o)
 {
     return o->is_mesh && o->active.count == o->peers.live_count;

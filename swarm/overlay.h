@@ -112,6 +112,8 @@ struct chirr_neighbours {
 };
 struct chirr_neighbours chirr_overlay_neighbours(const struct chirr_overlay *overlay);
 bool chirr_overlay_is_neighbour(const struct chirr_overlay *overlay, chirr_agent_id agent);
+/* In a view, asked to be, or a contact: whose card must not be forgotten. */
+bool chirr_overlay_keeps(const struct chirr_overlay *overlay, chirr_agent_id agent);
 /* Everybody live is a neighbour, and meant to be. */
 bool chirr_overlay_is_mesh(const struct chirr_overlay *overlay);
 uint32_t chirr_overlay_passive_count(const struct chirr_overlay *overlay);

@@ -47,6 +47,7 @@ size_t chirr_records_bytes(const struct chirr_records_config *config)
            chirr_arena_round(config->agents_max * sizeof(uint32_t)) +
            chirr_arena_round(config->tasks_max * sizeof(struct chirr_task_entry)) +
            chirr_ring_bytes(config->tasks_max, sizeof(chirr_task_id)) +
+           chirr_ring_bytes(config->agents_max, sizeof(struct chirr_parted)) +
            slab_bytes(CHIRR_RECORD_CARD, config->agents_max) +
            slab_bytes(CHIRR_RECORD_CLAIMS, config->agents_max) +
            slab_bytes(CHIRR_RECORD_TASK, config->tasks_max) +
@@ -95,12 +96,22 @@ struct chirr_record_store *chirr_records_create(struct chirr_arena *arena,
     store->tasks = chirr_arena_take(arena, config->tasks_max, sizeof *store->tasks);
     enum chirr_err err =
         chirr_ring_init(&store->forgotten, arena, config->tasks_max, sizeof(chirr_task_id));
+    if (err == CHIRR_OK) {
+        err =
+            chirr_ring_init(&store->parted, arena, config->agents_max, sizeof(struct chirr_parted));
+    }
     if (store->slots == NULL || store->authors == NULL || store->author_order == NULL ||
         store->tasks == NULL || err != CHIRR_OK || !place_records(store, arena)) {
         return NULL;
     }
     store->ended = (struct chirr_slot_list){CHIRR_SLOT_NONE, CHIRR_SLOT_NONE};
     store->free_slot = CHIRR_SLOT_NONE;
+    store->free_author = CHIRR_SLOT_NONE;
+    for (uint32_t i = config->agents_max; i > 0;) {
+        i--;
+        store->authors[i].held.first = store->free_author;
+        store->free_author = i;
+    }
     for (uint32_t i = first_trust_slot(config); i > first_task_slot(config);) {
         i--;
         store->slots[i].by_stamp.after = store->free_slot;
@@ -141,16 +152,29 @@ struct chirr_author *chirr_records_author(const struct chirr_record_store *store
 static struct chirr_author *author_obtain(struct chirr_record_store *store, chirr_agent_id id)
 {
     struct chirr_author *author = chirr_records_author(store, id);
-    if (author != NULL || store->author_count == store->config.agents_max) {
+    if (author != NULL || store->free_author == CHIRR_SLOT_NONE) {
         return author;
     }
     uint32_t rank = author_rank(store, id);
     memmove(&store->author_order[rank + 1], &store->author_order[rank],
             (store->author_count - rank) * sizeof *store->author_order);
-    store->author_order[rank] = store->author_count;
-    author = &store->authors[store->author_count++];
+    store->author_order[rank] = store->free_author;
+    store->author_count++;
+    author = &store->authors[store->free_author];
+    store->free_author = author->held.first;
     *author = (struct chirr_author){.id = id, .held = {CHIRR_SLOT_NONE, CHIRR_SLOT_NONE}};
     return author;
+}
+
+void chirr_records_release(struct chirr_record_store *store, struct chirr_author *author)
+{
+    CHIRR_ASSERT(author->held.first == CHIRR_SLOT_NONE);
+    uint32_t rank = author_rank(store, author->id);
+    store->author_count--;
+    memmove(&store->author_order[rank], &store->author_order[rank + 1],
+            (store->author_count - rank) * sizeof *store->author_order);
+    author->held.first = store->free_author;
+    store->free_author = (uint32_t)(author - store->authors);
 }
 
 /* An author's records come nearly always in order, so the search starts at the newest. */
@@ -253,17 +277,20 @@ static void ended_append(struct chirr_record_store *store, uint32_t at)
     store->ended.last = at;
 }
 
-static bool task_forget_oldest(struct chirr_record_store *store)
+static void ended_unlink(struct chirr_record_store *store, uint32_t at)
 {
-    uint32_t at = store->ended.first;
-    if (at == CHIRR_SLOT_NONE) {
-        return false;
-    }
+    struct chirr_slot_link link = store->slots[at].by_end;
+    *(link.before == CHIRR_SLOT_NONE ? &store->ended.first
+                                     : &store->slots[link.before].by_end.after) = link.after;
+    *(link.after == CHIRR_SLOT_NONE ? &store->ended.last
+                                    : &store->slots[link.after].by_end.before) = link.before;
+}
+
+void chirr_records_forget_task(struct chirr_record_store *store, uint32_t at)
+{
     struct chirr_slot *slot = &store->slots[at];
-    store->ended.first = slot->by_end.after;
-    *(store->ended.first == CHIRR_SLOT_NONE ? &store->ended.last
-                                            : &store->slots[store->ended.first].by_end.before) =
-        CHIRR_SLOT_NONE;
+    CHIRR_ASSERT(chirr_statement_ends_task(slot->record));
+    ended_unlink(store, at);
     author_unlink(store, at);
     chirr_ring_push_evict(&store->forgotten, &slot->record->task.id);
     uint32_t rank = task_rank(store, slot->record->task.id);
@@ -274,7 +301,15 @@ static bool task_forget_oldest(struct chirr_record_store *store)
     slot->by_stamp.after = store->free_slot;
     store->free_slot = at;
     store->counters.forgotten++;
-    return true;
+}
+
+static bool task_forget_oldest(struct chirr_record_store *store)
+{
+    uint32_t at = store->ended.first;
+    if (at != CHIRR_SLOT_NONE) {
+        chirr_records_forget_task(store, at);
+    }
+    return at != CHIRR_SLOT_NONE;
 }
 
 /* An empty slot entered under `id`; CHIRR_SLOT_NONE when the table is full of tasks that have not
@@ -324,6 +359,24 @@ static uint32_t obtain_register_slot(struct chirr_record_store *store,
     return at;
 }
 
+void chirr_records_forget_register(struct chirr_record_store *store, uint32_t at)
+{
+    author_unlink(store, at);
+    store->slots[at].record->kind = 0;
+}
+
+/* Of claims: their author said something greater before it was forgotten. */
+static bool was_withdrawn(const struct chirr_record_store *store, const struct chirr_record *record)
+{
+    bool withdrawn = false;
+    for (size_t i = 0; i < store->parted.count && record->kind == CHIRR_RECORD_CLAIMS; i++) {
+        const struct chirr_parted *parted = chirr_ring_at(&store->parted, i);
+        withdrawn = withdrawn || (parted->author == record->author &&
+                                  chirr_stamp_compare(record->stamp, parted->claims) <= 0);
+    }
+    return withdrawn;
+}
+
 /* Replaces what the slot holds, if anything, by a greater statement. */
 static void put(struct chirr_record_store *store, struct chirr_author *author, uint32_t at,
                 const struct chirr_record *record)
@@ -336,6 +389,7 @@ static void put(struct chirr_record_store *store, struct chirr_author *author, u
     memcpy(slot->record, record, chirr_record_bytes(record->kind)); /* what its place holds */
     slot->digest = chirr_statement_digest(record);
     author_link(store, author, at);
+    author->changed = store->counters.joined + 1;
     if (!had_ended && chirr_statement_ends_task(record)) {
         ended_append(store, at);
     }
@@ -344,6 +398,10 @@ static void put(struct chirr_record_store *store, struct chirr_author *author, u
 static enum chirr_err join_register(struct chirr_record_store *store,
                                     const struct chirr_record *record, enum chirr_join *join)
 {
+    if (was_withdrawn(store, record)) {
+        *join = CHIRR_JOIN_DOMINATED;
+        return CHIRR_OK;
+    }
     struct chirr_author *author = author_obtain(store, record->author);
     if (author == NULL) {
         return CHIRR_ERR_FULL;

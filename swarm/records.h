@@ -16,6 +16,12 @@
  * it back to be run again. States of two agents whose tables overflow may differ, but only by ended
  * tasks that one of them forgot.
  *
+ * Authors are bounded too. An agent that knows only a part of a swarm (`view: local`) forgets those
+ * who have nothing live to say, with `chirr_records_evict`: tasks that ended, which are forgotten
+ * as above, claims on nothing that is open, a card. The stamp of such claims is remembered for
+ * another `agents_max` forgettings, so that no late copy of older ones brings back what was
+ * withdrawn; beyond that the author is taken in as new when it speaks again.
+ *
  * The store is passive: no time, no output. Scuttlebutt (van Renesse et al. 2008, section 3) needs
  * `covered`: per author the stamp up to which everything is known; a record pushed eagerly does not
  * raise it unless it is the next one. Not thread-safe. */
@@ -94,6 +100,7 @@ struct chirr_records_span {
     struct chirr_stamp witnessed; /* up to here everything of its incarnation was taken in */
     struct chirr_stamp oldest;    /* of the records held */
     struct chirr_stamp newest;    /* may be beyond `covered`: pushed, with a gap before it */
+    uint64_t changed;             /* `joined` of the counters when a join last changed it */
 };
 struct chirr_records_span chirr_records_span(const struct chirr_record_store *store,
                                              chirr_agent_id author);
@@ -107,8 +114,38 @@ uint32_t chirr_records_since(const struct chirr_record_store *store, chirr_agent
                              struct chirr_stamp after, struct chirr_record *records,
                              uint32_t capacity);
 
+/* ---- What still matters of an author ------------------------------------------------------- */
+
+/* What would be lost with an author, the least first. */
+enum chirr_stake {
+    CHIRR_STAKE_NONE,    /* nothing that lives */
+    CHIRR_STAKE_RESULTS, /* how tasks ended that the asker submitted */
+    CHIRR_STAKE_CLAIMS,  /* claims on a task that is open here, in the same epoch, or that the
+                            author is quarantined */
+    CHIRR_STAKE_TASKS,   /* statements on tasks that have not ended, or trust */
+};
+enum chirr_stake chirr_records_stake(const struct chirr_record_store *store, chirr_agent_id author,
+                                     chirr_agent_id asker);
+
+/* Forgets of an author what does not live but its card. */
+void chirr_records_trim(struct chirr_record_store *store, chirr_agent_id author);
+/* Forgets an author, as told above. CHIRR_ERR_NOTFOUND; CHIRR_ERR_STATE: tasks are at stake. */
+CHIRR_NODISCARD enum chirr_err chirr_records_evict(struct chirr_record_store *store,
+                                                   chirr_agent_id author);
+
+/* As `_fingerprint`, the `newest` of a span, and `_since`, but of live statements only: on tasks
+ * that have not ended, claims on those that are open, trust. */
+uint32_t chirr_records_live_fingerprint(const struct chirr_record_store *store,
+                                        chirr_agent_id author, uint32_t salt);
+struct chirr_stamp chirr_records_live_newest(const struct chirr_record_store *store,
+                                             chirr_agent_id author);
+uint32_t chirr_records_live_since(const struct chirr_record_store *store, chirr_agent_id author,
+                                  struct chirr_stamp after, struct chirr_record *records,
+                                  uint32_t capacity);
+
 struct chirr_records_counters {
     uint64_t joined, known, dominated, refused, equivocations, forgotten;
+    uint64_t evicted; /* authors */
 };
 const struct chirr_records_counters *chirr_records_count(const struct chirr_record_store *store);
 

@@ -1,9 +1,11 @@
-/* What the files of the record store share: records.c (joining), records_view.c (looking in).
- * Internal to them.
+/* What the files of the record store share: records.c (joining), records_view.c (looking in),
+ * records_live.c (what still matters, and forgetting who says nothing that does). Internal to
+ * them.
  *
  *      slots     | card, claims of author 0 | … of author 1 | … | task | task | … | trust | … |
  *      authors   sorted by id -> marks, and a list of this author's slots in order of stamps
  *      tasks     sorted by id -> slot
+ *      parted    a ring of authors that were forgotten, with what they last claimed
  *      ended     a list of the slots of ended tasks, in the order in which they ended here
  *
  * A slot's record lies in a slab of its kind, where it takes only the bytes that its kind needs: a
@@ -41,8 +43,15 @@ struct chirr_slot {
 struct chirr_author {
     chirr_agent_id id;
     struct chirr_stamp covered, heard, witnessed;
-    struct chirr_slot_list held; /* ascending by stamp */
+    struct chirr_slot_list held; /* ascending by stamp; `first` also chains the free authors */
+    uint64_t changed;            /* how many joins had changed the store when one of this did */
     bool quarantined;
+};
+
+/* No claims up to there are taken in any more. */
+struct chirr_parted {
+    chirr_agent_id author;
+    struct chirr_stamp claims;
 };
 
 struct chirr_task_entry {
@@ -56,13 +65,15 @@ struct chirr_record_store {
                                 CHIRR_OPERATORS_MAX] */
     chirr_agent_id operators[CHIRR_OPERATORS_MAX]; /* whose trust registers are held */
     uint32_t operator_count;
-    struct chirr_author *authors;   /* [agents_max], in order of arrival */
+    struct chirr_author *authors;   /* [agents_max], where each stays */
     uint32_t *author_order;         /* [agents_max], indices ascending by id */
     struct chirr_task_entry *tasks; /* [tasks_max], ascending by id */
     struct chirr_ring forgotten;    /* task ids */
+    struct chirr_ring parted;       /* of struct chirr_parted */
     struct chirr_slot_list ended;
     uint32_t author_count;
     uint32_t task_count;
+    uint32_t free_author;
     uint32_t free_slot;
     struct chirr_records_counters counters;
 };
@@ -83,5 +94,11 @@ uint32_t chirr_records_register_slot(const struct chirr_record_store *store,
                                      const struct chirr_author *author,
                                      enum chirr_record_kind kind);
 uint32_t chirr_records_task_slot(const struct chirr_record_store *store, chirr_task_id id);
+/* Forgets an ended task; its id is remembered. */
+void chirr_records_forget_task(struct chirr_record_store *store, uint32_t at);
+/* Empties a slot that holds a register. */
+void chirr_records_forget_register(struct chirr_record_store *store, uint32_t at);
+/* Forgets an author of whom nothing is held. */
+void chirr_records_release(struct chirr_record_store *store, struct chirr_author *author);
 
 #endif

@@ -180,6 +180,7 @@ struct chirr_records_span chirr_records_span(const struct chirr_record_store *st
     span.covered = found->covered;
     span.heard = found->heard;
     span.witnessed = found->witnessed;
+    span.changed = found->changed;
     if (found->held.first != CHIRR_SLOT_NONE) {
         span.oldest = store->slots[found->held.first].record->stamp;
         span.newest = store->slots[found->held.last].record->stamp;

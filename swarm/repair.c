@@ -40,27 +40,32 @@ static bool is_in(uint64_t buckets, chirr_agent_id author)
 
 /* Marks alone would not do: two may have heard the same and yet hold different things, beyond a gap
  * or of an earlier life. */
-void chirr_repair_summarise(const struct chirr_record_store *store,
+static uint32_t hash_all(const struct chirr_record_store *store, chirr_agent_id author,
+                         uint32_t salt)
+{
+    const struct chirr_digest_entry mark = {author, chirr_records_span(store, author).covered};
+    uint32_t sum = chirr_records_fingerprint(store, author, salt);
+    return mark.stamp.incarnation != 0 ? sum + chirr_digest_hash(&mark, salt ^ MARK_SALT) : sum;
+}
+
+void chirr_repair_summarise(const struct chirr_record_store *store, bool live,
                             struct chirr_digest_message *digest)
 {
     digest->summary_count = CHIRR_DIGEST_BUCKETS;
     memset(digest->summary, 0, sizeof digest->summary);
     for (uint32_t i = 0; i < chirr_records_author_count(store); i++) {
         chirr_agent_id author = chirr_records_author_at(store, i);
-        const struct chirr_digest_entry mark = {author, chirr_records_span(store, author).covered};
-        uint32_t *sum = &digest->summary[chirr_digest_bucket(author)];
-        *sum += chirr_records_fingerprint(store, author, digest->salt);
-        if (mark.stamp.incarnation != 0) {
-            *sum += chirr_digest_hash(&mark, digest->salt ^ MARK_SALT);
-        }
+        digest->summary[chirr_digest_bucket(author)] +=
+            live ? chirr_records_live_fingerprint(store, author, digest->salt)
+                 : hash_all(store, author, digest->salt);
     }
 }
 
-uint64_t chirr_repair_compare(const struct chirr_record_store *store,
+uint64_t chirr_repair_compare(const struct chirr_record_store *store, bool live,
                               const struct chirr_digest_message *summary)
 {
     struct chirr_digest_message own = {.salt = summary->salt};
-    chirr_repair_summarise(store, &own);
+    chirr_repair_summarise(store, live, &own);
     uint64_t different = 0;
     for (uint32_t i = 0; i < CHIRR_DIGEST_BUCKETS; i++) {
         different |= (uint64_t)(own.summary[i] != summary->summary[i]) << i;
@@ -80,6 +85,26 @@ uint32_t chirr_repair_list(const struct chirr_record_store *store, uint64_t buck
             entry = *self;
         } else if (!is_in(buckets, entry.author)) {
             continue;
+        }
+        if (entry.stamp.incarnation != 0) {
+            entries[count++] = entry;
+        }
+    }
+    return count;
+}
+
+uint32_t chirr_repair_list_live(const struct chirr_record_store *store, uint64_t buckets,
+                                const struct chirr_digest_entry *self,
+                                struct chirr_digest_entry *entries)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < chirr_records_author_count(store); i++) {
+        chirr_agent_id author = chirr_records_author_at(store, i);
+        struct chirr_digest_entry entry = *self;
+        if (author != self->author) {
+            entry.author = author;
+            entry.stamp =
+                is_in(buckets, author) ? chirr_records_live_newest(store, author) : nothing;
         }
         if (entry.stamp.incarnation != 0) {
             entries[count++] = entry;
@@ -197,4 +222,51 @@ bool chirr_repair_answer(struct chirr_repair_answer *answer, const struct chirr_
     }
     settle_marks(answer, author_count, echo);
     return marks_are_news || answer->count > 0;
+}
+
+/* Everything live of an author whose newest is known already is offered now and then: something
+ * older may be missing there, or have been overtaken there and be told so. */
+static void add_live(struct chirr_repair_answer *answer, const struct chirr_record_store *store,
+                     struct chirr_random *random, struct chirr_digest_entry known)
+{
+    struct chirr_stamp newest = chirr_records_live_newest(store, known.author);
+    if (newest.incarnation == 0) {
+        return;
+    }
+    if (chirr_stamp_compare(newest, known.stamp) <= 0) {
+        if (chirr_random_below(random, GAP_OFFER_ONE_IN) != 0) {
+            return;
+        }
+        known.stamp = nothing;
+    }
+    answer->count +=
+        chirr_records_live_since(store, known.author, known.stamp, &answer->records[answer->count],
+                                 answer->capacity - answer->count);
+}
+
+bool chirr_repair_answer_live(struct chirr_repair_answer *answer,
+                              const struct chirr_record_store *store, struct chirr_random *random,
+                              chirr_agent_id from, const struct chirr_digest_message *digest)
+{
+    const struct chirr_digest_entry *echo = chirr_repair_find(digest->entries, digest->count, from);
+    uint32_t author_count = chirr_records_author_count(store);
+    answer->count = 0;
+    answer->covered_count = 0;
+    if (author_count == 0 || echo == NULL) {
+        return false;
+    }
+    answer->covered[answer->covered_count++] = *echo; /* tells an answer from a push */
+    uint32_t start = (uint32_t)chirr_random_below(random, author_count);
+    for (uint32_t i = 0; i < author_count; i++) {
+        chirr_agent_id author = chirr_records_author_at(store, (start + i) % author_count);
+        if (author == from) {
+            add_other_lives(answer, store, from, echo->stamp);
+        } else if (is_in(digest->buckets, author)) {
+            const struct chirr_digest_entry *known =
+                chirr_repair_find(digest->entries, digest->count, author);
+            const struct chirr_digest_entry stranger = {author, nothing};
+            add_live(answer, store, random, known != NULL ? *known : stranger);
+        }
+    }
+    return answer->count > 0;
 }

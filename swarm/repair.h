@@ -1,5 +1,11 @@
 /* One answer of scuttlebutt: what a store holds that the sender of a digest misses.
  *
+ * With a local view (`live`) it is about live statements alone: cards do not travel this way, what
+ * ended concerns nobody but who still takes it for open, and authors of whom nothing lives may have
+ * been forgotten by one and not by the other. So stores that agree on what lives have nothing to
+ * tell each other. No marks are kept; an entry tells the newest live statement of its author, and
+ * where that hides a difference, everything live of that author is offered now and then.
+ *
  * Internal to dissemination. The arrays are the caller's. Not thread-safe. */
 #ifndef CHIRR_SWARM_REPAIR_H
 #define CHIRR_SWARM_REPAIR_H
@@ -19,18 +25,24 @@ struct chirr_repair_answer {
 bool chirr_repair_answer(struct chirr_repair_answer *answer, const struct chirr_record_store *store,
                          struct chirr_random *random, chirr_agent_id from,
                          const struct chirr_digest_message *digest);
+bool chirr_repair_answer_live(struct chirr_repair_answer *answer,
+                              const struct chirr_record_store *store, struct chirr_random *random,
+                              chirr_agent_id from, const struct chirr_digest_message *digest);
 
 /* Fills the summary of `digest`, whose salt is given. */
-void chirr_repair_summarise(const struct chirr_record_store *store,
+void chirr_repair_summarise(const struct chirr_record_store *store, bool live,
                             struct chirr_digest_message *digest);
 /* The buckets in which the store differs from a summary; bit by bit. */
-uint64_t chirr_repair_compare(const struct chirr_record_store *store,
+uint64_t chirr_repair_compare(const struct chirr_record_store *store, bool live,
                               const struct chirr_digest_message *summary);
 /* The marks of all authors in `buckets`, and `self` instead of the own one, whatever its bucket;
  * into `entries` [CHIRR_DIGEST_ENTRIES_MAX], ascending. Returns how many. */
 uint32_t chirr_repair_list(const struct chirr_record_store *store, uint64_t buckets,
                            const struct chirr_digest_entry *self,
                            struct chirr_digest_entry *entries);
+uint32_t chirr_repair_list_live(const struct chirr_record_store *store, uint64_t buckets,
+                                const struct chirr_digest_entry *self,
+                                struct chirr_digest_entry *entries);
 
 /* NULL when there is none of `author`; `entries` are ascending. */
 const struct chirr_digest_entry *chirr_repair_find(const struct chirr_digest_entry *entries,

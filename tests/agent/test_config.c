@@ -70,6 +70,7 @@ static const char whole[] =
     "advertise: {publish: \"tcp://pi.local:7701\"}\n"
     "security: none\n"
     "log: warning\n"
+    "view: local\n"
     "checkpoint_every: 5s\n"
     "output_max: 64K\n"
     "membership: {agents_max: 99, heartbeat_every: 500ms, seed_every: 3s, probe_every: 2s,\n"
@@ -119,6 +120,7 @@ static void expect_whole(const struct chirr_agent_config *c)
 static void expect_whole_node(const struct chirr_node_config *n)
 {
     cr_expect_eq(n->agents_max, 99);
+    cr_expect(n->local_view);
     cr_expect_eq(n->heartbeat_interval_ms, 500);
     cr_expect_eq(n->seed_interval_ms, 3000);
     cr_expect_eq(n->membership.probe_interval_ms, 2000);
@@ -384,6 +386,9 @@ static const struct mistake agent_mistakes[] = {
     {A "log: loud\n", "f.yaml:3: log: expected one of debug, info, warning, error, got \"loud\""},
     {A "state: ~/x\n",
      "f.yaml:3: state: expected a path without ~, which only shells expand, got \"~/x\""},
+    {A "view: some\n", "f.yaml:3: view: expected full or local, got \"some\""},
+    {A "view: local\nmembership:\n  agents_max: 63\n",
+     "f.yaml:5: membership.agents_max: expected at least 64 with view: local, got 63"},
     {A "checkpoint_every: 10\n", "f.yaml:3: checkpoint_every: expected a duration from 1s to 24h "
                                  "(as in 250ms, 60s, 5m), got \"10\""},
     {A "output_max: 2G\n", "f.yaml:3: output_max: expected a size in bytes from 1K to 1G (as in "

@@ -12,7 +12,7 @@
 #include "tests/bench/fleet.h"
 #include "tests/bench/measure.h"
 
-#define REST_MS 15000 /* connections that only joining needed are closed by then */
+#define REST_MS 20000 /* connections that only joining needed are closed by then */
 #define KIB_PER_MIB 1024.0
 
 /* "Pss:  1234 kB" in /proc/PID/smaps_rollup. */

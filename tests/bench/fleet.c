@@ -32,7 +32,8 @@ struct chirr_bench_fleet {
     char directory[64];
     uint32_t count;
     pid_t *pids;                       /* [count]; 0: killed, or not started */
-    struct chirr_identity *identities; /* [count]; secrets wiped */
+    chirr_agent_id *ids;               /* [count] */
+    struct chirr_identity *identities; /* [count]; wiped when all are forked */
     struct chirr_agent_config *config; /* of the agent that is forked next */
     struct chirr_bench_head *head;     /* shared */
     struct chirr_bench_page *pages;    /* [count], shared, behind the head */
@@ -88,6 +89,7 @@ static enum chirr_err make_identity(struct chirr_bench_fleet *fleet, uint32_t in
         snprintf(path, sizeof path, "%s/%u/identity", fleet->directory, index);
         err = chirr_identity_create_file(path, identity, error);
     }
+    fleet->ids[index] = identity->id;
     chirr_key_format(identity->public_key, key);
     fprintf(keyring, "%s\n", key);
     return err;
@@ -231,10 +233,12 @@ struct chirr_bench_fleet *chirr_bench_fleet_create(uint32_t agent_count, struct 
     fleet->count = agent_count;
     fleet->start_fds[0] = fleet->start_fds[1] = -1;
     fleet->pids = calloc(agent_count, sizeof *fleet->pids);
+    fleet->ids = calloc(agent_count, sizeof *fleet->ids);
     fleet->identities = calloc(agent_count, sizeof *fleet->identities);
     fleet->config = calloc(1, sizeof *fleet->config);
     take_charge(fleet);
-    bool complete = fleet->pids != NULL && fleet->identities != NULL && fleet->config != NULL;
+    bool complete = fleet->pids != NULL && fleet->ids != NULL && fleet->identities != NULL &&
+                    fleet->config != NULL;
     enum chirr_err err = complete
                              ? open_fleet(fleet, error)
                              : chirr_error_set(error, CHIRR_ERR_NOMEM, "no memory for a fleet");
@@ -293,6 +297,7 @@ void chirr_bench_fleet_destroy(struct chirr_bench_fleet *fleet)
     sigaction(SIGTERM, &fleet->terminate_before, NULL);
     free(fleet->config);
     free(fleet->identities);
+    free(fleet->ids);
     free(fleet->pids);
     free(fleet);
 }
@@ -321,7 +326,7 @@ chirr_time_us chirr_bench_fleet_kill(struct chirr_bench_fleet *fleet, uint32_t i
 {
     CHIRR_ASSERT(index < fleet->count);
     CHIRR_ASSERT(fleet->pids[index] != 0);
-    atomic_store(&fleet->head->victim, fleet->identities[index].id);
+    atomic_store(&fleet->head->victim, fleet->ids[index]);
     atomic_fetch_sub(&fleet->head->live_count, 1);
     chirr_time_us now = chirr_clock_now();
     kill(fleet->pids[index], SIGKILL);
