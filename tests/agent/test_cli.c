@@ -83,9 +83,10 @@ static const struct misuse {
      "got \"xyzw\" (see chirr task show --help)\n"},
     {{"keygen", "a"},
      "chirr keygen: expected options alone, got \"a\" (see chirr keygen --help)\n"},
-    {{"bench"}, "chirr bench: expected what to measure: model (see chirr bench --help)\n"},
+    {{"bench"}, "chirr bench: expected what to measure: model or swarm (see chirr bench --help)\n"},
     {{"bench", "swarms"},
-     "chirr bench: expected what to measure: model, got \"swarms\" (see chirr bench --help)\n"},
+     "chirr bench: expected what to measure: model or swarm, got \"swarms\" (see chirr bench "
+     "--help)\n"},
     {{"bench", "model", "fast"},
      "chirr bench: expected options alone, got \"fast\" (see chirr bench --help)\n"},
     {{"bench", "model", "--only", "speed"},
@@ -140,7 +141,7 @@ Test(cli, a_benchmark_prints_one_object_a_line)
         lines++;
     }
     cr_expect_geq(lines, 2);
-    cr_expect_eq(targets, 2);
+    cr_expect_eq(targets, 4);
 }
 
 static void write_text(const char *path, size_t bytes)
@@ -182,13 +183,14 @@ Test(cli, quality_is_measured_on_the_text_that_is_given)
     double of_learner[2] = {NAN, NAN};
     for (char *line = strtok(run.out, "\n"); line != NULL; line = strtok(NULL, "\n")) {
         json_t *object = json_loads(line, 0, NULL);
-        const char *text, *metric, *learner = "";
+        const char *text, *metric, *learner = "", *baseline = "";
         double value;
-        cr_assert_eq(json_unpack(object, "{s:s, s:s, s:F, s?s}", "text", &text, "metric", &metric,
-                                 "value", &value, "learner", &learner),
+        cr_assert_eq(json_unpack(object, "{s:s, s:s, s:F, s?s, s?s}", "text", &text, "metric",
+                                 &metric, "value", &value, "learner", &learner, "baseline",
+                                 &baseline),
                      0, "%s", line);
         cr_expect_str_eq(text, "fox");
-        if (strcmp(metric, "bits_over_lstm") == 0) {
+        if (strcmp(metric, "bits_over_lstm") == 0 && strcmp(baseline, "bytes") == 0) {
             over_lstm = value;
         } else if (strcmp(learner, "chirr") == 0 || strcmp(learner, "lstm") == 0) {
             of_learner[learner[0] == 'l'] = value;
