@@ -25,10 +25,10 @@ static const char help[] =
     "failed;\n"
     "2 usage, or a mistake in the file: nothing was started.\n";
 
-/* What the signal handler stops; there is one agent in this process. */
 /* The longest time between two looks at the clock. */
 #define TURN_MS_MAX 1000
 
+/* What the signal handler stops; there is one agent in this process. */
 static struct chirr_agent *volatile running;
 
 static void stop(int signal)
@@ -59,21 +59,13 @@ static void write_line(void *context, enum chirr_log_level level, const char *li
             line);
 }
 
-/* The dynamic linker looks names up when they are first used, so what it reads for that is given
- * back some time later, too. */
 static enum chirr_err run_agent(struct chirr_agent *agent, struct chirr_error *error)
 {
-    static const int trim_s[] = {0, 3, 10, 30, 120};
-    chirr_time_us began = chirr_clock_now();
-    size_t next = 0;
+    struct chirr_footprint footprint = {.began_us = chirr_clock_now()};
     enum chirr_err err;
     do {
-        if (next < sizeof trim_s / sizeof trim_s[0] &&
-            chirr_clock_now() >= began + trim_s[next] * CHIRR_US_PER_S) {
-            chirr_footprint_trim();
-            next++;
-        }
         err = chirr_agent_turn(agent, TURN_MS_MAX, error);
+        chirr_footprint_tend(&footprint, chirr_clock_now());
     } while (err == CHIRR_OK);
     return err == CHIRR_ERR_CANCELLED ? CHIRR_OK : err;
 }

@@ -73,3 +73,13 @@ void chirr_footprint_trim(void)
         (void)madvise((void *)ranges[i].begin, ranges[i].end - ranges[i].begin, MADV_DONTNEED);
     }
 }
+
+void chirr_footprint_tend(struct chirr_footprint *footprint, chirr_time_us now)
+{
+    static const uint32_t at_s[] = {4, 12, 30, 120};
+    if (footprint->trims < sizeof at_s / sizeof at_s[0] &&
+        now >= footprint->began_us + at_s[footprint->trims] * CHIRR_US_PER_S) {
+        chirr_footprint_trim();
+        footprint->trims++;
+    }
+}

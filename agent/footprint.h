@@ -4,6 +4,8 @@
 #ifndef CHIRR_AGENT_FOOTPRINT_H
 #define CHIRR_AGENT_FOOTPRINT_H
 
+#include "base/time.h"
+
 /* First thing in a process: one heap for all threads, and large blocks of zeros that are not
  * touched before they are used, however much was freed before. */
 void chirr_footprint_begin(void);
@@ -12,5 +14,14 @@ void chirr_footprint_begin(void);
  * and libraries, a third of which are touched by the dynamic linker alone. What is needed again is
  * read again. Without /proc it does less. */
 void chirr_footprint_trim(void);
+
+/* Trims a few times as a process grows old: the dynamic linker looks names up when they are first
+ * used, so what it reads for that goes some time later. Not while it starts, which has better to
+ * do. */
+struct chirr_footprint {
+    chirr_time_us began_us;
+    unsigned trims;
+};
+void chirr_footprint_tend(struct chirr_footprint *footprint, chirr_time_us now);
 
 #endif

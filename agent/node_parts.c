@@ -91,7 +91,7 @@ struct chirr_node_parts chirr_node_parts_of(const struct chirr_node_config *conf
     if (parts.ledger.origins_max > config->agents_max) {
         parts.ledger.origins_max = config->agents_max;
     }
-    parts.overlay.local = config->local_view;
+    parts.overlay.local = config->overlay.local || config->local_view; /* walks alone, to compare */
     parts.auction.local = config->local_view;
     if (config->local_view) {
         share_out(&parts, config->agents_max);

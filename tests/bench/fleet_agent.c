@@ -6,6 +6,7 @@
 
 #include "agent/agent.h"
 #include "agent/clock.h"
+#include "agent/footprint.h"
 #include "proto/codec.h"
 #include "tests/bench/fleet_page.h"
 
@@ -125,6 +126,8 @@ void chirr_bench_fleet_agent(const struct chirr_bench_post *post)
     struct chirr_bench_page *page = post->page;
     set_signals();
     await_start(post->start_fd);
+    chirr_footprint_begin();
+    struct chirr_footprint footprint = {.began_us = chirr_clock_now()};
     struct chirr_agent *agent = chirr_agent_create(post->config, NULL, &page->error);
     enum chirr_err err = agent == NULL ? page->error.code : CHIRR_OK;
     if (err == CHIRR_OK) {
@@ -133,6 +136,7 @@ void chirr_bench_fleet_agent(const struct chirr_bench_post *post)
     while (err == CHIRR_OK) {
         err = chirr_agent_turn(agent, TURN_MS_MAX, &page->error);
         chirr_time_us now = chirr_clock_now();
+        chirr_footprint_tend(&footprint, now);
         look_at_members(post, chirr_agent_node(agent), now);
         look_at_tasks(post, chirr_agent_node(agent), now);
         if (err == CHIRR_OK && submit_wanted(post, agent) != CHIRR_OK) {
