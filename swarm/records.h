@@ -105,9 +105,11 @@ struct chirr_records_span {
 struct chirr_records_span chirr_records_span(const struct chirr_record_store *store,
                                              chirr_agent_id author);
 
-/* Sum of chirr_digest_hash over the statements held of one author. */
-uint32_t chirr_records_fingerprint(const struct chirr_record_store *store, chirr_agent_id author,
-                                   uint32_t salt);
+/* Sum of chirr_digest_hash over the statements held of the author at `index` (as of
+ * chirr_records_author_at), whose id and `covered` go to `mark`. By index, because every summary
+ * asks for every author. */
+uint32_t chirr_records_fingerprint(const struct chirr_record_store *store, uint32_t index,
+                                   uint32_t salt, struct chirr_digest_entry *mark);
 
 /* The records of `author` newer than `after`, oldest first, copied; at most `capacity`. */
 uint32_t chirr_records_since(const struct chirr_record_store *store, chirr_agent_id author,

@@ -188,16 +188,18 @@ struct chirr_records_span chirr_records_span(const struct chirr_record_store *st
     return span;
 }
 
-uint32_t chirr_records_fingerprint(const struct chirr_record_store *store, chirr_agent_id author,
-                                   uint32_t salt)
+uint32_t chirr_records_fingerprint(const struct chirr_record_store *store, uint32_t index,
+                                   uint32_t salt, struct chirr_digest_entry *mark)
 {
-    const struct chirr_author *found = chirr_records_author(store, author);
+    CHIRR_ASSERT(index < store->author_count);
+    const struct chirr_author *author = &store->authors[store->author_order[index]];
     uint32_t sum = 0;
-    uint32_t at = found == NULL ? CHIRR_SLOT_NONE : found->held.first;
-    for (; at != CHIRR_SLOT_NONE; at = store->slots[at].by_stamp.after) {
-        const struct chirr_digest_entry held = {author, store->slots[at].record->stamp};
+    for (uint32_t at = author->held.first; at != CHIRR_SLOT_NONE;
+         at = store->slots[at].by_stamp.after) {
+        const struct chirr_digest_entry held = {author->id, store->slots[at].record->stamp};
         sum += chirr_digest_hash(&held, salt);
     }
+    *mark = (struct chirr_digest_entry){author->id, author->covered};
     return sum;
 }
 

@@ -40,11 +40,10 @@ static bool is_in(uint64_t buckets, chirr_agent_id author)
 
 /* Marks alone would not do: two may have heard the same and yet hold different things, beyond a gap
  * or of an earlier life. */
-static uint32_t hash_all(const struct chirr_record_store *store, chirr_agent_id author,
-                         uint32_t salt)
+static uint32_t hash_all(const struct chirr_record_store *store, uint32_t index, uint32_t salt)
 {
-    const struct chirr_digest_entry mark = {author, chirr_records_span(store, author).covered};
-    uint32_t sum = chirr_records_fingerprint(store, author, salt);
+    struct chirr_digest_entry mark;
+    uint32_t sum = chirr_records_fingerprint(store, index, salt, &mark);
     return mark.stamp.incarnation != 0 ? sum + chirr_digest_hash(&mark, salt ^ MARK_SALT) : sum;
 }
 
@@ -57,7 +56,7 @@ void chirr_repair_summarise(const struct chirr_record_store *store, bool live,
         chirr_agent_id author = chirr_records_author_at(store, i);
         digest->summary[chirr_digest_bucket(author)] +=
             live ? chirr_records_live_fingerprint(store, author, digest->salt)
-                 : hash_all(store, author, digest->salt);
+                 : hash_all(store, i, digest->salt);
     }
 }
 
