@@ -5,6 +5,7 @@
  *                   opening its files, binding, every handshake, all that joining takes
  *     bound_s       part of it: until the last one has bound its sockets
  *     total_s       both
+ *     suspicions    among all of them at that moment: a member is alive until one ends
  *     cpu_s         of all agents together: what a busy machine does not change */
 #include "agent/clock.h"
 #include "tests/bench/bench_swarm.h"
@@ -43,12 +44,14 @@ static enum chirr_err measure(struct chirr_bench_context *context, const struct 
         chirr_bench_fleet_wait(fleet, chirr_bench_fleet_complete, TIMEOUT_MS, error);
     if (err == CHIRR_OK) {
         double cpu_s = chirr_bench_fleet_cpu_s(fleet);
+        uint32_t suspicions = chirr_bench_fleet_suspicions(fleet);
         chirr_time_us end = chirr_bench_fleet_complete(fleet).last_us;
         chirr_time_us bound = chirr_bench_fleet_bound(fleet).last_us;
         result.value = seconds_between(start, end);
         json_object_set_new(result.fields, "spawn_s", json_real(seconds_between(begin, start)));
         json_object_set_new(result.fields, "bound_s", json_real(seconds_between(start, bound)));
         json_object_set_new(result.fields, "total_s", json_real(seconds_between(begin, end)));
+        json_object_set_new(result.fields, "suspicions", json_integer(suspicions));
         json_object_set_new(result.fields, "cpu_s", json_real(cpu_s));
         chirr_bench_report(context, &result);
     } else if (err == CHIRR_ERR_TIMEOUT) {

@@ -442,6 +442,15 @@ uint32_t chirr_bench_fleet_alive_max(const struct chirr_bench_fleet *fleet)
     return most;
 }
 
+uint32_t chirr_bench_fleet_suspicions(const struct chirr_bench_fleet *fleet)
+{
+    uint32_t sum = 0;
+    for (uint32_t i = 0; i < fleet->count; i++) {
+        sum += fleet->pids[i] == 0 ? 0 : atomic_load(&fleet->pages[i].suspected);
+    }
+    return sum;
+}
+
 double chirr_bench_fleet_cpu_s(const struct chirr_bench_fleet *fleet)
 {
     double seconds = 0;

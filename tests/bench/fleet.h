@@ -55,7 +55,8 @@ typedef struct chirr_bench_moment (*chirr_bench_fleet_look)(const struct chirr_b
 
 /* It has bound its sockets. */
 struct chirr_bench_moment chirr_bench_fleet_bound(const struct chirr_bench_fleet *fleet);
-/* It holds every other that lives for alive, without a break since. */
+/* It holds every other that lives for alive, without a break since. Who is suspected is alive until
+ * the suspicion ends: busy machines raise some that are soon refuted. */
 struct chirr_bench_moment chirr_bench_fleet_complete(const struct chirr_bench_fleet *fleet);
 /* It holds the one killed last for dead. */
 struct chirr_bench_moment chirr_bench_fleet_told(const struct chirr_bench_fleet *fleet);
@@ -66,6 +67,8 @@ chirr_time_us chirr_bench_fleet_submitted(const struct chirr_bench_fleet *fleet)
 
 /* Most others that any agent holds for alive now. */
 uint32_t chirr_bench_fleet_alive_max(const struct chirr_bench_fleet *fleet);
+/* Suspicions, summed over all agents, now. */
+uint32_t chirr_bench_fleet_suspicions(const struct chirr_bench_fleet *fleet);
 
 /* CPU time that all who live have used so far, in seconds: what a busy machine does not change. */
 double chirr_bench_fleet_cpu_s(const struct chirr_bench_fleet *fleet);

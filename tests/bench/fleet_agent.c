@@ -19,14 +19,17 @@ static void look_at_members(const struct chirr_bench_post *post, const struct ch
     const struct chirr_membership *membership = chirr_node_membership(node);
     struct chirr_bench_page *page = post->page;
     chirr_agent_id victim = atomic_load(&post->head->victim);
-    uint32_t alive = 0;
+    uint32_t alive = 0; /* the suspected, too: they are members until the suspicion ends */
+    uint32_t suspected = 0;
     bool victim_dead = false;
     for (uint32_t i = 0; i < chirr_membership_count(membership); i++) {
         const struct chirr_member *member = chirr_membership_at(membership, i);
-        alive += member->status == CHIRR_MEMBER_ALIVE;
+        suspected += member->status == CHIRR_MEMBER_SUSPECT;
+        alive += member->status == CHIRR_MEMBER_ALIVE || member->status == CHIRR_MEMBER_SUSPECT;
         victim_dead |= member->agent == victim && member->status == CHIRR_MEMBER_DEAD;
     }
     atomic_store(&page->alive, alive);
+    atomic_store(&page->suspected, suspected);
     bool complete = alive + 1 == atomic_load(&post->head->live_count);
     if (complete != (atomic_load(&page->complete_us) != 0)) {
         atomic_store(&page->complete_us, complete ? now : 0);
