@@ -395,7 +395,9 @@ static chirr_time_us complete_at(const struct chirr_bench_fleet *fleet, uint32_t
 
 static chirr_time_us told_at(const struct chirr_bench_fleet *fleet, uint32_t index)
 {
-    return atomic_load(&fleet->pages[index].dead_us);
+    const struct chirr_bench_page *page = &fleet->pages[index];
+    bool is_told = atomic_load(&page->dead) == atomic_load(&fleet->head->victim);
+    return is_told ? atomic_load(&page->dead_us) : 0;
 }
 
 static chirr_time_us received_at(const struct chirr_bench_fleet *fleet, uint32_t index)

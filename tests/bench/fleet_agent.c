@@ -34,8 +34,9 @@ static void look_at_members(const struct chirr_bench_post *post, const struct ch
     if (complete != (atomic_load(&page->complete_us) != 0)) {
         atomic_store(&page->complete_us, complete ? now : 0);
     }
-    if (victim_dead != (atomic_load(&page->dead_us) != 0)) {
-        atomic_store(&page->dead_us, victim_dead ? now : 0);
+    if (victim_dead && atomic_load(&page->dead) != victim) {
+        atomic_store(&page->dead_us, now);
+        atomic_store(&page->dead, victim);
     }
 }
 
