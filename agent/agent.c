@@ -58,8 +58,7 @@ static enum chirr_err open_identity(struct chirr_agent *agent, struct chirr_erro
     if (agent->keyring == NULL) {
         return chirr_error_set(error, CHIRR_ERR_NOMEM, "no memory for a keyring");
     }
-    struct chirr_keyring_addition self = {.holder = agent->identity.id,
-                                          .name = agent->config.name};
+    struct chirr_keyring_addition self = {.holder = agent->identity.id, .name = agent->config.name};
     memcpy(self.public_key, agent->identity.public_key, sizeof self.public_key);
     err = chirr_keyring_add_key(agent->keyring, &self);
     if (err == CHIRR_OK && agent->config.keyring[0] != '\0') {
@@ -87,13 +86,14 @@ static enum chirr_err open_store(struct chirr_agent *agent, struct chirr_error *
 static enum chirr_err open_sockets(struct chirr_agent *agent, struct chirr_error *error)
 {
     const struct chirr_agent_config *config = &agent->config;
-    agent->control = chirr_control_create(config->runtime_dir, config->name, error);
-    if (agent->control == NULL) {
-        return error->code;
-    }
     agent->transport = chirr_transport_create(&config->transport, &agent->identity, agent->keyring,
                                               agent->log, error);
-    return agent->transport == NULL ? error->code : CHIRR_OK;
+    if (agent->transport == NULL) {
+        return error->code;
+    }
+    agent->control = chirr_control_create(chirr_transport_context(agent->transport),
+                                          config->runtime_dir, config->name, error);
+    return agent->control == NULL ? error->code : CHIRR_OK;
 }
 
 static enum chirr_err open_learner(struct chirr_agent *agent, struct chirr_error *error)

@@ -19,7 +19,6 @@
 #define SOCKET_PATH_BYTES_MAX (CHIRR_PATH_BYTES_MAX + CHIRR_NAME_BYTES_MAX + 8)
 
 struct chirr_control {
-    void *context;
     void *router;
     char path[SOCKET_PATH_BYTES_MAX];
     uint64_t malformed;
@@ -137,11 +136,11 @@ static void set_int(void *socket, int option, int value)
     CHIRR_ASSERT(rc == 0); /* options and values are constants */
 }
 
-static enum chirr_err open_router(struct chirr_control *control, struct chirr_error *error)
+static enum chirr_err open_router(struct chirr_control *control, void *context,
+                                  struct chirr_error *error)
 {
     char endpoint[SOCKET_PATH_BYTES_MAX + 8];
-    control->context = zmq_ctx_new();
-    control->router = control->context == NULL ? NULL : zmq_socket(control->context, ZMQ_ROUTER);
+    control->router = zmq_socket(context, ZMQ_ROUTER);
     if (control->router == NULL) {
         return chirr_error_set(error, CHIRR_ERR_IO, "no control socket: %s", zmq_strerror(errno));
     }
@@ -157,7 +156,7 @@ static enum chirr_err open_router(struct chirr_control *control, struct chirr_er
     return CHIRR_OK;
 }
 
-struct chirr_control *chirr_control_create(const char *runtime_dir, const char *name,
+struct chirr_control *chirr_control_create(void *context, const char *runtime_dir, const char *name,
                                            struct chirr_error *error)
 {
     struct chirr_control *control = calloc(1, sizeof *control);
@@ -179,7 +178,7 @@ struct chirr_control *chirr_control_create(const char *runtime_dir, const char *
     }
     if (err == CHIRR_OK) {
         unlink(control->path);
-        err = open_router(control, error);
+        err = open_router(control, context, error);
     }
     if (err != CHIRR_OK) {
         chirr_control_destroy(control);
@@ -196,9 +195,6 @@ void chirr_control_destroy(struct chirr_control *control)
     if (control->router != NULL) {
         zmq_close(control->router);
         unlink(control->path);
-    }
-    if (control->context != NULL) {
-        zmq_ctx_term(control->context);
     }
     free(control);
 }

@@ -25,11 +25,12 @@ struct chirr_control_client {
 
 struct chirr_control;
 
-/* Makes the directory (0700) where missing; replaces a socket that nobody answers on.
+/* Makes the directory (0700) where missing; replaces a socket that nobody answers on. The ZeroMQ
+ * context is borrowed; terminating it waits up to half a second for replies still underway.
  * CHIRR_ERR_BUSY: an agent of that name is running there. CHIRR_ERR_UNTRUSTED: the directory exists
  * and is another user's or open to others, or so is one above it in a place for everybody (/tmp).
  */
-struct chirr_control *chirr_control_create(const char *runtime_dir, const char *name,
+struct chirr_control *chirr_control_create(void *context, const char *runtime_dir, const char *name,
                                            struct chirr_error *error);
 void chirr_control_destroy(struct chirr_control *control);
 

@@ -222,6 +222,11 @@ void chirr_transport_destroy(struct chirr_transport *transport)
     free(transport);
 }
 
+void *chirr_transport_context(const struct chirr_transport *transport)
+{
+    return transport->context;
+}
+
 void chirr_transport_endpoints(const struct chirr_transport *transport,
                                char publish[CHIRR_ENDPOINT_BYTES_MAX],
                                char unicast[CHIRR_ENDPOINT_BYTES_MAX])

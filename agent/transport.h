@@ -91,7 +91,12 @@ struct chirr_transport *chirr_transport_create(const struct chirr_transport_conf
                                                const struct chirr_keyring *keyring,
                                                const struct chirr_log *log,
                                                struct chirr_error *error);
+/* Every socket opened in its context by others must be closed before. */
 void chirr_transport_destroy(struct chirr_transport *transport);
+
+/* The ZeroMQ context, for a few sockets more: one of their own would cost five file descriptors and
+ * two threads. ZAP asks about sockets with a domain alone. */
+void *chirr_transport_context(const struct chirr_transport *transport);
 
 /* Where the sockets really are bound (a free port is known only then). */
 void chirr_transport_endpoints(const struct chirr_transport *transport,

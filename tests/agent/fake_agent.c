@@ -45,7 +45,8 @@ static void *run_agent(void *context)
 void fake_agent_begin(struct fake_agent *fake, const char *runtime_dir)
 {
     struct chirr_error error = {0};
-    fake->control = chirr_control_create(runtime_dir, fake->name, &error);
+    fake->context = zmq_ctx_new();
+    fake->control = chirr_control_create(fake->context, runtime_dir, fake->name, &error);
     cr_assert_not_null(fake->control, "%s", error.text);
     cr_assert_eq(pthread_create(&fake->thread, NULL, run_agent, fake), 0);
 }
@@ -55,6 +56,7 @@ void fake_agent_end(struct fake_agent *fake)
     atomic_store(&fake->ended, true);
     pthread_join(fake->thread, NULL);
     chirr_control_destroy(fake->control);
+    zmq_ctx_term(fake->context);
 }
 
 /* ---- The executable ------------------------------------------------------------------------ */

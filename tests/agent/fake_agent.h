@@ -19,6 +19,7 @@ struct fake_agent {
     atomic_int asked;     /* requests so far */
     char submitted[4096]; /* the last submit, as JSON; read after fake_agent_end */
 
+    void *context; /* ZeroMQ's */
     struct chirr_control *control;
     pthread_t thread;
     atomic_bool ended;

@@ -15,15 +15,18 @@
 
 static char directory[DIRECTORY_PATH_BYTES_MAX];
 static char runtime[DIRECTORY_PATH_BYTES_MAX + 16];
+static void *context; /* ZeroMQ's, of the agent's side */
 
 static void setup(void)
 {
     directory_create(directory);
     snprintf(runtime, sizeof runtime, "%s/a/b", directory);
+    context = zmq_ctx_new();
 }
 
 static void teardown(void)
 {
+    zmq_ctx_term(context); /* hangs while any socket is open */
     directory_remove(directory);
 }
 
@@ -32,7 +35,7 @@ TestSuite(control, .init = setup, .fini = teardown, .timeout = 30);
 static struct chirr_control *serve(void)
 {
     struct chirr_error error;
-    struct chirr_control *control = chirr_control_create(runtime, "cricket", &error);
+    struct chirr_control *control = chirr_control_create(context, runtime, "cricket", &error);
     cr_assert_not_null(control, "%s", error.text);
     return control;
 }
@@ -46,9 +49,9 @@ struct question {
     json_t *reply;
 };
 
-static void *ask(void *context)
+static void *ask(void *argument)
 {
-    struct question *question = context;
+    struct question *question = argument;
     json_t *request = json_loads(question->text, JSON_DECODE_ANY, NULL);
     question->err = chirr_control_ask(runtime, "cricket", request, question->timeout_ms,
                                       &question->reply, &question->error);
@@ -136,8 +139,8 @@ Test(control, a_failure_reaches_the_client_with_its_code_and_text)
 Test(control, what_is_no_request_is_answered_with_an_error_and_never_handed_out)
 {
     struct chirr_control *control = serve();
-    void *context = zmq_ctx_new();
-    void *socket = zmq_socket(context, ZMQ_DEALER);
+    void *clients = zmq_ctx_new();
+    void *socket = zmq_socket(clients, ZMQ_DEALER);
     char endpoint[600];
     snprintf(endpoint, sizeof endpoint, "ipc://%s/cricket.sock", runtime);
     cr_assert_eq(zmq_connect(socket, endpoint), 0);
@@ -158,7 +161,7 @@ Test(control, what_is_no_request_is_answered_with_an_error_and_never_handed_out)
     }
     cr_assert_eq(chirr_control_malformed(control), sizeof noise / sizeof noise[0]);
     zmq_close(socket);
-    zmq_ctx_term(context);
+    zmq_ctx_term(clients);
     chirr_control_destroy(control);
 }
 
@@ -187,7 +190,7 @@ Test(control, a_directory_that_others_may_use_is_refused_and_left_as_it_is)
     struct chirr_error error;
     struct stat status;
     cr_assert_eq(chmod(directory, 0755), 0);
-    cr_assert_null(chirr_control_create(directory, "cricket", &error));
+    cr_assert_null(chirr_control_create(context, directory, "cricket", &error));
     cr_assert_eq(error.code, CHIRR_ERR_UNTRUSTED);
     cr_assert_not_null(strstr(error.text, "chmod 700"), "%s", error.text);
     cr_assert_eq(stat(directory, &status), 0);
@@ -199,7 +202,7 @@ static void expect_refused_in_shared(const char *part)
 {
     struct chirr_error error = {0};
     snprintf(runtime, sizeof runtime, "%s/shared/%s/b", directory, part);
-    cr_expect_null(chirr_control_create(runtime, "cricket", &error), "%s", part);
+    cr_expect_null(chirr_control_create(context, runtime, "cricket", &error), "%s", part);
     cr_expect_eq(error.code, CHIRR_ERR_UNTRUSTED, "%s: %s", part, error.text);
     cr_expect_not_null(strstr(error.text, "XDG_RUNTIME_DIR"), "%s", error.text);
 }
@@ -228,7 +231,7 @@ Test(control, a_second_agent_of_the_same_name_is_refused)
 {
     struct chirr_control *control = serve();
     struct chirr_error error;
-    cr_assert_null(chirr_control_create(runtime, "cricket", &error));
+    cr_assert_null(chirr_control_create(context, runtime, "cricket", &error));
     cr_assert_eq(error.code, CHIRR_ERR_BUSY);
     cr_assert_not_null(strstr(error.text, "an agent named cricket is running already"));
     chirr_control_destroy(control);
@@ -275,7 +278,7 @@ Test(control, an_agent_that_is_stopped_holds_nobody_longer_than_the_timeout)
     struct chirr_error error;
     ask(&question); /* or the suite's timeout of 30 s */
     cr_assert_eq(question.err, CHIRR_ERR_BUSY, "%s", question.error.text);
-    cr_assert_null(chirr_control_create(runtime, "cricket", &error));
+    cr_assert_null(chirr_control_create(context, runtime, "cricket", &error));
     cr_assert_eq(error.code, CHIRR_ERR_BUSY);
     close(fd);
 }
@@ -287,7 +290,7 @@ Test(control, a_path_that_no_socket_can_have_is_an_error_that_says_so)
     deep[0] = '/';
     deep[sizeof deep - 1] = '\0';
     struct chirr_error error;
-    cr_assert_null(chirr_control_create(deep, "cricket", &error));
+    cr_assert_null(chirr_control_create(context, deep, "cricket", &error));
     cr_assert_eq(error.code, CHIRR_ERR_RANGE);
     cr_assert_not_null(strstr(error.text, "at most 107 bytes"), "%s", error.text);
 }
