@@ -170,6 +170,11 @@ chirr_agent_id chirr_acquaintance_introduce(struct chirr_acquaintance *a)
     return to;
 }
 
+void chirr_acquaintance_meet(struct chirr_acquaintance *a, chirr_agent_id agent)
+{
+    a->introduce_to = a->introduce_to == 0 ? agent : a->introduce_to;
+}
+
 void chirr_acquaintance_forget(struct chirr_acquaintance *a, chirr_agent_id agent)
 {
     for (uint32_t i = 0; i < a->seed_count; i++) {

@@ -32,6 +32,9 @@ chirr_time_us chirr_acquaintance_deadline(const struct chirr_acquaintance *acqua
 /* The next one who is due to get the own card; 0 when there is none. */
 chirr_agent_id chirr_acquaintance_introduce(struct chirr_acquaintance *acquaintance);
 
+/* It was met by chance, and may not know this agent: it is due next, unless another is. */
+void chirr_acquaintance_meet(struct chirr_acquaintance *acquaintance, chirr_agent_id agent);
+
 /* No heartbeat of it is kept, and it is introduced to no more, seed or not. */
 void chirr_acquaintance_forget(struct chirr_acquaintance *acquaintance, chirr_agent_id agent);
 

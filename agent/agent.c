@@ -22,9 +22,10 @@
 #define MESSAGES_TURN 128
 #define REPORTS_TURN 64
 #define REQUESTS_TURN 16
+#define MEETINGS_TURN 16
 #define WAIT_MS_MAX 1000
 
-#define POLL_ITEMS_MAX (CHIRR_TRANSPORT_POLL_ITEMS + 3 + CHIRR_EXECUTOR_FDS_MAX)
+#define POLL_ITEMS_MAX (CHIRR_TRANSPORT_POLL_ITEMS + 4 + CHIRR_EXECUTOR_FDS_MAX)
 
 /* ---- Opening ------------------------------------------------------------------------------- */
 
@@ -220,6 +221,18 @@ static enum chirr_err open_node(struct chirr_agent *agent, struct chirr_error *e
     return err;
 }
 
+/* After the node: what it says is who this agent is. */
+static enum chirr_err open_beacon(struct chirr_agent *agent, struct chirr_error *error)
+{
+    const struct chirr_agent_config *config = &agent->config;
+    if (config->beacon.group.address == 0) {
+        return CHIRR_OK;
+    }
+    agent->beacon = chirr_beacon_create(&config->beacon, config->swarm, &agent->identity,
+                                        agent->keyring, error);
+    return agent->beacon == NULL ? error->code : CHIRR_OK;
+}
+
 static enum chirr_err open_all(struct chirr_agent *agent, struct chirr_error *error)
 {
     enum chirr_err err = open_executor(agent, error);
@@ -237,6 +250,9 @@ static enum chirr_err open_all(struct chirr_agent *agent, struct chirr_error *er
     }
     if (err == CHIRR_OK) {
         err = open_node(agent, error);
+    }
+    if (err == CHIRR_OK) {
+        err = open_beacon(agent, error);
     }
     return err == CHIRR_OK ? host(agent, error) : err;
 }
@@ -276,6 +292,7 @@ void chirr_agent_destroy(struct chirr_agent *agent)
     }
     chirr_executor_destroy(agent->executor);
     chirr_learner_thread_destroy(agent->learner);
+    chirr_beacon_destroy(agent->beacon);
     chirr_control_destroy(agent->control);
     chirr_transport_destroy(agent->transport);
     chirr_store_destroy(agent->store);
@@ -290,11 +307,20 @@ void chirr_agent_destroy(struct chirr_agent *agent)
 
 /* ---- The loop ------------------------------------------------------------------------------ */
 
+/* Who takes leave looks for nobody any more. */
+static bool is_beaconing(const struct chirr_agent *agent)
+{
+    return agent->beacon != NULL && !agent->leaving;
+}
+
 static chirr_time_us next_deadline(const struct chirr_agent *agent)
 {
     chirr_time_us at = agent->leaving ? agent->leave_at : CHIRR_TIME_NEVER;
     at = chirr_time_min(at, chirr_node_deadline(agent->node));
     at = chirr_time_min(at, chirr_executor_deadline(agent->executor));
+    if (is_beaconing(agent)) {
+        at = chirr_time_min(at, chirr_beacon_deadline(agent->beacon));
+    }
     return chirr_time_min(at, chirr_process_waiters_deadline(agent));
 }
 
@@ -307,6 +333,10 @@ static int collect_items(struct chirr_agent *agent, zmq_pollitem_t *items)
     if (agent->learner != NULL) {
         items[count++] =
             (zmq_pollitem_t){.fd = chirr_learner_thread_fd(agent->learner), .events = ZMQ_POLLIN};
+    }
+    if (is_beaconing(agent)) {
+        items[count++] =
+            (zmq_pollitem_t){.fd = chirr_beacon_fd(agent->beacon), .events = ZMQ_POLLIN};
     }
     size_t fd_count = chirr_executor_fds(agent->executor, fds, CHIRR_EXECUTOR_FDS_MAX);
     for (size_t i = 0; i < fd_count; i++) {
@@ -374,6 +404,21 @@ static bool take_requests(struct chirr_agent *agent, chirr_time_us now)
     return true;
 }
 
+/* The rest waits for the next turn, and what has no room to wait is lost: more will come. */
+static void turn_beacon(struct chirr_agent *agent, chirr_time_us now)
+{
+    struct chirr_record card;
+    if (!is_beaconing(agent)) {
+        return;
+    }
+    for (int i = 0;
+         i < MEETINGS_TURN && chirr_beacon_receive(agent->beacon, agent->node, now, &card); i++) {
+        agent->counters.meetings_refused += chirr_node_meet(agent->node, &card, now) != CHIRR_OK;
+        chirr_process_drain(agent, now);
+    }
+    chirr_beacon_tick(agent->beacon, agent->node, now);
+}
+
 static void take_stop(struct chirr_agent *agent, chirr_time_us now)
 {
     uint64_t count;
@@ -393,6 +438,7 @@ static bool work(struct chirr_agent *agent, chirr_time_us now)
     }
     more = take_requests(agent, now) || more;
     take_stop(agent, now);
+    turn_beacon(agent, now);
     chirr_node_tick(agent->node, now);
     chirr_process_drain(agent, now);
     chirr_process_answer_waiters(agent, now);

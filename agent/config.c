@@ -26,6 +26,7 @@ struct chirr_agent_config chirr_agent_config_default(void)
     config.transport = chirr_transport_config_default();
     strcpy(config.transport.publish_bind, "tcp://127.0.0.1:*");
     strcpy(config.transport.unicast_bind, "tcp://127.0.0.1:*");
+    config.beacon = chirr_beacon_config_default();
     config.learner = chirr_learner_config_default();
     memset(config.learner.model.senses, 0, sizeof config.learner.model.senses);
     config.learner.model.sense_count = 0;

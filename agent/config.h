@@ -6,6 +6,7 @@
 #ifndef CHIRR_AGENT_CONFIG_H
 #define CHIRR_AGENT_CONFIG_H
 
+#include "agent/beacon.h"
 #include "agent/learner.h"
 #include "agent/node.h"
 #include "agent/transport.h"
@@ -55,6 +56,7 @@ struct chirr_agent_config {
     uint32_t checkpoint_interval_ms;
     uint32_t output_bytes_max; /* of a job, kept in its run directory */
     struct chirr_transport_config transport;
+    struct chirr_beacon_config beacon;
     char publish_advertise[CHIRR_ENDPOINT_BYTES_MAX]; /* "": as bound */
     char unicast_advertise[CHIRR_ENDPOINT_BYTES_MAX];
     struct chirr_learner_config learner; /* its senses follow from `senses` */

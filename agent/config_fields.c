@@ -1,6 +1,7 @@
 /* The tables of keys. docs/configuration.md says the same in words; a test compares the two. */
 #include "agent/config_fields.h"
 
+#include <arpa/inet.h>
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -102,6 +103,68 @@ static const char *parse_address(const char *text, void *at)
 static void format_endpoint(const void *at, char *text, size_t text_bytes)
 {
     snprintf(text, text_bytes, "%s", (const char *)at);
+}
+
+#define ADDRESS_TEXT_BYTES sizeof("255.255.255.255")
+
+/* "none", or "ADDRESS:PORT". */
+static const char *parse_group(const char *text, void *at)
+{
+    static const char expected[] =
+        "none, or ADDRESS:PORT with an IPv4 multicast address (as in 239.255.77.77:7700)";
+    struct chirr_beacon_group group = {0};
+    char host[ADDRESS_TEXT_BYTES];
+    struct in_addr address;
+    const char *colon = strchr(text, ':');
+    if (strcmp(text, "none") != 0) {
+        size_t host_bytes = colon == NULL ? sizeof host : (size_t)(colon - text);
+        if (host_bytes >= sizeof host) {
+            return expected;
+        }
+        snprintf(host, sizeof host, "%.*s", (int)host_bytes, text);
+        uint64_t port;
+        if (inet_pton(AF_INET, host, &address) != 1 || !IN_MULTICAST(ntohl(address.s_addr)) ||
+            !chirr_yaml_parse_integer(CHIRR_YAML_WHOLE, colon + 1, &port) || port == 0 ||
+            port > 65535) {
+            return expected;
+        }
+        group = (struct chirr_beacon_group){ntohl(address.s_addr), (uint32_t)port};
+    }
+    memcpy(at, &group, sizeof group);
+    return NULL;
+}
+
+static void format_group(const void *at, char *text, size_t text_bytes)
+{
+    struct chirr_beacon_group group;
+    char host[ADDRESS_TEXT_BYTES];
+    memcpy(&group, at, sizeof group);
+    const struct in_addr address = {.s_addr = htonl(group.address)};
+    if (group.address == 0) {
+        snprintf(text, text_bytes, "none");
+    } else {
+        snprintf(text, text_bytes, "%s:%u", inet_ntop(AF_INET, &address, host, sizeof host),
+                 group.port);
+    }
+}
+
+static const char *parse_interface(const char *text, void *at)
+{
+    struct in_addr address;
+    if (inet_pton(AF_INET, text, &address) != 1 || IN_MULTICAST(ntohl(address.s_addr))) {
+        return "the IPv4 address of one of this machine's interfaces, or 0.0.0.0";
+    }
+    const uint32_t interface = ntohl(address.s_addr);
+    memcpy(at, &interface, sizeof interface);
+    return NULL;
+}
+
+static void format_interface(const void *at, char *text, size_t text_bytes)
+{
+    uint32_t interface;
+    memcpy(&interface, at, sizeof interface);
+    const struct in_addr address = {.s_addr = htonl(interface)};
+    (void)inet_ntop(AF_INET, &address, text, (socklen_t)text_bytes);
 }
 
 /* "0-3,7" as bits. */
@@ -273,6 +336,13 @@ static const struct chirr_yaml_field transport_fields[] = {
     {"stuck", CHIRR_YAML_DURATION, AGENT(transport.stuck_ms), .max = 3600000},
     {0}};
 
+static const struct chirr_yaml_field beacon_fields[] = {
+    {"group", CHIRR_YAML_PARSED, AGENT(beacon.group), .parse = parse_group, .format = format_group},
+    {"interface", CHIRR_YAML_PARSED, AGENT(beacon.interface), .parse = parse_interface,
+     .format = format_interface},
+    {"every", CHIRR_YAML_DURATION, AGENT(beacon.interval_ms), .min = 1000, .max = 3600000},
+    {0}};
+
 #define WHOLE_AGENT .offset = 0, .bytes = sizeof(struct chirr_agent_config)
 
 const struct chirr_yaml_field chirr_config_common_fields[] = {
@@ -289,6 +359,7 @@ const struct chirr_yaml_field chirr_config_common_fields[] = {
     {"auction", CHIRR_YAML_MAPPING, WHOLE_AGENT, .fields = auction_fields},
     {"knowledge", CHIRR_YAML_MAPPING, WHOLE_AGENT, .fields = knowledge_fields},
     {"transport", CHIRR_YAML_MAPPING, WHOLE_AGENT, .fields = transport_fields},
+    {"beacon", CHIRR_YAML_MAPPING, WHOLE_AGENT, .fields = beacon_fields},
     {0}};
 
 /* ---- Senses, tags, seeds ------------------------------------------------------------------- */

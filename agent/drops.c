@@ -67,6 +67,25 @@ static void put_swarm(json_t *drops, const struct chirr_node *node)
     PUT(drops, list);
 }
 
+static void put_beacon(json_t *drops, const struct chirr_agent *agent)
+{
+    static const struct chirr_beacon_counters none;
+    const struct chirr_beacon_counters *counters =
+        agent->beacon == NULL ? &none : chirr_beacon_count(agent->beacon);
+    const struct drop list[] = {
+        {"beacon_unsent", counters->unsent},
+        {"beacon_malformed", counters->malformed},
+        {"beacon_other_swarm", counters->other_swarm},
+        {"beacon_own", counters->own},
+        {"beacon_untrusted", counters->untrusted},
+        {"beacon_signature", counters->signature},
+        {"beacon_stale", counters->stale},
+        {"beacon_too_many", counters->too_many},
+        {"beacon_refused", agent->counters.meetings_refused},
+    };
+    PUT(drops, list);
+}
+
 static void put_process(json_t *drops, const struct chirr_agent *agent)
 {
     const struct chirr_process_counters *counters = &agent->counters;
@@ -113,6 +132,7 @@ json_t *chirr_process_drops(const struct chirr_agent *agent)
     json_t *drops = json_object();
     put_transport(drops, agent);
     put_swarm(drops, agent->node);
+    put_beacon(drops, agent);
     put_process(drops, agent);
     put_learner(drops, agent);
     return drops;

@@ -92,6 +92,11 @@ void chirr_node_leave(struct chirr_node *node, chirr_time_us now);
  * CHIRR_OK too when it was known or is dominated; any error of a join. */
 CHIRR_NODISCARD enum chirr_err
 chirr_node_learn(struct chirr_node *node, const struct chirr_record *record, chirr_time_us now);
+/* Somebody's card, signed and verified, that came another way than from a peer (a beacon): what it
+ * names becomes a contact as a seed is, and is told of this agent. Any error of a join;
+ * CHIRR_ERR_INVALID: not another's card; CHIRR_ERR_FULL: there is no room for it. */
+CHIRR_NODISCARD enum chirr_err chirr_node_meet(struct chirr_node *node,
+                                               const struct chirr_record *card, chirr_time_us now);
 /* Its key was removed: it is no member, neighbour or teacher any more. Its tasks stay. */
 void chirr_node_forget(struct chirr_node *node, chirr_agent_id agent, chirr_time_us now);
 

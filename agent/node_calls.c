@@ -80,6 +80,25 @@ enum chirr_err chirr_node_learn(struct chirr_node *node, const struct chirr_reco
     return chirr_dissemination_learn(node->dissemination, 0, record, 1, now);
 }
 
+enum chirr_err chirr_node_meet(struct chirr_node *node, const struct chirr_record *card,
+                               chirr_time_us now)
+{
+    now = chirr_node_begin(node, now);
+    if (card->kind != CHIRR_RECORD_CARD || card->author == node->self) {
+        return CHIRR_ERR_INVALID;
+    }
+    chirr_node_make_room(node, 0, card, 1);
+    enum chirr_err err = chirr_dissemination_learn(node->dissemination, 0, card, 1, now);
+    const struct chirr_record *held = chirr_records_card(node->records, card->author);
+    if (err != CHIRR_OK || held == NULL) {
+        return err == CHIRR_OK ? CHIRR_ERR_FULL : err;
+    }
+    chirr_node_show_card(node, held);
+    chirr_overlay_join(node->overlay, card->author, now);
+    chirr_acquaintance_meet(node->acquaintance, card->author);
+    return CHIRR_OK;
+}
+
 void chirr_node_forget(struct chirr_node *node, chirr_agent_id agent, chirr_time_us now)
 {
     now = chirr_node_begin(node, now);

@@ -14,6 +14,7 @@
 #include <stdatomic.h>
 
 #include "agent/agent.h"
+#include "agent/beacon.h"
 #include "agent/bridge.h"
 #include "agent/control.h"
 #include "agent/executor.h"
@@ -45,6 +46,7 @@ struct chirr_process_counters {
     uint64_t unsigned_dropped;   /* own messages that could not be signed */
     uint64_t starts_refused;     /* the executor had no slot */
     uint64_t requests, requests_failed, waiters_refused;
+    uint64_t meetings_refused; /* cards heard by beacon that the node did not take */
     uint64_t store_failures;
     uint64_t trust_refused;    /* operators' changes that the keyring had no room for */
     uint64_t keyring_failures; /* its file could not be written */
@@ -61,6 +63,7 @@ struct chirr_agent {
     struct chirr_store *store;
     struct chirr_transport *transport;
     struct chirr_control *control;
+    struct chirr_beacon *beacon; /* NULL: none */
     struct chirr_executor *executor;
     struct chirr_learner_thread *learner; /* NULL: no model */
     struct chirr_arena arena;

@@ -81,6 +81,7 @@ static const char whole[] =
     "knowledge: {token_every: 2s, tokens_max: 4, step: 0.75, stale_after: 2m}\n"
     "transport: {peers_max: 50, queue: 77, heartbeat: 3s, reconnect: 50ms, reconnect_max: 4s,\n"
     "  silence: 9s, stuck: 7s}\n"
+    "beacon: {group: 239.255.77.78:7799, interface: 10.1.2.3, every: 30s}\n"
     "model: {enabled: true, width: 128, layers: 3, section_width: 512, mlp_width: 64, rates: 2,\n"
     "  partitions: 16, hosted: \"0-3,7,15\", seed: 12, chunk: 16, learning_rate: 1.4e-3,\n"
     "  warmup_updates: 10, origins: 5, control: true}\n"
@@ -115,6 +116,10 @@ static void expect_whole(const struct chirr_agent_config *c)
     cr_expect_eq(c->log_level, CHIRR_LOG_WARNING);
     cr_expect_eq(c->checkpoint_interval_ms, 5000);
     cr_expect_eq(c->output_bytes_max, 65536);
+    cr_expect_eq(c->beacon.group.address, 0xEFFF4D4E);
+    cr_expect_eq(c->beacon.group.port, 7799);
+    cr_expect_eq(c->beacon.interface, 0x0A010203);
+    cr_expect_eq(c->beacon.interval_ms, 30000);
 }
 
 static void expect_whole_node(const struct chirr_node_config *n)
@@ -368,6 +373,9 @@ struct mistake {
 };
 
 #define A "name: a\nswarm: s\n"
+#define NO_GROUP                                                                                   \
+    "f.yaml:3: beacon.group: expected none, or ADDRESS:PORT with an IPv4 multicast address (as "   \
+    "in 239.255.77.77:7700), got "
 
 static const struct mistake agent_mistakes[] = {
     {"swarm: s\n", "f.yaml:1: name: expected a name of at most 31 letters, digits, '.', '_' and "
@@ -422,6 +430,13 @@ static const struct mistake agent_mistakes[] = {
      "f.yaml:4: model.hosted: expected partitions from 0 to 63 (as in 0-3,7), got \"5-2\""},
     {A "model:\n  learning_rate: 1\n",
      "f.yaml:4: model.learning_rate: expected a number from 0 to 0.1, got \"1\""},
+    {A "beacon: {group: \"192.168.1.7:7700\"}\n", NO_GROUP "\"192.168.1.7:7700\""},
+    {A "beacon: {group: 239.255.77.77}\n", NO_GROUP "\"239.255.77.77\""},
+    {A "beacon: {group: \"239.255.77.77:0\"}\n", NO_GROUP "\"239.255.77.77:0\""},
+    {A "beacon: {group: \"239.255.77.77:65536\"}\n", NO_GROUP "\"239.255.77.77:65536\""},
+    {A "beacon: {interface: eth0}\n",
+     "f.yaml:3: beacon.interface: expected the IPv4 address of one of this machine's interfaces, or "
+     "0.0.0.0, got \"eth0\""},
     {A "auction:\n  lease: 1s\n", "f.yaml:4: auction.lease: expected at least 2000ms (two of "
                                   "membership.heartbeat_every), got 1000ms"},
     {A "membership:\n  probe_timeout: 1s\n",
