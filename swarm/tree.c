@@ -6,8 +6,10 @@
 #include "base/ring.h"
 
 #define NEIGHBOURS_MAX 64
-#define SOURCES_MAX 3 /* who announced a missing statement, the first few */
-#define EMPTY 0       /* no statement digests to it */
+#define SOURCES_MAX 3   /* who announced a missing statement, the first few */
+#define ROUNDS_MAX 4    /* each of them is asked so often */
+#define REPEATS_MAX 256 /* announcements that wait to be made again */
+#define EMPTY 0         /* no statement digests to it */
 
 struct neighbour {
     chirr_agent_id agent;
@@ -23,6 +25,12 @@ struct missing {
     uint32_t source_count;
     uint32_t asked;       /* sources asked so far */
     chirr_time_us ask_at; /* the next, or nobody any more */
+};
+
+/* An announcement that was made once. */
+struct repeat {
+    struct chirr_digest_entry statement;
+    chirr_time_us at; /* of the second time */
 };
 
 struct chirr_tree {
@@ -43,6 +51,7 @@ struct chirr_tree {
     struct chirr_digest_entry fresh[CHIRR_HAVE_ENTRIES_MAX]; /* to be announced */
     uint32_t fresh_count;
     chirr_time_us announce_at;
+    struct chirr_ring repeats; /* of struct repeat, in order of time */
     struct chirr_digest_entry announced[CHIRR_HAVE_ENTRIES_MAX]; /* borrowed by a PUBLISH */
     struct chirr_message message;
     struct chirr_tree_counters counters;
@@ -56,8 +65,9 @@ struct chirr_tree_config chirr_tree_config_default(void)
         .missing_max = 256,
         .prune_after = 3,
         .have_delay_ms = 10,
+        .have_repeat_ms = 50,
         .graft_delay_ms = 60,
-        .graft_retry_ms = 120,
+        .graft_retry_ms = 60,
     };
 }
 
@@ -90,6 +100,7 @@ size_t chirr_tree_bytes(const struct chirr_tree_config *config)
     return chirr_arena_round(sizeof(struct chirr_tree)) +
            chirr_arena_round(2 * (size_t)config->seen_max * sizeof(uint64_t)) +
            chirr_ring_bytes(config->seen_max, sizeof(uint64_t)) +
+           chirr_ring_bytes(REPEATS_MAX, sizeof(struct repeat)) +
            chirr_arena_round(config->missing_max * sizeof(struct missing));
 }
 
@@ -104,6 +115,9 @@ struct chirr_tree *chirr_tree_create(struct chirr_arena *arena,
     tree->config = *config;
     tree->seen = chirr_arena_take(arena, 2 * (size_t)config->seen_max, sizeof *tree->seen);
     enum chirr_err err = chirr_ring_init(&tree->history, arena, config->seen_max, sizeof(uint64_t));
+    if (err == CHIRR_OK) {
+        err = chirr_ring_init(&tree->repeats, arena, REPEATS_MAX, sizeof(struct repeat));
+    }
     tree->missing = chirr_arena_take(arena, config->missing_max, sizeof *tree->missing);
     tree->announce_at = CHIRR_TIME_NEVER;
     return tree->seen == NULL || tree->missing == NULL || err != CHIRR_OK ? NULL : tree;
@@ -233,6 +247,7 @@ void chirr_tree_set_neighbours(struct chirr_tree *tree, const chirr_agent_id *ag
     memcpy(tree->neighbours, next, count * sizeof next[0]);
     tree->neighbour_count = count;
     tree->mesh = mesh;
+    tree->repeats.count = mesh ? 0 : tree->repeats.count;
     for (uint32_t i = 0; mesh && i < count; i++) {
         move(tree, &tree->neighbours[i], true);
     }
@@ -338,6 +353,9 @@ void chirr_tree_tick(struct chirr_tree *tree, chirr_time_us now)
 chirr_time_us chirr_tree_deadline(const struct chirr_tree *tree)
 {
     chirr_time_us at = tree->fresh_count > 0 ? tree->announce_at : CHIRR_TIME_NEVER;
+    if (tree->repeats.count > 0) {
+        at = chirr_time_min(at, ((const struct repeat *)chirr_ring_at(&tree->repeats, 0))->at);
+    }
     for (uint32_t i = 0; i < tree->missing_count; i++) {
         at = chirr_time_min(at, tree->missing[i].ask_at);
     }
@@ -364,7 +382,9 @@ static bool poll_listen(struct chirr_tree *tree, struct chirr_output *output)
 /* The next source of this one; 0 when nobody is left. */
 static chirr_agent_id next_source(const struct missing *missing)
 {
-    return missing->asked < missing->source_count ? missing->sources[missing->asked] : 0;
+    return missing->asked < ROUNDS_MAX * missing->source_count
+               ? missing->sources[missing->asked % missing->source_count]
+               : 0;
 }
 
 /* Asks `from` for everything that is due and that it is the next source of (section 3.4). */
@@ -414,18 +434,39 @@ static bool poll_graft(struct chirr_tree *tree, struct chirr_output *output)
     return false;
 }
 
-static bool poll_have(struct chirr_tree *tree, struct chirr_output *output)
+/* Into tree->announced: what is new, and is made again later. */
+static uint32_t take_fresh(struct chirr_tree *tree)
 {
     if (tree->fresh_count == 0 || tree->announce_at > tree->now) {
-        return false;
+        return 0;
     }
-    memcpy(tree->announced, tree->fresh, tree->fresh_count * sizeof tree->fresh[0]);
-    tree->message =
-        (struct chirr_message){.kind = CHIRR_MESSAGE_HAVE,
-                               .have = {.count = tree->fresh_count, .entries = tree->announced}};
-    tree->counters.announced += tree->fresh_count;
+    uint32_t count = tree->fresh_count;
+    memcpy(tree->announced, tree->fresh, count * sizeof tree->fresh[0]);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct repeat repeat = {tree->fresh[i],
+                                      tree->now + chirr_time_from_ms(tree->config.have_repeat_ms)};
+        tree->counters.dropped += !chirr_ring_push(&tree->repeats, &repeat);
+    }
     tree->fresh_count = 0;
     tree->announce_at = CHIRR_TIME_NEVER;
+    return count;
+}
+
+static bool poll_have(struct chirr_tree *tree, struct chirr_output *output)
+{
+    uint32_t count = take_fresh(tree);
+    while (tree->repeats.count > 0 && count < CHIRR_HAVE_ENTRIES_MAX &&
+           ((const struct repeat *)chirr_ring_at(&tree->repeats, 0))->at <= tree->now) {
+        struct repeat repeat;
+        chirr_ring_pop(&tree->repeats, &repeat);
+        tree->announced[count++] = repeat.statement;
+    }
+    if (count == 0) {
+        return false;
+    }
+    tree->message = (struct chirr_message){.kind = CHIRR_MESSAGE_HAVE,
+                                           .have = {.count = count, .entries = tree->announced}};
+    tree->counters.announced += count;
     *output = (struct chirr_output){
         .kind = CHIRR_OUTPUT_PUBLISH, .topic = CHIRR_TOPIC_LAZY, .message = &tree->message};
     return true;

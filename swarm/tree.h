@@ -8,7 +8,9 @@
  *     back, so there is no PRUNE message and nothing that a peer could prune of others;
  *   - one tree carries what all agents say, so a neighbour is pruned only after `prune_after`
  *     pushes in a row without a single first delivery, and the last eager one never;
- *   - a message is a statement, named by (author, stamp).
+ *   - a message is a statement, named by (author, stamp);
+ *   - an announcement is made twice, and a missing statement asked for until everybody who
+ *     announced it was asked four times: at a loss of one in five, once is not enough.
  *
  * Knows no records: whoever drives it says what was seen. Inside dissemination; outputs LISTEN,
  * SEND (GRAFT) and PUBLISH (HAVE). Not thread-safe; no allocation after create. */
@@ -24,6 +26,8 @@ struct chirr_tree_config {
     uint32_t missing_max;    /* announced ones waited for at once, 1…1,024 */
     uint32_t prune_after;    /* >= 1 */
     uint32_t have_delay_ms;  /* announcements wait that long for company */
+    uint32_t
+        have_repeat_ms; /* and are made once more after that, should the first have been lost */
     uint32_t graft_delay_ms; /* the push gets that long after an announcement */
     uint32_t graft_retry_ms; /* then the next who announced it is asked */
 };

@@ -175,8 +175,8 @@ Test(tree, who_does_not_answer_a_graft_is_followed_by_the_next_who_announced)
     announce(tree, 20, 5, 0);
     announce(tree, 30, 5, 0);
     announce(tree, 30, 5, 0);
-    const chirr_agent_id asked[] = {20, 30};
-    for (int i = 0; i < 2; i++) {
+    const chirr_agent_id asked[] = {20, 30, 20, 30, 20, 30, 20, 30};
+    for (int i = 0; i < 8; i++) {
         chirr_tree_tick(tree, chirr_tree_deadline(tree));
         cr_assert(chirr_tree_poll(tree, &output));
         cr_assert_eq(output.to, asked[i]);
@@ -238,6 +238,27 @@ Test(tree, announcements_wait_for_company_but_not_long)
     cr_assert_eq(output.kind, CHIRR_OUTPUT_PUBLISH);
     cr_assert_eq(output.topic, CHIRR_TOPIC_LAZY);
     cr_assert_eq(output.message->have.count, 3);
+    cr_assert_not(chirr_tree_poll(tree, &output));
+}
+
+Test(tree, announcements_are_made_once_more_and_then_no_more)
+{
+    struct chirr_tree *tree = tree_of_three();
+    struct chirr_output output;
+    const struct chirr_digest_entry one = statement(1);
+    const struct chirr_digest_entry two = statement(2);
+    chirr_tree_announce(tree, &one, 0);
+    chirr_tree_tick(tree, ms(config.have_delay_ms));
+    cr_assert(chirr_tree_poll(tree, &output));
+    cr_assert_eq(chirr_tree_deadline(tree), ms(config.have_delay_ms + config.have_repeat_ms));
+    chirr_tree_announce(tree, &two, ms(config.have_repeat_ms));
+    chirr_tree_tick(tree, ms(config.have_delay_ms + config.have_repeat_ms));
+    cr_assert(chirr_tree_poll(tree, &output));
+    cr_assert_eq(output.message->have.count, 2); /* the new one goes along */
+    chirr_tree_tick(tree, chirr_tree_deadline(tree));
+    cr_assert(chirr_tree_poll(tree, &output));
+    cr_assert_eq(output.message->have.count, 1);
+    cr_assert_eq(output.message->have.entries[0].stamp.version, 2);
     cr_assert_eq(chirr_tree_deadline(tree), CHIRR_TIME_NEVER);
 }
 
