@@ -1,10 +1,10 @@
 /* swarm.recover: how long until a swarm is whole again after every link was cut for half a minute.
  *
  * The swarm lives in a network namespace of its own, whose loopback goes down and up again: no
- * packet passes meanwhile, not even one that says that a connection has ended. Nobody stays with
- * anybody. The clock runs from the moment when it is up until every agent holds every other for
- * alive. All of it happens in a process that is forked for this, since there is no way back out of
- * a namespace. */
+ * packet passes meanwhile, not even one that says that a connection has ended. The clock runs from
+ * the moment when it is up until every agent holds every other for alive and suspects nobody. All
+ * of it happens in a process that is forked for this, since there is no way back out of a
+ * namespace. */
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
@@ -45,10 +45,10 @@ static enum chirr_err cut(struct chirr_bench_fleet *fleet, struct outcome *outco
         err = chirr_bench_isolation_set(true, error);
     }
     if (err == CHIRR_OK) {
-        err = chirr_bench_fleet_wait(fleet, chirr_bench_fleet_complete, TIMEOUT_MS, error);
+        err = chirr_bench_fleet_wait(fleet, chirr_bench_fleet_certain, TIMEOUT_MS, error);
     }
     if (err == CHIRR_OK) {
-        struct chirr_bench_moment moment = chirr_bench_fleet_complete(fleet);
+        struct chirr_bench_moment moment = chirr_bench_fleet_certain(fleet);
         outcome->reconnect_s = ((double)moment.last_us - up_us) / 1e6;
         outcome->half_s = ((double)moment.half_us - up_us) / 1e6;
     }

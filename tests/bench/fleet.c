@@ -393,6 +393,11 @@ static chirr_time_us complete_at(const struct chirr_bench_fleet *fleet, uint32_t
     return atomic_load(&fleet->pages[index].complete_us);
 }
 
+static chirr_time_us certain_at(const struct chirr_bench_fleet *fleet, uint32_t index)
+{
+    return atomic_load(&fleet->pages[index].certain_us);
+}
+
 static chirr_time_us told_at(const struct chirr_bench_fleet *fleet, uint32_t index)
 {
     const struct chirr_bench_page *page = &fleet->pages[index];
@@ -416,6 +421,11 @@ struct chirr_bench_moment chirr_bench_fleet_bound(const struct chirr_bench_fleet
 struct chirr_bench_moment chirr_bench_fleet_complete(const struct chirr_bench_fleet *fleet)
 {
     return moment_of(fleet, complete_at);
+}
+
+struct chirr_bench_moment chirr_bench_fleet_certain(const struct chirr_bench_fleet *fleet)
+{
+    return moment_of(fleet, certain_at);
 }
 
 struct chirr_bench_moment chirr_bench_fleet_told(const struct chirr_bench_fleet *fleet)

@@ -58,6 +58,8 @@ struct chirr_bench_moment chirr_bench_fleet_bound(const struct chirr_bench_fleet
 /* It holds every other that lives for alive, without a break since. Who is suspected is alive until
  * the suspicion ends: busy machines raise some that are soon refuted. */
 struct chirr_bench_moment chirr_bench_fleet_complete(const struct chirr_bench_fleet *fleet);
+/* The same, and it suspects nobody. */
+struct chirr_bench_moment chirr_bench_fleet_certain(const struct chirr_bench_fleet *fleet);
 /* It holds the one killed last for dead. */
 struct chirr_bench_moment chirr_bench_fleet_told(const struct chirr_bench_fleet *fleet);
 /* It has the task submitted last; the submitter is passed over. */

@@ -34,6 +34,10 @@ static void look_at_members(const struct chirr_bench_post *post, const struct ch
     if (complete != (atomic_load(&page->complete_us) != 0)) {
         atomic_store(&page->complete_us, complete ? now : 0);
     }
+    bool certain = complete && suspected == 0;
+    if (certain != (atomic_load(&page->certain_us) != 0)) {
+        atomic_store(&page->certain_us, certain ? now : 0);
+    }
     if (victim_dead && atomic_load(&page->dead) != victim) {
         atomic_store(&page->dead_us, now);
         atomic_store(&page->dead, victim);

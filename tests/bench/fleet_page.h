@@ -14,6 +14,7 @@
 struct chirr_bench_page {
     _Alignas(CHIRR_BENCH_PAGE_BYTES) _Atomic chirr_time_us bound_us;
     _Atomic chirr_time_us complete_us; /* since then all who live are alive here */
+    _Atomic chirr_time_us certain_us;  /* since then, and nobody is suspected */
     _Atomic chirr_agent_id dead;       /* the last victim that was held dead */
     _Atomic chirr_time_us dead_us;     /* when it first was */
     _Atomic uint32_t alive;            /* others, the suspected included */
