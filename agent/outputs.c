@@ -28,6 +28,7 @@ static void commit(struct chirr_agent *agent)
         return;
     }
     agent->batch_open = false;
+    agent->batch_promises = false;
     enum chirr_err err = chirr_store_commit(agent->store, &why);
     if (err != CHIRR_OK) {
         fail(agent, err, &why);
@@ -40,6 +41,9 @@ static void persist(struct chirr_agent *agent, const struct chirr_record *record
     struct chirr_record stored;
     enum chirr_err err = CHIRR_OK;
     chirr_record_copy(&stored, record);
+    /* What others stated is durable with them; it goes on first, and is committed after. */
+    agent->batch_promises = agent->batch_promises || record->author == agent->identity.id ||
+                            record->kind == CHIRR_RECORD_TRUST;
     if (!agent->batch_open) {
         err = chirr_store_begin(agent->store, &why);
         agent->batch_open = err == CHIRR_OK;
@@ -281,7 +285,7 @@ void chirr_process_drain(struct chirr_agent *agent, chirr_time_us now)
 {
     struct chirr_output output;
     while (agent->failure == CHIRR_OK && chirr_node_poll(agent->node, &output)) {
-        if (output.kind != CHIRR_OUTPUT_PERSIST) {
+        if (output.kind != CHIRR_OUTPUT_PERSIST && agent->batch_promises) {
             commit(agent);
         }
         if (agent->failure == CHIRR_OK) {

@@ -78,6 +78,7 @@ struct chirr_agent {
     chirr_time_us started_at;
     chirr_time_us turned_at; /* when the last turn of the loop began its work */
     bool batch_open;         /* records wait for the store's commit */
+    bool batch_promises;     /* own ones among them: nothing is told before it */
     enum chirr_err failure;  /* of the store: the agent cannot keep its promises any longer */
     struct chirr_error failure_why;
 
@@ -90,7 +91,8 @@ struct chirr_agent {
     struct chirr_process_counters counters;
 };
 
-/* outputs.c: drains the node. Durable first: whatever follows a PERSIST waits for the commit. */
+/* outputs.c: drains the node. Durable first: whatever follows the PERSIST of an own statement waits
+ * for the commit; others' are committed when all is handed out. */
 void chirr_process_drain(struct chirr_agent *agent, chirr_time_us now);
 /* A run has ended: the node is told, and people's figures kept. */
 void chirr_process_ended(struct chirr_agent *agent, const struct chirr_executor_ended *ended,
