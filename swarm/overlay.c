@@ -15,8 +15,8 @@ struct chirr_overlay_config chirr_overlay_config_default(void)
         .active_max = 5,
         .passive_max = 30,
         .mesh_below = 16,
-        .links_max = 32,
-        .link_idle_ms = 5000,
+        .links_max = 32,      /* with 8, a burst of bids in a swarm of walks lost some */
+        .link_idle_ms = 2000, /* time for a slow handshake; sweeps go to another each time */
         .shuffle_interval_ms = 10000,
         .request_timeout_ms = 1000,
     };
