@@ -254,6 +254,8 @@ static struct chirr_agent_config config_of(const char *name)
     config.beacon.group = (struct chirr_beacon_group){ntohl(inet_addr(GROUP)), port()};
     config.beacon.interface = INADDR_LOOPBACK;
     config.beacon.interval_ms = 1000;
+    config.node.membership.suspect_timeout_ms = 500; /* the dead are soon found to be */
+    config.node.membership.suspect_factor = 2;
     return config;
 }
 
@@ -402,6 +404,38 @@ Test(beacon, a_replay_brings_nobody_back_who_took_leave)
     cr_assert_eq(member_of(agents[0], gone)->status, CHIRR_MEMBER_LEFT);
     close(fd);
     chirr_agent_destroy(agents[0]);
+}
+
+/* It comes back on other ports, and nobody has told either of a seed. */
+Test(beacon, who_died_is_met_again_where_it_is_now)
+{
+    NEEDS_MULTICAST();
+    struct chirr_agent *agents[2];
+    open_two(agents);
+    WAIT(agents, 2, have_met(agents));
+    chirr_agent_id dead = chirr_agent_identity(agents[1]);
+    const struct chirr_record *held =
+        chirr_records_card(chirr_node_records(chirr_agent_node(agents[0])), dead);
+    struct datagram said = beacon_of(held);
+    uint64_t life = held->stamp.incarnation;
+    chirr_agent_destroy(agents[1]); /* without a farewell */
+    WAIT(agents, 1, member_of(agents[0], dead)->status == CHIRR_MEMBER_DEAD);
+
+    /* What it said before is worth a try, and no sign of life. */
+    int fd = open_sender();
+    uint64_t before = counted(agents[0])->met;
+    say_beacon(fd, &said);
+    WAIT(agents, 1, counted(agents[0])->met > before);
+    cr_assert_eq(member_of(agents[0], dead)->status, CHIRR_MEMBER_DEAD);
+    close(fd);
+
+    struct chirr_agent_config config = config_of("bee");
+    agents[1] = open_agent(&config);
+    WAIT(agents, 2,
+         have_met(agents) && member_of(agents[0], dead)->status == CHIRR_MEMBER_ALIVE &&
+             member_of(agents[0], dead)->incarnation > life);
+    chirr_agent_destroy(agents[0]);
+    chirr_agent_destroy(agents[1]);
 }
 
 /* ---- An attacker, and one agent ---------------------------------------------------------------
