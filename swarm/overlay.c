@@ -15,7 +15,7 @@ struct chirr_overlay_config chirr_overlay_config_default(void)
         .active_max = 5,
         .passive_max = 30,
         .mesh_below = 16,
-        .links_max = 32,      /* with 8, a burst of bids in a swarm of walks lost some */
+        .links_max = 32,      /* with 8, test_node_local's swarm starts or ends tasks twice */
         .link_idle_ms = 2000, /* time for a slow handshake; sweeps go to another each time */
         .shuffle_interval_ms = 10000,
         .request_timeout_ms = 1000,
