@@ -214,9 +214,8 @@ Test(world, who_stands_still_says_nothing_and_hears_it_all_afterwards)
     scenario.pauses[0].set[2] = true;
     struct chirr_sim_world *world = make();
     const struct chirr_sim_peer *sleeper = &world->peers[2];
-    const struct chirr_node_counters *count = chirr_node_count(sleeper->node);
     chirr_sim_world_run(world, 19999 * CHIRR_US_PER_MS);
-    count = chirr_node_count(sleeper->node);
+    const struct chirr_node_counters *count = chirr_node_count(sleeper->node);
     chirr_sim_world_run(world, 20 * CHIRR_US_PER_S);
     uint64_t heard = count->received[CHIRR_MESSAGE_HEARTBEAT];
     chirr_sim_world_run(world, 22999 * CHIRR_US_PER_MS);
