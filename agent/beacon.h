@@ -75,12 +75,14 @@ void chirr_beacon_tick(struct chirr_beacon *beacon, const struct chirr_node *nod
 chirr_time_us chirr_beacon_deadline(const struct chirr_beacon *beacon);
 
 struct chirr_beacon_counters {
-    uint64_t sent, met, known; /* known: of somebody who lives here */
+    uint64_t sent, met;
+    /* Repeats: */
+    uint64_t known; /* of somebody who lives here */
+    uint64_t own;   /* of this agent: the network's echo */
     /* Dropped: */
     uint64_t unsent;      /* own ones: no network, or it is full */
     uint64_t malformed;   /* noise, another version, what the codec refuses */
     uint64_t other_swarm; /* of a swarm of another name */
-    uint64_t own;         /* of this agent: the network's echo, or a replay */
     uint64_t untrusted;   /* of nobody on the keyring */
     uint64_t signature;   /* not signed by whom it names */
     uint64_t stale;       /* replayed: a newer card is known, or its life ended with a farewell */

@@ -1,5 +1,6 @@
 /* Every place that drops, refuses or forgets, by reason: whoever adds one lists it here and in
- * docs/control.md. */
+ * docs/control.md. Repeats are none of it: what gossip brings over several ways is handled once,
+ * and the copies are counted apart. */
 #include "agent/process.h"
 
 struct drop {
@@ -59,24 +60,31 @@ static void put_swarm(json_t *drops, const struct chirr_node *node)
         {"records_refused", records->refused},
         {"records_equivocations", records->equivocations},
         {"records_forgotten", records->forgotten},
+        {"records_authors_forgotten", records->evicted},
         {"deltas_stale", ledger->stale},
         {"deltas_other_lineage", ledger->other_lineage},
         {"deltas_not_hosted", ledger->not_hosted},
         {"deltas_refused_full", ledger->refused_full},
+        {"deltas_quarantined", ledger->quarantined},
+        {"deltas_origins_forgotten", ledger->evicted},
+        {"deltas_quarantine_full", ledger->quarantine_full},
     };
     PUT(drops, list);
 }
 
-static void put_beacon(json_t *drops, const struct chirr_agent *agent)
+static const struct chirr_beacon_counters *count_beacons(const struct chirr_agent *agent)
 {
     static const struct chirr_beacon_counters none;
-    const struct chirr_beacon_counters *counters =
-        agent->beacon == NULL ? &none : chirr_beacon_count(agent->beacon);
+    return agent->beacon == NULL ? &none : chirr_beacon_count(agent->beacon);
+}
+
+static void put_beacon(json_t *drops, const struct chirr_agent *agent)
+{
+    const struct chirr_beacon_counters *counters = count_beacons(agent);
     const struct drop list[] = {
         {"beacon_unsent", counters->unsent},
         {"beacon_malformed", counters->malformed},
         {"beacon_other_swarm", counters->other_swarm},
-        {"beacon_own", counters->own},
         {"beacon_untrusted", counters->untrusted},
         {"beacon_signature", counters->signature},
         {"beacon_stale", counters->stale},
@@ -136,4 +144,19 @@ json_t *chirr_process_drops(const struct chirr_agent *agent)
     put_process(drops, agent);
     put_learner(drops, agent);
     return drops;
+}
+
+json_t *chirr_process_repeats(const struct chirr_agent *agent)
+{
+    const struct chirr_records_counters *records =
+        chirr_records_count(chirr_node_records(agent->node));
+    const struct chirr_beacon_counters *beacons = count_beacons(agent);
+    const struct drop list[] = {
+        {"records", records->known + records->dominated},
+        {"deltas", chirr_ledger_count(chirr_node_ledger(agent->node))->repeats},
+        {"beacons", beacons->known + beacons->own},
+    };
+    json_t *repeats = json_object();
+    PUT(repeats, list);
+    return repeats;
 }

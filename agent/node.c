@@ -182,8 +182,9 @@ static enum chirr_err receive_view(struct chirr_node *node, chirr_agent_id from,
 static enum chirr_err receive_delta(struct chirr_node *node, chirr_agent_id from,
                                     const struct chirr_message *message)
 {
+    bool repeat = chirr_ledger_is_repeat(node->ledger, &message->delta);
     enum chirr_err err = chirr_ledger_receive(node->ledger, from, message, node->now);
-    if (err != CHIRR_OK || node->mesh) {
+    if (err != CHIRR_OK || repeat || node->mesh) {
         return err;
     }
     struct chirr_node_relay relay = {.from = from, .delta = message->delta};

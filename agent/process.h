@@ -4,7 +4,7 @@
  *   outputs.c   carries out what the node wants
  *   requests.c  answers the control socket
  *   operators.c obeys what operators say of trust
- *   drops.c     whatever was dropped, by reason
+ *   drops.c     whatever was dropped, by reason; repeats
  *   status.c    the figures of `chirr ps --json`
  *
  * All of it runs on the event loop's thread. */
@@ -117,8 +117,9 @@ void chirr_process_trust(struct chirr_agent *agent, chirr_time_us now);
 json_t *chirr_process_ask_trust(struct chirr_agent *agent, const json_t *request,
                                 chirr_time_us now);
 
-/* drops.c: {REASON: count}; a new reference. */
+/* drops.c: {REASON: count}, and {WHAT: count} of what came again; new references. */
 json_t *chirr_process_drops(const struct chirr_agent *agent);
+json_t *chirr_process_repeats(const struct chirr_agent *agent);
 
 /* status.c: new references. */
 json_t *chirr_process_status(struct chirr_agent *agent, chirr_time_us now);

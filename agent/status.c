@@ -186,15 +186,15 @@ static json_t *about_members(const struct chirr_agent *agent)
 json_t *chirr_process_status(struct chirr_agent *agent, chirr_time_us now)
 {
     const struct chirr_transport_counters *wire = chirr_transport_count(agent->transport);
-    return json_pack("{s:b, s:o, s:o, s:o, s:o, s:{s:o, s:o, s:o}, s:o, s:o, s:{s:f, s:f, s:o}}",
-                     "ok", 1, "agent", about_agent(agent, now), "model", about_model(agent, now),
-                     "knowledge", about_knowledge(agent), "tasks", about_tasks(agent), "wire",
-                     "sent", wire_of(wire->sent_bytes_by_kind), "received",
-                     wire_of(wire->received_bytes_by_kind), "signatures", about_signatures(wire),
-                     "members", about_members(agent), "drops", chirr_process_drops(agent), "loop",
-                     "lag_ms_max", (double)agent->counters.lag_us_max / 1e3, "turn_ms_max",
-                     (double)agent->counters.turn_us_max / 1e3, "turns",
-                     count(agent->counters.turns));
+    return json_pack(
+        "{s:b, s:o, s:o, s:o, s:o, s:{s:o, s:o, s:o}, s:o, s:o, s:o, s:{s:f, s:f, s:o}}", "ok", 1,
+        "agent", about_agent(agent, now), "model", about_model(agent, now), "knowledge",
+        about_knowledge(agent), "tasks", about_tasks(agent), "wire", "sent",
+        wire_of(wire->sent_bytes_by_kind), "received", wire_of(wire->received_bytes_by_kind),
+        "signatures", about_signatures(wire), "members", about_members(agent), "drops",
+        chirr_process_drops(agent), "repeats", chirr_process_repeats(agent), "loop", "lag_ms_max",
+        (double)agent->counters.lag_us_max / 1e3, "turn_ms_max",
+        (double)agent->counters.turn_us_max / 1e3, "turns", count(agent->counters.turns));
 }
 
 /* ---- Tasks --------------------------------------------------------------------------------- */

@@ -21,6 +21,20 @@ struct origin {
     bool quarantined;
 };
 
+/* What came of one partition of an origin. */
+struct heard {
+    struct chirr_stamp newest; /* {0, 0}: nothing */
+    uint64_t before;           /* bit i: version newest - 1 - i came, of the same incarnation */
+};
+_Static_assert(CHIRR_LEDGER_WINDOW == 64, "one bit of `before` for each version");
+
+enum standing {
+    STANDING_NEWER,
+    STANDING_LATE,   /* in the window, and did not come yet */
+    STANDING_REPEAT, /* in the window, and came */
+    STANDING_STALE,  /* before the window */
+};
+
 struct apply {
     struct chirr_delta_message delta; /* payload points into the next field once handed out */
     uint8_t payload[CHIRR_DELTA_PAYLOAD_BYTES_MAX];
@@ -33,7 +47,7 @@ struct chirr_ledger {
     uint32_t hosted_count;
     uint32_t count;
     struct origin *origins;      /* [origins_max] */
-    struct chirr_stamp *stamps;  /* [origins_max][hosted_count] */
+    struct heard *heard;         /* [origins_max][hosted_count] */
     struct chirr_ring applies;   /* of struct apply */
     struct chirr_ring forgotten; /* of chirr_agent_id: g = 0 has to go out */
     struct apply handed;         /* what the last APPLY borrows */
@@ -106,7 +120,7 @@ size_t chirr_ledger_bytes(const struct chirr_ledger_config *config)
     return chirr_arena_round(sizeof(struct chirr_ledger)) +
            chirr_arena_round(config->origins_max * sizeof(struct origin)) +
            chirr_arena_round((size_t)config->origins_max * hosted_count(config) *
-                             sizeof(struct chirr_stamp)) +
+                             sizeof(struct heard)) +
            chirr_ring_bytes(APPLIES_MAX, sizeof(struct apply)) +
            chirr_ring_bytes(forgotten_max(config), sizeof(chirr_agent_id));
 }
@@ -123,9 +137,9 @@ struct chirr_ledger *chirr_ledger_create(struct chirr_arena *arena,
     ledger->config = *config;
     ledger->hosted_count = hosted_count(config);
     ledger->origins = chirr_arena_take(arena, config->origins_max, sizeof *ledger->origins);
-    ledger->stamps = chirr_arena_take(arena, (size_t)config->origins_max * ledger->hosted_count,
-                                      sizeof *ledger->stamps);
-    if (ledger->origins == NULL || ledger->stamps == NULL ||
+    ledger->heard = chirr_arena_take(arena, (size_t)config->origins_max * ledger->hosted_count,
+                                     sizeof *ledger->heard);
+    if (ledger->origins == NULL || ledger->heard == NULL ||
         chirr_ring_init(&ledger->applies, arena, APPLIES_MAX, sizeof(struct apply)) != CHIRR_OK ||
         chirr_ring_init(&ledger->forgotten, arena, forgotten_max(config), sizeof(chirr_agent_id)) !=
             CHIRR_OK) {
@@ -152,14 +166,43 @@ static struct origin *find(const struct chirr_ledger *ledger, chirr_agent_id id)
     return NULL;
 }
 
-/* The newest stamp held of one hosted partition of an origin. */
-static struct chirr_stamp *stamp_of(struct chirr_ledger *ledger, const struct origin *origin,
-                                    uint32_t partition)
+/* Of a hosted partition. */
+static struct heard *heard_of(const struct chirr_ledger *ledger, const struct origin *origin,
+                              uint32_t partition)
 {
     uint64_t below = (UINT64_C(1) << partition) - 1;
     size_t rank = (size_t)__builtin_popcountll(ledger->config.hosted & below);
     size_t row = (size_t)(origin - ledger->origins);
-    return &ledger->stamps[row * ledger->hosted_count + rank];
+    return &ledger->heard[row * ledger->hosted_count + rank];
+}
+
+static enum standing stand(const struct heard *heard, struct chirr_stamp stamp)
+{
+    int order = chirr_stamp_compare(stamp, heard->newest);
+    if (order >= 0) {
+        return order > 0 ? STANDING_NEWER : STANDING_REPEAT;
+    }
+    uint64_t behind = heard->newest.version - stamp.version;
+    if (stamp.incarnation != heard->newest.incarnation || behind > CHIRR_LEDGER_WINDOW) {
+        return STANDING_STALE;
+    }
+    return heard->before >> (behind - 1) & 1 ? STANDING_REPEAT : STANDING_LATE;
+}
+
+static void remember(struct heard *heard, struct chirr_stamp stamp)
+{
+    if (chirr_stamp_compare(stamp, heard->newest) < 0) {
+        heard->before |= UINT64_C(1) << (heard->newest.version - stamp.version - 1);
+        return;
+    }
+    uint64_t ahead = stamp.version - heard->newest.version;
+    if (stamp.incarnation != heard->newest.incarnation || ahead > CHIRR_LEDGER_WINDOW) {
+        heard->before = 0;
+    } else {
+        uint64_t moved = ahead < CHIRR_LEDGER_WINDOW ? heard->before << ahead : 0;
+        heard->before = moved | UINT64_C(1) << (ahead - 1);
+    }
+    heard->newest = stamp;
 }
 
 /* The origin heard longest ago that is not in quarantine; of equals the smaller id. */
@@ -195,7 +238,7 @@ static struct origin *settle(struct chirr_ledger *ledger, chirr_agent_id id, str
     *place = (struct origin){.id = id, .heard_us = now};
     size_t row = (size_t)(place - ledger->origins);
     for (uint32_t i = 0; i < ledger->hosted_count; i++) {
-        ledger->stamps[row * ledger->hosted_count + i] = (struct chirr_stamp){0};
+        ledger->heard[row * ledger->hosted_count + i] = (struct heard){0};
     }
     return place;
 }
@@ -255,6 +298,11 @@ void chirr_ledger_quarantine(struct chirr_ledger *ledger, chirr_agent_id id)
 
 /* ---- The verbs ---------------------------------------------------------------------------- */
 
+static bool is_hosted(const struct chirr_ledger *ledger, uint32_t partition)
+{
+    return partition < PARTITIONS_MAX && (ledger->config.hosted >> partition & 1) != 0;
+}
+
 /* What can be refused without knowing the origin. */
 static enum chirr_err admit(struct chirr_ledger *ledger, const struct chirr_delta_message *delta)
 {
@@ -262,16 +310,22 @@ static enum chirr_err admit(struct chirr_ledger *ledger, const struct chirr_delt
         ledger->counters.other_lineage++;
         return CHIRR_ERR_LINEAGE;
     }
-    if (delta->partition >= PARTITIONS_MAX ||
-        (ledger->config.hosted >> delta->partition & 1) == 0) {
+    if (!is_hosted(ledger, delta->partition)) {
         ledger->counters.not_hosted++;
         return CHIRR_ERR_INVALID;
     }
-    if (delta->origin == ledger->config.self) {
-        ledger->counters.stale++;
-        return CHIRR_ERR_STALE;
-    }
     return CHIRR_OK;
+}
+
+bool chirr_ledger_is_repeat(const struct chirr_ledger *ledger,
+                            const struct chirr_delta_message *delta)
+{
+    if (delta->origin == ledger->config.self) {
+        return true;
+    }
+    const struct origin *origin = find(ledger, delta->origin);
+    return origin != NULL && is_hosted(ledger, delta->partition) &&
+           stand(heard_of(ledger, origin, delta->partition), delta->stamp) == STANDING_REPEAT;
 }
 
 static void queue_apply(struct chirr_ledger *ledger, const struct chirr_delta_message *delta)
@@ -281,6 +335,35 @@ static void queue_apply(struct chirr_ledger *ledger, const struct chirr_delta_me
     memcpy(apply.payload, delta->payload, delta->payload_bytes);
     bool pushed = chirr_ring_push(&ledger->applies, &apply);
     CHIRR_ASSERT(pushed);
+}
+
+/* The origin, whose place in the table is made when it has none; NULL: none can be made now. */
+static struct origin *make_room(struct chirr_ledger *ledger, chirr_agent_id id, chirr_time_us now)
+{
+    if (ledger->applies.count == APPLIES_MAX) {
+        return NULL;
+    }
+    struct origin *origin = find(ledger, id);
+    return origin != NULL ? origin : settle_newcomer(ledger, id, now);
+}
+
+static enum chirr_err take_in(struct chirr_ledger *ledger, const struct chirr_delta_message *delta,
+                              chirr_time_us now)
+{
+    struct origin *origin = make_room(ledger, delta->origin, now);
+    if (origin == NULL) {
+        ledger->counters.refused_full++;
+        return CHIRR_ERR_FULL;
+    }
+    struct heard *heard = heard_of(ledger, origin, delta->partition);
+    ledger->counters.late += stand(heard, delta->stamp) == STANDING_LATE;
+    remember(heard, delta->stamp);
+    origin->heard_us = now;
+    origin->tell = true;
+    queue_apply(ledger, delta);
+    ledger->counters.applied++;
+    reweigh(ledger, now);
+    return CHIRR_OK;
 }
 
 enum chirr_err chirr_ledger_receive(struct chirr_ledger *ledger, chirr_agent_id from,
@@ -295,31 +378,21 @@ enum chirr_err chirr_ledger_receive(struct chirr_ledger *ledger, chirr_agent_id 
     if (err != CHIRR_OK) {
         return err;
     }
-    struct origin *origin = find(ledger, delta->origin);
+    const struct origin *origin = find(ledger, delta->origin);
     if (origin != NULL && origin->quarantined) {
         ledger->counters.quarantined++;
         return CHIRR_ERR_UNTRUSTED;
     }
+    if (chirr_ledger_is_repeat(ledger, delta)) {
+        ledger->counters.repeats++;
+        return CHIRR_OK;
+    }
     if (origin != NULL &&
-        chirr_stamp_compare(delta->stamp, *stamp_of(ledger, origin, delta->partition)) <= 0) {
+        stand(heard_of(ledger, origin, delta->partition), delta->stamp) == STANDING_STALE) {
         ledger->counters.stale++;
         return CHIRR_ERR_STALE;
     }
-    bool room = ledger->applies.count < APPLIES_MAX;
-    if (room && origin == NULL) {
-        origin = settle_newcomer(ledger, delta->origin, now);
-    }
-    if (!room || origin == NULL) {
-        ledger->counters.refused_full++;
-        return CHIRR_ERR_FULL;
-    }
-    *stamp_of(ledger, origin, delta->partition) = delta->stamp;
-    origin->heard_us = now;
-    origin->tell = true;
-    queue_apply(ledger, delta);
-    ledger->counters.applied++;
-    reweigh(ledger, now);
-    return CHIRR_OK;
+    return take_in(ledger, delta, now);
 }
 
 void chirr_ledger_tick(struct chirr_ledger *ledger, chirr_time_us now)

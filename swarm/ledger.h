@@ -1,14 +1,15 @@
 /* Whose knowledge is held, how much it counts, and when to publish one's own.
  *
- * Per (origin, partition) the newest stamp is kept, so that a delta is applied once and never after
- * a newer one. Each origin's weight g = step × trust × staleness discount; the swarm layer knows
- * nothing of the model and carries deltas as bytes. Publishing is paced by a randomised token
- * account (Danner, Jelasity, "Token Account Algorithms: The Best of the Proactive and Reactive
- * Worlds", ICDCS 2018, section III): a token every interval, capacity `tokens_max`; spent
- * proactively with a probability that rises with the balance and with the learner's drift.
- *
- * Deltas carry no signature of their own: one counts only from its origin itself (`from`, whom the
- * transport has authenticated).
+ * Gossip brings a delta over several ways. Per (origin, partition) the newest stamp is kept and
+ * which of the CHIRR_LEDGER_WINDOW versions before it came (as IPsec does against replays: RFC
+ * 4303, section 3.4.3), so that each is applied once: all further copies are repeats, which is no
+ * error. One that a newer one overtook is applied all the same, since each tells of other
+ * coordinates, and the model orders them one by one; one from before the window is refused, since
+ * nobody remembers whether it came. Each origin's weight g = step × trust × staleness discount; the
+ * swarm layer knows nothing of the model and carries deltas as bytes. Publishing is paced by a
+ * randomised token account (Danner, Jelasity, "Token Account Algorithms: The Best of the Proactive
+ * and Reactive Worlds", ICDCS 2018, section III): a token every interval, capacity `tokens_max`;
+ * spent proactively with a probability that rises with the balance and with the learner's drift.
  *
  * A full table makes room by forgetting the origin that has been silent longest, if that is longer
  * than `stale_after_ms`; else the newcomer is refused. Forgotten and quarantined origins get g = 0
@@ -44,6 +45,8 @@ chirr_ledger_config_validate(const struct chirr_ledger_config *config, struct ch
 uint32_t chirr_ledger_weight_permille(const struct chirr_ledger_config *config,
                                       uint32_t origin_count, chirr_time_us silence_us);
 
+#define CHIRR_LEDGER_WINDOW 64
+
 struct chirr_ledger;
 
 size_t chirr_ledger_bytes(const struct chirr_ledger_config *config);
@@ -55,14 +58,17 @@ struct chirr_ledger *chirr_ledger_create(struct chirr_arena *arena,
 /* DELTA only, from whoever passed it on: whose it is its signature says, which was checked before.
  * Outputs APPLY and at once after it WEIGH: of the delta's origin (always, so that a
  * learner that had no place for it until now knows its g) and of those whose weight shifted.
- * CHIRR_ERR_LINEAGE, CHIRR_ERR_STALE (own deltas too), CHIRR_ERR_INVALID (a partition not hosted,
- * another kind of message), CHIRR_ERR_UNTRUSTED (in quarantine),
- * CHIRR_ERR_FULL (no room for another origin, or nobody polled): not applied, and it may come
- * again. */
+ * CHIRR_OK for a repeat, too, without outputs. CHIRR_ERR_LINEAGE, CHIRR_ERR_STALE (from before the
+ * window), CHIRR_ERR_INVALID (a partition not hosted, another kind of message), CHIRR_ERR_UNTRUSTED
+ * (in quarantine), CHIRR_ERR_FULL (no room for another origin, or nobody polled): not applied, and
+ * it may come again. */
 CHIRR_NODISCARD enum chirr_err chirr_ledger_receive(struct chirr_ledger *ledger,
                                                     chirr_agent_id from,
                                                     const struct chirr_message *message,
                                                     chirr_time_us now);
+/* It came before, or is this agent's own come back: to receive it is to count a repeat. */
+bool chirr_ledger_is_repeat(const struct chirr_ledger *ledger,
+                            const struct chirr_delta_message *delta);
 void chirr_ledger_tick(struct chirr_ledger *ledger, chirr_time_us now);
 chirr_time_us chirr_ledger_deadline(const struct chirr_ledger *ledger);
 bool chirr_ledger_poll(struct chirr_ledger *ledger, struct chirr_output *output);
@@ -80,8 +86,12 @@ bool chirr_ledger_spend(struct chirr_ledger *ledger, uint32_t drift_permille, ch
 void chirr_ledger_quarantine(struct chirr_ledger *ledger, chirr_agent_id origin);
 
 struct chirr_ledger_counters {
-    uint64_t applied, stale, other_lineage, not_hosted, refused_full, quarantined;
-    uint64_t evicted, quarantine_full;
+    uint64_t applied, late; /* late: those of the applied that a newer one had overtaken */
+    uint64_t repeats;       /* copies of what had been applied, and own ones come back */
+    /* Refused: */
+    uint64_t stale, other_lineage, not_hosted, refused_full, quarantined;
+    uint64_t evicted;         /* origins forgotten for others */
+    uint64_t quarantine_full; /* origins to be kept out that could not be remembered */
 };
 const struct chirr_ledger_counters *chirr_ledger_count(const struct chirr_ledger *ledger);
 /* Origins held, those in quarantine included. */

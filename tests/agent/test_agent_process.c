@@ -486,6 +486,40 @@ Test(agent, a_store_that_failed_is_the_answer_to_every_waiter_and_request)
     chirr_agent_destroy(agent);
 }
 
+static void expect_documented(const json_t *counts, const char *text)
+{
+    const char *name;
+    json_t *count;
+    json_object_foreach((json_t *)counts, name, count)
+    {
+        char quoted[64];
+        snprintf(quoted, sizeof quoted, "`%s`", name);
+        cr_expect_not_null(strstr(text, quoted), "no word about %s", quoted);
+        cr_expect(json_is_integer(count), "%s", name);
+    }
+}
+
+Test(agent, the_documentation_names_every_drop_and_every_repeat)
+{
+    static char text[1 << 16];
+    FILE *file = fopen(CHIRR_CONTROL_DOCUMENTATION, "r");
+    cr_assert_not_null(file);
+    cr_assert_gt(fread(text, 1, sizeof text - 1, file), 0);
+    cr_assert(feof(file) != 0);
+    fclose(file);
+    struct chirr_agent_config config = config_of("open");
+    struct chirr_agent *agent = open_agent(&config);
+    json_t *status = answer_of(agent, "{\"verb\": \"list\"}");
+    const json_t *drops = json_object_get(status, "drops");
+    const json_t *repeats = json_object_get(status, "repeats");
+    cr_assert_gt(json_object_size(drops), CHIRR_DROP_COUNT);
+    cr_assert_gt(json_object_size(repeats), 0);
+    expect_documented(drops, text);
+    expect_documented(repeats, text);
+    json_decref(status);
+    chirr_agent_destroy(agent);
+}
+
 Test(agent, the_status_names_every_drop)
 {
     struct chirr_agent_config config = config_of("open");

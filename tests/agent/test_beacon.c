@@ -521,7 +521,11 @@ Test(beacon, forged_and_foreign_ones_are_refused_and_counted)
         *chirr_records_card(chirr_node_records(agent->node), chirr_agent_identity(agent));
     cr_assert_eq(chirr_node_meet(agent->node, &own, chirr_clock_now()), CHIRR_ERR_INVALID);
     say_card(&own);
-    WAIT(&agent, 1, drop_of("beacon_own") == 2);
+    WAIT(&agent, 1, counted(agent)->own == 2);
+    json_t *repeats = chirr_process_repeats(agent);
+    cr_assert_eq(json_integer_value(json_object_get(repeats, "beacons")), 2);
+    json_decref(repeats);
+    cr_assert_eq(drop_of("beacon_untrusted") + drop_of("beacon_signature"), 3);
 
     cr_assert_eq(counted(agent)->met, 0);
     cr_assert_eq(chirr_membership_count(chirr_node_membership(agent->node)), 0);
@@ -577,7 +581,7 @@ Test(beacon, there_is_none_unless_it_is_asked_for)
     config.beacon = chirr_agent_config_default().beacon;
     agent = open_agent(&config);
     cr_assert_null(agent->beacon);
-    cr_assert_eq(drop_of("beacon_own"), 0);
+    cr_assert_eq(drop_of("beacon_malformed"), 0);
     chirr_agent_destroy(agent);
 }
 

@@ -17,8 +17,9 @@
 
 struct tally {
     uint64_t outputs, sends, publishes, grafts, connects;
-    uint64_t to_peer2; /* sent to agent 2 */
-    bool restated;     /* own claims were published */
+    uint64_t applies, deltas; /* deltas: published */
+    uint64_t to_peer2;        /* sent to agent 2 */
+    bool restated;            /* own claims were published */
 };
 
 static struct chirr_arena arena;
@@ -32,6 +33,9 @@ static void count(const struct chirr_output *output)
     tally.sends += output->kind == CHIRR_OUTPUT_SEND;
     tally.publishes += output->kind == CHIRR_OUTPUT_PUBLISH;
     tally.connects += output->kind == CHIRR_OUTPUT_CONNECT;
+    tally.applies += output->kind == CHIRR_OUTPUT_APPLY;
+    tally.deltas +=
+        output->kind == CHIRR_OUTPUT_PUBLISH && output->message->kind == CHIRR_MESSAGE_DELTA;
     if (output->kind == CHIRR_OUTPUT_SEND) {
         tally.grafts += output->message->kind == CHIRR_MESSAGE_GRAFT;
         tally.to_peer2 += output->to == sample_agent(2);
@@ -196,8 +200,8 @@ static void flood(enum chirr_message_kind kind)
     cr_log_info("%s: %llu outputs, %llu sent, %llu published", chirr_message_kind_name(kind),
                 (unsigned long long)tally.outputs, (unsigned long long)tally.sends,
                 (unsigned long long)tally.publishes);
-    cr_assert_leq(tally.outputs, FLOOD + FLOOD / 4, "%s: %llu outputs", chirr_message_kind_name(kind),
-                  (unsigned long long)tally.outputs);
+    cr_assert_leq(tally.outputs, FLOOD + FLOOD / 4, "%s: %llu outputs",
+                  chirr_message_kind_name(kind), (unsigned long long)tally.outputs);
 }
 
 static void still_serves_others(void)
@@ -451,6 +455,41 @@ Test(node_hostile, who_says_two_things_under_one_stamp_is_believed_no_more, .ini
                                                   .payload = payload}};
     cr_assert_eq(say(2, &delta), CHIRR_ERR_UNTRUSTED);
     cr_assert_eq(chirr_node_count(node)->refused, 3);
+}
+
+static enum chirr_err say_delta(uint32_t from, uint64_t version)
+{
+    static const uint8_t payload[8];
+    const struct chirr_message delta = {.kind = CHIRR_MESSAGE_DELTA,
+                                        .delta = {.origin = sample_agent(3),
+                                                  .stamp = {INCARNATION, version},
+                                                  .lineage = 77,
+                                                  .payload_bytes = sizeof payload,
+                                                  .payload = payload}};
+    return say(from, &delta);
+}
+
+Test(node_hostile, a_delta_that_comes_again_is_no_drop_and_is_not_passed_on_again, .init = setup,
+     .fini = teardown)
+{
+    const struct chirr_ledger_counters *ledger = chirr_ledger_count(chirr_node_ledger(node));
+    uint64_t refused = chirr_node_count(node)->refused;
+    /* Somebody who is no neighbour yet: it is no mesh, where nobody would pass anything on. */
+    cr_assert_eq(walk(1, 9, CHIRR_VIEW_FORWARD_JOIN), CHIRR_OK);
+    drain();
+    for (uint32_t from = 1; from <= PEERS; from++) {
+        cr_assert_eq(say_delta(from, 1000), CHIRR_OK);
+        run(CHIRR_US_PER_S);
+    }
+    cr_assert_eq(tally.applies, 1);
+    cr_assert_eq(tally.deltas, 1);
+    cr_assert_eq(ledger->repeats, PEERS - 1);
+    cr_assert_eq(chirr_node_count(node)->received[CHIRR_MESSAGE_DELTA], PEERS);
+    cr_assert_eq(chirr_node_count(node)->refused, refused);
+
+    cr_assert_eq(say_delta(1, 1000 - CHIRR_LEDGER_WINDOW - 1), CHIRR_ERR_STALE);
+    cr_assert_eq(ledger->stale, 1);
+    cr_assert_eq(chirr_node_count(node)->refused, refused + 1);
 }
 
 Test(node_hostile, an_input_before_all_is_polled_loses_a_message_and_sends_nothing_wrong,

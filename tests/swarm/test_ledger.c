@@ -105,15 +105,100 @@ Test(ledger, a_new_delta_is_applied_and_its_origin_weighed)
     cr_assert_eq(chirr_ledger_count(ledger)->applied, 1);
 }
 
-Test(ledger, a_delta_is_applied_once_and_never_after_a_newer_one)
+/* Received without an error and without an effect. */
+static void expect_repeat(chirr_agent_id origin, uint64_t version)
 {
-    cr_assert_eq(receive(1, 5, 0), CHIRR_OK);
-    drain();
-    cr_assert_eq(receive(1, 5, 1), CHIRR_ERR_STALE);
-    cr_assert_eq(receive(1, 4, 1), CHIRR_ERR_STALE);
+    struct chirr_message message = delta_of(origin, version);
+    uint64_t before = chirr_ledger_count(ledger)->repeats;
+    cr_assert(chirr_ledger_is_repeat(ledger, &message.delta), "version %d", (int)version);
+    cr_assert_eq(chirr_ledger_receive(ledger, origin, &message, 0), CHIRR_OK);
+    cr_assert_eq(chirr_ledger_count(ledger)->repeats, before + 1);
     expect_silence();
-    cr_assert_eq(receive(1, 6, 1), CHIRR_OK);
+}
+
+static void expect_applied(chirr_agent_id origin, uint64_t version)
+{
+    struct chirr_message message = delta_of(origin, version);
+    cr_assert(!chirr_ledger_is_repeat(ledger, &message.delta), "version %d", (int)version);
+    cr_assert_eq(chirr_ledger_receive(ledger, origin, &message, 0), CHIRR_OK);
+    expect_apply(origin);
+    drain();
+}
+
+Test(ledger, a_delta_that_comes_again_is_a_repeat_and_no_loss)
+{
+    expect_applied(1, 5);
+    expect_repeat(1, 5);
+    expect_applied(1, 6);
+    expect_repeat(1, 5);
+    expect_repeat(1, 6);
+    cr_assert_eq(chirr_ledger_count(ledger)->applied, 2);
+    cr_assert_eq(chirr_ledger_count(ledger)->late, 0);
+    cr_assert_eq(chirr_ledger_count(ledger)->stale, 0);
+}
+
+Test(ledger, a_delta_that_a_newer_one_overtook_is_applied_all_the_same)
+{
+    expect_applied(1, 5);
+    expect_applied(1, 3);
+    expect_repeat(1, 3);
+    expect_applied(1, 4);
+    cr_assert_eq(chirr_ledger_count(ledger)->late, 2);
+}
+
+Test(ledger, a_delta_from_before_the_window_is_refused_as_stale)
+{
+    const uint64_t newest = 3 + CHIRR_LEDGER_WINDOW;
+    expect_applied(1, 3);
+    expect_applied(1, 2);
+    expect_applied(1, newest);
+    expect_repeat(1, 3);
+    expect_applied(1, 4);
+    cr_assert_eq(receive(1, 2, 0), CHIRR_ERR_STALE);
+    cr_assert_eq(receive(1, 1, 0), CHIRR_ERR_STALE);
+    expect_silence();
     cr_assert_eq(chirr_ledger_count(ledger)->stale, 2);
+    expect_applied(1, newest + 10 * CHIRR_LEDGER_WINDOW);
+    cr_assert_eq(receive(1, newest, 0), CHIRR_ERR_STALE);
+}
+
+Test(ledger, a_delta_of_an_earlier_incarnation_is_stale)
+{
+    expect_applied(1, 5);
+    struct chirr_message message = delta_of(1, 1);
+    message.delta.stamp.incarnation = 2;
+    cr_assert_eq(chirr_ledger_receive(ledger, 1, &message, 0), CHIRR_OK);
+    drain();
+    cr_assert_eq(receive(1, 5, 0), CHIRR_ERR_STALE);
+    cr_assert_eq(receive(1, 6, 0), CHIRR_ERR_STALE);
+}
+
+/* Against a table that remembers every version. */
+Test(ledger, in_any_order_each_version_is_applied_once)
+{
+    enum { VERSIONS = 2000, COPIES = 4, SEED = 11 };
+    static bool came[VERSIONS + 1];
+    uint64_t newest = 0;
+    struct chirr_random random;
+    chirr_random_init(&random, SEED, 0);
+    for (uint64_t i = 0; i < (uint64_t)VERSIONS * COPIES; i++) {
+        uint64_t near = i / COPIES + 1;
+        uint64_t version = near + chirr_random_below(&random, 100);
+        version = version <= VERSIONS ? version : VERSIONS;
+        struct chirr_ledger_counters before = *chirr_ledger_count(ledger);
+        enum chirr_err err = receive(1, version, 0);
+        drain();
+        bool outside = version + CHIRR_LEDGER_WINDOW < newest;
+        cr_assert_eq(err, outside ? CHIRR_ERR_STALE : CHIRR_OK, "step %d of seed %d", (int)i, SEED);
+        bool applied = chirr_ledger_count(ledger)->applied > before.applied;
+        cr_assert_eq(applied, !outside && !came[version], "step %d of seed %d", (int)i, SEED);
+        came[version] = came[version] || applied;
+        newest = version > newest ? version : newest;
+    }
+    const struct chirr_ledger_counters *count = chirr_ledger_count(ledger);
+    cr_assert_gt(count->late, 0);
+    cr_assert_gt(count->repeats, 0);
+    cr_assert_gt(count->stale, 0);
 }
 
 Test(ledger, stamps_are_kept_per_partition)
@@ -122,14 +207,16 @@ Test(ledger, stamps_are_kept_per_partition)
     for (size_t i = 0; i < 3; i++) {
         message.delta.partition = (uint32_t[]){0, 2, 63}[i];
         cr_assert_eq(chirr_ledger_receive(ledger, 1, &message, 0), CHIRR_OK);
-        cr_assert_eq(chirr_ledger_receive(ledger, 1, &message, 0), CHIRR_ERR_STALE);
+        cr_assert_eq(chirr_ledger_receive(ledger, 1, &message, 0), CHIRR_OK);
+        cr_assert_eq(chirr_ledger_count(ledger)->applied, i + 1);
+        cr_assert_eq(chirr_ledger_count(ledger)->repeats, i + 1);
     }
 }
 
-Test(ledger, own_deltas_come_back_as_stale)
+Test(ledger, own_deltas_come_back_as_repeats)
 {
-    cr_assert_eq(receive(SELF, 1, 0), CHIRR_ERR_STALE);
-    expect_silence();
+    expect_repeat(SELF, 1);
+    cr_assert_eq(chirr_ledger_origin_count(ledger), 0);
 }
 
 Test(ledger, another_lineage_is_refused)
@@ -166,7 +253,8 @@ Test(ledger, a_delta_that_another_passed_on_is_taken_in)
 {
     struct chirr_message message = delta_of(1, 1);
     cr_assert_eq(chirr_ledger_receive(ledger, 2, &message, 0), CHIRR_OK);
-    cr_assert_eq(chirr_ledger_receive(ledger, 3, &message, 0), CHIRR_ERR_STALE);
+    drain();
+    expect_repeat(1, 1);
 }
 
 Test(ledger, what_is_no_delta_or_too_long_is_invalid)
@@ -312,7 +400,7 @@ Test(ledger, the_stalest_origin_makes_room_and_loses_its_weight_first)
     expect_apply(5);
     drain();
     cr_assert_eq(chirr_ledger_count(ledger)->evicted, 1);
-    cr_assert_eq(receive(1, 9, STALE_US + 5), CHIRR_ERR_STALE, "the others are still known");
+    expect_repeat(1, 9); /* the others are still known */
     cr_assert_eq(receive(3, 1, STALE_US + 11), CHIRR_OK, "its stamps are forgotten");
 }
 
