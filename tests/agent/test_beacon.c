@@ -11,16 +11,15 @@
 
 #include "agent/clock.h"
 #include "agent/process.h"
-#include "base/wire.h"
+#include "tests/agent/beacon_sample.h"
 #include "tests/support/directory.h"
 #include "tests/support/generate.h"
 
-/* The datagram alone first; then whole agents, and an attacker's socket, on a multicast group of
- * the loopback interface, whose port is each test's own. */
+/* Whole agents, and an attacker's socket, on a multicast group of the loopback interface, whose
+ * port is each test's own. */
 
 #define PATIENCE_US (30 * CHIRR_US_PER_S)
 #define GROUP "239.255.77.77"
-#define SWARM "meadow"
 #define SEED 20261122
 
 static char directory[DIRECTORY_PATH_BYTES_MAX];
@@ -38,155 +37,6 @@ static void teardown(void)
 }
 
 TestSuite(beacon, .init = setup, .fini = teardown, .timeout = 120);
-
-/* ---- The datagram --------------------------------------------------------------------------- */
-
-struct datagram {
-    uint8_t data[CHIRR_BEACON_BYTES_MAX + 1];
-    size_t bytes;
-};
-
-static struct datagram beacon_of(const struct chirr_record *card)
-{
-    struct datagram datagram = {0};
-    cr_assert_eq(
-        chirr_beacon_encode(chirr_beacon_swarm(SWARM), card, datagram.data, &datagram.bytes),
-        CHIRR_OK);
-    return datagram;
-}
-
-static enum chirr_err read_back(const struct datagram *datagram, struct chirr_record *card)
-{
-    return chirr_beacon_decode(chirr_beacon_swarm(SWARM), datagram->data, datagram->bytes, card);
-}
-
-/* A signed card of the author, of that life of it; the longest there can be. */
-static struct chirr_record card_of(const struct chirr_identity *author, uint64_t incarnation)
-{
-    struct chirr_record record = {
-        .kind = CHIRR_RECORD_CARD, .author = author->id, .stamp = {incarnation, 1}};
-    struct chirr_card *card = &record.card;
-    memcpy(card->public_key, author->first_key, CHIRR_KEY_BYTES);
-    memset(card->name, 'n', sizeof card->name - 1);
-    memset(card->device, 'd', sizeof card->device - 1);
-    snprintf(card->publish_endpoint, sizeof card->publish_endpoint, "tcp://127.0.0.1:%047d", 1);
-    snprintf(card->unicast_endpoint, sizeof card->unicast_endpoint, "tcp://127.0.0.1:%047d", 2);
-    card->lineage = UINT64_MAX;
-    card->hosted = UINT64_MAX;
-    card->cpu_permille = 64000;
-    card->slots = 256;
-    card->provides.count = CHIRR_TAGS_MAX;
-    for (int i = 0; i < CHIRR_TAGS_MAX; i++) {
-        memset(card->provides.names[i], 'a' + i, CHIRR_TAG_BYTES_MAX - 1);
-    }
-    cr_assert_eq(chirr_record_sign(&record, author), CHIRR_OK);
-    return record;
-}
-
-Test(beacon, what_one_says_another_reads)
-{
-    for (int i = 0; i < 200; i++) {
-        struct chirr_identity author = generate_identity(&stream);
-        struct chirr_record card, read;
-        generate_record(&stream, &author, CHIRR_RECORD_CARD, &card);
-        struct datagram said = beacon_of(&card);
-        cr_assert_eq(read_back(&said, &read), CHIRR_OK, "card %d of seed %d", i, SEED);
-        cr_assert_eq(read.author, author.id);
-        cr_assert_eq(chirr_record_verify(&read, author.public_key), CHIRR_OK);
-        struct datagram again = beacon_of(&read);
-        cr_assert_eq(again.bytes, said.bytes);
-        cr_assert_arr_eq(again.data, said.data, said.bytes);
-    }
-}
-
-Test(beacon, the_longest_card_fits)
-{
-    struct chirr_identity first = generate_identity(&stream);
-    struct chirr_identity author = generate_identity(&stream);
-    chirr_identity_succeed(&author, first.public_key);
-    struct chirr_record card = card_of(&author, UINT64_MAX);
-    card.stamp.version = UINT64_MAX;
-    memcpy(card.card.current_key, author.public_key, CHIRR_KEY_BYTES);
-    cr_assert_eq(chirr_record_sign(&card, &author), CHIRR_OK);
-    struct datagram datagram = beacon_of(&card);
-    cr_assert_leq(datagram.bytes, CHIRR_BEACON_BYTES_MAX);
-}
-
-static bool is_refused(const struct datagram *datagram, const struct chirr_identity *author)
-{
-    struct chirr_record card;
-    return read_back(datagram, &card) != CHIRR_OK ||
-           chirr_record_verify(&card, author->public_key) != CHIRR_OK;
-}
-
-Test(beacon, cut_short_or_drawn_out_it_is_refused)
-{
-    struct chirr_identity author = generate_identity(&stream);
-    struct chirr_record card = card_of(&author, 1);
-    struct datagram whole = beacon_of(&card);
-    cr_assert_not(is_refused(&whole, &author));
-    for (size_t bytes = 0; bytes < sizeof whole.data; bytes++) {
-        struct datagram other = whole;
-        other.bytes = bytes;
-        cr_assert(bytes == whole.bytes || is_refused(&other, &author), "%zu bytes", bytes);
-    }
-}
-
-Test(beacon, with_any_bit_turned_it_is_refused)
-{
-    struct chirr_identity author = generate_identity(&stream);
-    struct chirr_record card = card_of(&author, 1);
-    struct datagram whole = beacon_of(&card);
-    for (size_t bit = 0; bit < 8 * whole.bytes; bit++) {
-        struct datagram other = whole;
-        other.data[bit / 8] ^= (uint8_t)(1 << bit % 8);
-        cr_assert(is_refused(&other, &author), "bit %zu", bit);
-    }
-}
-
-Test(beacon, noise_behind_a_good_header_is_refused)
-{
-    struct chirr_identity author = generate_identity(&stream);
-    struct chirr_record card = card_of(&author, 1);
-    struct datagram datagram = beacon_of(&card);
-    for (int i = 0; i < 20000; i++) {
-        datagram.bytes =
-            generate_between(&stream, CHIRR_BEACON_HEADER_BYTES, CHIRR_BEACON_BYTES_MAX);
-        generate_bytes(&stream, datagram.data + CHIRR_BEACON_HEADER_BYTES,
-                       datagram.bytes - CHIRR_BEACON_HEADER_BYTES);
-        cr_assert(is_refused(&datagram, &author), "datagram %d of seed %d", i, SEED);
-    }
-}
-
-Test(beacon, each_mistake_has_its_error)
-{
-    struct chirr_identity author = generate_identity(&stream);
-    struct chirr_record card = card_of(&author, 1);
-    struct chirr_record read;
-    const struct datagram whole = beacon_of(&card);
-    struct datagram other = whole;
-    other.data[0] = 'X';
-    cr_assert_eq(read_back(&other, &read), CHIRR_ERR_MALFORMED);
-    other = whole;
-    chirr_wire_put_u16(other.data + 4, CHIRR_BEACON_VERSION + 1);
-    cr_assert_eq(read_back(&other, &read), CHIRR_ERR_VERSION);
-    other = whole;
-    other.data[6] = 1;
-    cr_assert_eq(read_back(&other, &read), CHIRR_ERR_MALFORMED);
-    cr_assert_eq(chirr_beacon_decode(chirr_beacon_swarm("forest"), whole.data, whole.bytes, &read),
-                 CHIRR_ERR_NOTFOUND);
-    struct chirr_record claims = {
-        .kind = CHIRR_RECORD_CLAIMS, .author = author.id, .stamp = {1, 1}};
-    cr_assert_eq(chirr_record_sign(&claims, &author), CHIRR_OK);
-    cr_assert_eq(chirr_beacon_encode(1, &claims, other.data, &other.bytes), CHIRR_ERR_INVALID);
-    other = whole;
-    cr_assert_eq(chirr_codec_encode_record(&claims, other.data + CHIRR_BEACON_HEADER_BYTES,
-                                           CHIRR_BEACON_BYTES_MAX - CHIRR_BEACON_HEADER_BYTES,
-                                           &other.bytes),
-                 CHIRR_OK);
-    other.bytes += CHIRR_BEACON_HEADER_BYTES;
-    cr_assert_eq(read_back(&other, &read), CHIRR_ERR_MALFORMED);
-}
 
 /* ---- Agents --------------------------------------------------------------------------------- */
 
@@ -226,7 +76,7 @@ static bool has_multicast(void)
     struct chirr_beacon_config config = chirr_beacon_config_default();
     config.group = (struct chirr_beacon_group){ntohl(inet_addr(GROUP)), port()};
     config.interface = INADDR_LOOPBACK;
-    struct chirr_beacon *beacon = chirr_beacon_create(&config, SWARM, &nobody, NULL, &error);
+    struct chirr_beacon *beacon = chirr_beacon_create(&config, BEACON_SWARM, &nobody, NULL, &error);
     cr_assert_not_null(beacon, "%s", error.text);
     int fd = open_sender();
     struct pollfd heard = {.fd = chirr_beacon_fd(beacon), .events = POLLIN};
@@ -246,7 +96,7 @@ static struct chirr_agent_config config_of(const char *name)
 {
     struct chirr_agent_config config = chirr_agent_config_default();
     snprintf(config.name, sizeof config.name, "%s", name);
-    snprintf(config.swarm, sizeof config.swarm, SWARM);
+    snprintf(config.swarm, sizeof config.swarm, BEACON_SWARM);
     snprintf(config.state_dir, sizeof config.state_dir, "%s/%s", directory, name);
     snprintf(config.runtime_dir, sizeof config.runtime_dir, "%s/run", directory);
     snprintf(config.keyring, sizeof config.keyring, "%s/keyring", directory);
@@ -482,7 +332,7 @@ Test(beacon, what_is_no_beacon_is_counted_as_that)
 {
     NEEDS_MULTICAST();
     face_attacker();
-    struct chirr_record card = card_of(&friend, 1);
+    struct chirr_record card = beacon_card(&friend, 1);
     struct datagram datagram = beacon_of(&card);
     cr_assert(say(sender, "", 0));
     cr_assert(say(sender, "noise", 5));
@@ -504,14 +354,14 @@ Test(beacon, forged_and_foreign_ones_are_refused_and_counted)
     NEEDS_MULTICAST();
     face_attacker();
     struct chirr_identity stranger = generate_identity(&stream);
-    struct chirr_record card = card_of(&stranger, 1);
+    struct chirr_record card = beacon_card(&stranger, 1);
     say_card(&card);
     WAIT(&agent, 1, drop_of("beacon_untrusted") == 1);
 
-    card = card_of(&friend, 1);
+    card = beacon_card(&friend, 1);
     card.signature[0] ^= 1;
     say_card(&card);
-    card = card_of(&friend, 1);
+    card = beacon_card(&friend, 1);
     memset(card.card.unicast_endpoint, 0, sizeof card.card.unicast_endpoint);
     strcpy(card.card.unicast_endpoint, "tcp://10.6.6.6:6");
     say_card(&card);
@@ -536,8 +386,8 @@ Test(beacon, a_replayed_card_changes_nothing)
 {
     NEEDS_MULTICAST();
     face_attacker();
-    struct chirr_record old = card_of(&friend, 1);
-    struct chirr_record newer = card_of(&friend, 2);
+    struct chirr_record old = beacon_card(&friend, 1);
+    struct chirr_record newer = beacon_card(&friend, 2);
     say_card(&newer);
     WAIT(&agent, 1, counted(agent)->met == 1);
     cr_assert_eq(member_of(agent, friend.id)->incarnation, 2);
@@ -557,7 +407,7 @@ Test(beacon, a_flood_costs_a_bounded_number_of_signatures)
     NEEDS_MULTICAST();
     face_attacker();
     const int batches = 8, batch = 50;
-    struct chirr_record card = card_of(&friend, 1);
+    struct chirr_record card = beacon_card(&friend, 1);
     card.signature[0] ^= 1;
     chirr_time_us began = chirr_clock_now();
     for (int i = 0; i < batches; i++) {

@@ -1,8 +1,9 @@
-/* Writes the seed corpora of fuzz_frame and fuzz_codec: short inputs of each kind, at each
- * entrance. make_corpus DIRECTORY      (which holds frame/ and codec/) */
+/* Writes the seed corpora of fuzz_frame, fuzz_codec and fuzz_beacon: short inputs of each kind, at
+ * each entrance. make_corpus DIRECTORY      (which holds frame/, codec/ and beacon/) */
 #include <stdio.h>
 #include <string.h>
 
+#include "agent/beacon.h"
 #include "base/wire.h"
 #include "proto/frame.h"
 #include "tests/support/generate.h"
@@ -19,7 +20,9 @@ static uint8_t out[CHIRR_FRAME_BYTES_MAX];
 static void write_input(const char *directory, char entrance, const char *name, size_t bytes)
 {
     char path[512];
-    const char *target = entrance == 'f' || entrance == 'e' ? "frame" : "codec";
+    const char *target = entrance == 'f' || entrance == 'e'   ? "frame"
+                         : entrance >= '0' && entrance <= '2' ? "beacon"
+                                                              : "codec";
     snprintf(path, sizeof path, "%s/%s/%c-%s", directory, target, entrance, name);
     for (char *at = path + strlen(directory); *at != '\0'; at++) {
         *at = *at == ' ' ? '-' : *at;
@@ -75,6 +78,35 @@ static void write_versions(const char *directory)
     write_input(directory, 'f', "later version", bytes);
 }
 
+static void write_beacon(const char *directory, int number)
+{
+    struct chirr_record card;
+    size_t bytes;
+    char name[64];
+    snprintf(name, sizeof name, "card-%d", number);
+    generate_record(&random_stream, &identity, CHIRR_RECORD_CARD, &card);
+    CHIRR_ASSERT(chirr_beacon_encode(chirr_beacon_swarm("meadow"), &card, out, &bytes) == CHIRR_OK);
+    write_input(directory, '0', name, bytes);
+    memmove(out, out + CHIRR_BEACON_HEADER_BYTES, bytes - CHIRR_BEACON_HEADER_BYTES);
+    write_input(directory, '1', name, bytes - CHIRR_BEACON_HEADER_BYTES);
+}
+
+/* What fuzz_beacon does to its own: nothing, a byte more, a byte less, a bit of the version. */
+static void write_beacon_edits(const char *directory)
+{
+    static const struct {
+        const char *name;
+        uint8_t edit[5];
+    } edits[] = {{"unchanged", {2, 0}},
+                 {"longer", {4, 0}},
+                 {"shorter", {5, 0}},
+                 {"version", {2, 1, 4, 0, 1}}};
+    for (size_t i = 0; i < sizeof edits / sizeof edits[0]; i++) {
+        memcpy(out, edits[i].edit, sizeof edits[i].edit);
+        write_input(directory, '2', edits[i].name, sizeof edits[i].edit);
+    }
+}
+
 int main(int argc, char **argv)
 {
     if (argc != 2) {
@@ -93,6 +125,10 @@ int main(int argc, char **argv)
         }
     }
     write_versions(argv[1]);
+    for (int number = 1; number <= INPUTS_OF_A_KIND; number++) {
+        write_beacon(argv[1], number);
+    }
+    write_beacon_edits(argv[1]);
     chirr_arena_finish(&arena);
     return 0;
 }
