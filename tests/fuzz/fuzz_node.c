@@ -55,8 +55,12 @@ static struct chirr_node_config config_of(struct node_input *input)
     config.tasks_max = variant < 4 ? 64 : 8;
     config.overlay.mesh_below = variant % 4 < 2 ? 16 : 3;
     config.overlay.local = variant == 3;
+    config.local_view = variant == 7;
     config.overlay.active_max = 3;
     config.overlay.passive_max = 4;
+    if (config.local_view) { /* the views hold 7 of them: the others are forgotten, and come back */
+        config.agents_max = chirr_node_agents_min(&config);
+    }
     config.seed_count = 2;
     config.seeds[0] = sample_card(1).card;
     config.seeds[1] = sample_card(2).card;
