@@ -122,14 +122,28 @@ uint32_t chirr_digest_bucket(chirr_agent_id author)
 }
 
 /* Each part enters by a step of its own, so that equal parts do not cancel out. The odd constant
- * keeps the salt 0 from being a fixed point. */
-uint32_t chirr_digest_hash(const struct chirr_digest_entry *entry, uint32_t salt)
+ * keeps 0 from being a fixed point. */
+static uint64_t print_of(const struct chirr_digest_entry *entry, uint64_t domain)
 {
-    uint64_t hash = mix(salt + UINT64_C(0x9e3779b97f4a7c15));
-    hash = mix(hash ^ entry->author);
-    hash = mix(hash ^ entry->stamp.incarnation);
-    hash = mix(hash ^ entry->stamp.version);
-    return (uint32_t)(hash >> 32);
+    uint64_t print = mix(domain + UINT64_C(0x9e3779b97f4a7c15));
+    print = mix(print ^ entry->author);
+    print = mix(print ^ entry->stamp.incarnation);
+    return mix(print ^ entry->stamp.version);
+}
+
+uint64_t chirr_digest_print(const struct chirr_digest_entry *statement)
+{
+    return print_of(statement, 0);
+}
+
+uint64_t chirr_digest_mark_print(const struct chirr_digest_entry *mark)
+{
+    return mark->stamp.incarnation == 0 ? 0 : print_of(mark, 1);
+}
+
+uint32_t chirr_digest_sum(uint64_t prints, uint32_t salt)
+{
+    return (uint32_t)(mix(prints ^ mix(salt + UINT64_C(0x9e3779b97f4a7c15))) >> 32);
 }
 
 const char *chirr_task_phase_name(enum chirr_task_phase phase)

@@ -261,9 +261,9 @@ struct chirr_records {
 
 /* Of which authors something is to be told, without naming those of whom both know the same: an
  * author belongs to bucket chirr_digest_bucket(author). A first digest carries a summary, for each
- * bucket the sum (modulo 2^32) of its authors' hashes, and lists nobody but the sender; who answers
- * it lists the authors of the buckets that differ. Entries of authors outside `buckets` are allowed
- * (the sender's own always comes along). */
+ * bucket a salted hash of all that is held of its authors, and lists nobody but the sender; who
+ * answers it lists the authors of the buckets that differ. Entries of authors outside `buckets` are
+ * allowed (the sender's own always comes along). */
 struct chirr_digest_message {
     bool answer_wanted;     /* the receiver sends its own digest of these buckets back */
     uint32_t salt;          /* of the summary, so that no collision stays; 0 without one */
@@ -276,9 +276,13 @@ struct chirr_digest_message {
 
 /* 0…CHIRR_DIGEST_BUCKETS-1. */
 uint32_t chirr_digest_bucket(chirr_agent_id author);
-/* What one author's entry adds to its bucket of a summary; the same on every machine. Mixing, not
- * cryptography: it is no defence against an author who chooses its stamps. */
-uint32_t chirr_digest_hash(const struct chirr_digest_entry *entry, uint32_t salt);
+/* What one statement held, and one mark (nothing of incarnation 0), adds to the prints of its
+ * author's bucket, modulo 2^64; `_sum` is what becomes of those in a summary. The same on every
+ * machine. The salt enters last, so that prints can be kept up as statements come and go. Mixing,
+ * not cryptography: it is no defence against an author who chooses its stamps. */
+uint64_t chirr_digest_print(const struct chirr_digest_entry *statement);
+uint64_t chirr_digest_mark_print(const struct chirr_digest_entry *mark);
+uint32_t chirr_digest_sum(uint64_t prints, uint32_t salt);
 
 /* HAVE and GRAFT: single statements, by author and stamp, in any order. */
 struct chirr_have {

@@ -456,8 +456,8 @@ chirr_agent_id chirr_auction_winner(const struct chirr_auction *auction, chirr_t
     int64_t winning_bid = 0;
     uint32_t authors = record == NULL ? 0 : chirr_records_author_count(auction->records);
     for (uint32_t i = 0; i < authors; i++) {
+        const struct chirr_record *claims = chirr_records_claims_at(auction->records, i);
         chirr_agent_id author = chirr_records_author_at(auction->records, i);
-        const struct chirr_record *claims = chirr_records_claims(auction->records, author);
         chirr_time_us until;
         bool own = author == auction->config.self;
         if (claims == NULL || !(own || chirr_auction_counts(auction, author, &until))) {

@@ -55,11 +55,11 @@ static void read_claims(struct chirr_auction *auction)
         auction->entries[i].rival = 0;
         auction->entries[i].rival_us = CHIRR_TIME_NEVER;
     }
-    for (uint32_t i = 0; i < chirr_records_author_count(auction->records); i++) {
-        chirr_agent_id author = chirr_records_author_at(auction->records, i);
-        const struct chirr_record *record = chirr_records_claims(auction->records, author);
+    uint32_t authors = auction->count == 0 ? 0 : chirr_records_author_count(auction->records);
+    for (uint32_t i = 0; i < authors; i++) {
+        const struct chirr_record *record = chirr_records_claims_at(auction->records, i);
         for (uint32_t j = 0; record != NULL && j < record->claims.count; j++) {
-            read_claim(auction, author, &record->claims.claims[j]);
+            read_claim(auction, record->author, &record->claims.claims[j]);
         }
     }
 }

@@ -5,7 +5,7 @@
  * tree hears of it on "i/". In a mesh one hop is all.
  * Repair: scuttlebutt anti-entropy (van Renesse, Dumitriu, Gough, Thomas, "Efficient Reconciliation
  * and Flow Control for Anti-Entropy Protocols", LADIS 2008, section 3): every interval a DIGEST to
- * one random neighbour or member. The first is a summary of constant size: 64 sums of hashes. Where
+ * one random neighbour or member. The first is a summary of constant size: 64 hashes. Where
  * they differ the receiver lists stamps by author and is answered with what is missing there, both
  * ways. Who got much asks again at once. Anti-entropy alone makes every loss harmless; the push
  * makes it fast.

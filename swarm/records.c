@@ -44,7 +44,7 @@ size_t chirr_records_bytes(const struct chirr_records_config *config)
     return chirr_arena_round(sizeof(struct chirr_record_store)) +
            chirr_arena_round(slot_count(config) * sizeof(struct chirr_slot)) +
            chirr_arena_round(config->agents_max * sizeof(struct chirr_author)) +
-           chirr_arena_round(config->agents_max * sizeof(uint32_t)) +
+           chirr_arena_round(config->agents_max * sizeof(struct chirr_author_entry)) +
            chirr_arena_round(config->tasks_max * sizeof(struct chirr_task_entry)) +
            chirr_ring_bytes(config->tasks_max, sizeof(chirr_task_id)) +
            chirr_ring_bytes(config->agents_max, sizeof(struct chirr_parted)) +
@@ -92,7 +92,7 @@ struct chirr_record_store *chirr_records_create(struct chirr_arena *arena,
     store->config = *config;
     store->slots = chirr_arena_take(arena, slot_count(config), sizeof *store->slots);
     store->authors = chirr_arena_take(arena, config->agents_max, sizeof *store->authors);
-    store->author_order = chirr_arena_take(arena, config->agents_max, sizeof *store->author_order);
+    store->order = chirr_arena_take(arena, config->agents_max, sizeof *store->order);
     store->tasks = chirr_arena_take(arena, config->tasks_max, sizeof *store->tasks);
     enum chirr_err err =
         chirr_ring_init(&store->forgotten, arena, config->tasks_max, sizeof(chirr_task_id));
@@ -100,7 +100,7 @@ struct chirr_record_store *chirr_records_create(struct chirr_arena *arena,
         err =
             chirr_ring_init(&store->parted, arena, config->agents_max, sizeof(struct chirr_parted));
     }
-    if (store->slots == NULL || store->authors == NULL || store->author_order == NULL ||
+    if (store->slots == NULL || store->authors == NULL || store->order == NULL ||
         store->tasks == NULL || err != CHIRR_OK || !place_records(store, arena)) {
         return NULL;
     }
@@ -129,7 +129,7 @@ static uint32_t author_rank(const struct chirr_record_store *store, chirr_agent_
     uint32_t high = store->author_count;
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
-        if (store->authors[store->author_order[middle]].id < id) {
+        if (store->order[middle].id < id) {
             low = middle + 1;
         } else {
             high = middle;
@@ -141,11 +141,8 @@ static uint32_t author_rank(const struct chirr_record_store *store, chirr_agent_
 struct chirr_author *chirr_records_author(const struct chirr_record_store *store, chirr_agent_id id)
 {
     uint32_t rank = author_rank(store, id);
-    if (rank == store->author_count) {
-        return NULL;
-    }
-    struct chirr_author *author = &store->authors[store->author_order[rank]];
-    return author->id == id ? author : NULL;
+    bool found = rank < store->author_count && store->order[rank].id == id;
+    return found ? &store->authors[store->order[rank].at] : NULL;
 }
 
 /* NULL when there is no room for one more. */
@@ -156,9 +153,9 @@ static struct chirr_author *author_obtain(struct chirr_record_store *store, chir
         return author;
     }
     uint32_t rank = author_rank(store, id);
-    memmove(&store->author_order[rank + 1], &store->author_order[rank],
-            (store->author_count - rank) * sizeof *store->author_order);
-    store->author_order[rank] = store->free_author;
+    memmove(&store->order[rank + 1], &store->order[rank],
+            (store->author_count - rank) * sizeof *store->order);
+    store->order[rank] = (struct chirr_author_entry){id, store->free_author};
     store->author_count++;
     author = &store->authors[store->free_author];
     store->free_author = author->held.first;
@@ -170,11 +167,21 @@ void chirr_records_release(struct chirr_record_store *store, struct chirr_author
 {
     CHIRR_ASSERT(author->held.first == CHIRR_SLOT_NONE);
     uint32_t rank = author_rank(store, author->id);
+    chirr_records_set_covered(store, author, (struct chirr_stamp){0, 0});
     store->author_count--;
-    memmove(&store->author_order[rank], &store->author_order[rank + 1],
-            (store->author_count - rank) * sizeof *store->author_order);
+    memmove(&store->order[rank], &store->order[rank + 1],
+            (store->author_count - rank) * sizeof *store->order);
     author->held.first = store->free_author;
     store->free_author = (uint32_t)(author - store->authors);
+}
+
+void chirr_records_set_covered(struct chirr_record_store *store, struct chirr_author *author,
+                               struct chirr_stamp covered)
+{
+    uint64_t *print = &store->prints[chirr_digest_bucket(author->id)];
+    *print -= chirr_digest_mark_print(&(struct chirr_digest_entry){author->id, author->covered});
+    *print += chirr_digest_mark_print(&(struct chirr_digest_entry){author->id, covered});
+    author->covered = covered;
 }
 
 /* An author's records come nearly always in order, so the search starts at the newest. */
@@ -182,8 +189,9 @@ static void author_link(struct chirr_record_store *store, struct chirr_author *a
 {
     struct chirr_slot *slot = &store->slots[at];
     uint32_t before = author->held.last;
+    slot->stamp = slot->record->stamp;
     while (before != CHIRR_SLOT_NONE &&
-           chirr_stamp_compare(store->slots[before].record->stamp, slot->record->stamp) > 0) {
+           chirr_stamp_compare(store->slots[before].stamp, slot->stamp) > 0) {
         before = store->slots[before].by_stamp.before;
     }
     uint32_t after =
@@ -192,6 +200,8 @@ static void author_link(struct chirr_record_store *store, struct chirr_author *a
     slot->by_stamp = (struct chirr_slot_link){before, after};
     *(before == CHIRR_SLOT_NONE ? &author->held.first : &store->slots[before].by_stamp.after) = at;
     *(after == CHIRR_SLOT_NONE ? &author->held.last : &store->slots[after].by_stamp.before) = at;
+    store->prints[chirr_digest_bucket(author->id)] +=
+        chirr_digest_print(&(struct chirr_digest_entry){author->id, slot->stamp});
 }
 
 static void author_unlink(struct chirr_record_store *store, uint32_t at)
@@ -203,6 +213,9 @@ static void author_unlink(struct chirr_record_store *store, uint32_t at)
                                      : &store->slots[link.before].by_stamp.after) = link.after;
     *(link.after == CHIRR_SLOT_NONE ? &author->held.last
                                     : &store->slots[link.after].by_stamp.before) = link.before;
+    store->prints[chirr_digest_bucket(author->id)] -=
+        chirr_digest_print(&(struct chirr_digest_entry){author->id, slot->stamp});
+    slot->stamp = (struct chirr_stamp){0, 0};
 }
 
 /* The oldest slot of the author newer than `after`; CHIRR_SLOT_NONE. */
@@ -211,8 +224,7 @@ uint32_t chirr_records_slot_after(const struct chirr_record_store *store,
 {
     uint32_t found = CHIRR_SLOT_NONE;
     uint32_t at = author->held.last;
-    while (at != CHIRR_SLOT_NONE &&
-           chirr_stamp_compare(store->slots[at].record->stamp, after) > 0) {
+    while (at != CHIRR_SLOT_NONE && chirr_stamp_compare(store->slots[at].stamp, after) > 0) {
         found = at;
         at = store->slots[at].by_stamp.before;
     }
@@ -225,11 +237,10 @@ const struct chirr_slot *chirr_records_slot_at(const struct chirr_record_store *
                                                struct chirr_stamp stamp)
 {
     uint32_t at = author->held.last;
-    while (at != CHIRR_SLOT_NONE &&
-           chirr_stamp_compare(store->slots[at].record->stamp, stamp) > 0) {
+    while (at != CHIRR_SLOT_NONE && chirr_stamp_compare(store->slots[at].stamp, stamp) > 0) {
         at = store->slots[at].by_stamp.before;
     }
-    if (at == CHIRR_SLOT_NONE || chirr_stamp_compare(store->slots[at].record->stamp, stamp) != 0) {
+    if (at == CHIRR_SLOT_NONE || chirr_stamp_compare(store->slots[at].stamp, stamp) != 0) {
         return NULL;
     }
     return &store->slots[at];

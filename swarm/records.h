@@ -64,6 +64,9 @@ const struct chirr_record *chirr_records_card(const struct chirr_record_store *s
                                               chirr_agent_id author);
 const struct chirr_record *chirr_records_claims(const struct chirr_record_store *store,
                                                 chirr_agent_id author);
+/* Of the author at `index`, as of chirr_records_author_at. */
+const struct chirr_record *chirr_records_claims_at(const struct chirr_record_store *store,
+                                                   uint32_t index);
 const struct chirr_record *chirr_records_trust(const struct chirr_record_store *store,
                                                chirr_agent_id author);
 const struct chirr_record *chirr_records_task(const struct chirr_record_store *store,
@@ -82,14 +85,11 @@ const struct chirr_record *chirr_records_task_at(const struct chirr_record_store
 /* Two contents under one stamp were seen of this author. */
 bool chirr_records_is_quarantined(const struct chirr_record_store *store, chirr_agent_id author);
 
-/* Scuttlebutt's view. `_covered` writes at most `capacity` entries, ascending by author, only of
- * those whose mark was ever raised.
+/* Scuttlebutt's view.
  * `_cover` raises one author's mark (never lowers it), if anything of it was joined.
  * `_cover_next` raises it only if `stamp` is the very next one, and on through what is held. It
  * also notes that the statement was taken in: `heard` and `witnessed` of the span, which no mark
  * raises. */
-uint32_t chirr_records_covered(const struct chirr_record_store *store,
-                               struct chirr_digest_entry *entries, uint32_t capacity);
 void chirr_records_cover(struct chirr_record_store *store, struct chirr_digest_entry entry);
 void chirr_records_cover_next(struct chirr_record_store *store, struct chirr_digest_entry entry);
 
@@ -105,11 +105,9 @@ struct chirr_records_span {
 struct chirr_records_span chirr_records_span(const struct chirr_record_store *store,
                                              chirr_agent_id author);
 
-/* Sum of chirr_digest_hash over the statements held of the author at `index` (as of
- * chirr_records_author_at), whose id and `covered` go to `mark`. By index, because every summary
- * asks for every author. */
-uint32_t chirr_records_fingerprint(const struct chirr_record_store *store, uint32_t index,
-                                   uint32_t salt, struct chirr_digest_entry *mark);
+/* Sum, modulo 2^64, of the prints of all statements held and of all marks of the authors in this
+ * bucket (chirr_digest_bucket). Kept up with every change, because every summary asks for all. */
+uint64_t chirr_records_print(const struct chirr_record_store *store, uint32_t bucket);
 
 /* The records of `author` newer than `after`, oldest first, copied; at most `capacity`. */
 uint32_t chirr_records_since(const struct chirr_record_store *store, chirr_agent_id author,
@@ -135,10 +133,9 @@ void chirr_records_trim(struct chirr_record_store *store, chirr_agent_id author)
 CHIRR_NODISCARD enum chirr_err chirr_records_evict(struct chirr_record_store *store,
                                                    chirr_agent_id author);
 
-/* As `_fingerprint`, the `newest` of a span, and `_since`, but of live statements only: on tasks
- * that have not ended, claims on those that are open, trust. */
-uint32_t chirr_records_live_fingerprint(const struct chirr_record_store *store,
-                                        chirr_agent_id author, uint32_t salt);
+/* As `_print` (of one author, and without its mark), the `newest` of a span, and `_since`, but of
+ * live statements only: on tasks that have not ended, claims on those that are open, trust. */
+uint64_t chirr_records_live_print(const struct chirr_record_store *store, chirr_agent_id author);
 struct chirr_stamp chirr_records_live_newest(const struct chirr_record_store *store,
                                              chirr_agent_id author);
 uint32_t chirr_records_live_since(const struct chirr_record_store *store, chirr_agent_id author,

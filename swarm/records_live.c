@@ -45,14 +45,13 @@ static uint32_t first_slot(const struct chirr_record_store *store, chirr_agent_i
     return found == NULL ? CHIRR_SLOT_NONE : found->held.first;
 }
 
-uint32_t chirr_records_live_fingerprint(const struct chirr_record_store *store,
-                                        chirr_agent_id author, uint32_t salt)
+uint64_t chirr_records_live_print(const struct chirr_record_store *store, chirr_agent_id author)
 {
-    uint32_t sum = 0;
+    uint64_t sum = 0;
     uint32_t at = next_live(store, first_slot(store, author));
     while (at != CHIRR_SLOT_NONE) {
-        const struct chirr_digest_entry held = {author, store->slots[at].record->stamp};
-        sum += chirr_digest_hash(&held, salt);
+        const struct chirr_digest_entry held = {author, store->slots[at].stamp};
+        sum += chirr_digest_print(&held);
         at = next_live(store, store->slots[at].by_stamp.after);
     }
     return sum;
@@ -64,7 +63,7 @@ struct chirr_stamp chirr_records_live_newest(const struct chirr_record_store *st
     struct chirr_stamp newest = {0, 0};
     uint32_t at = next_live(store, first_slot(store, author));
     while (at != CHIRR_SLOT_NONE) {
-        newest = store->slots[at].record->stamp;
+        newest = store->slots[at].stamp;
         at = next_live(store, store->slots[at].by_stamp.after);
     }
     return newest;

@@ -3,7 +3,7 @@
  * them.
  *
  *      slots     | card, claims of author 0 | … of author 1 | … | task | task | … | trust | … |
- *      authors   sorted by id -> marks, and a list of this author's slots in order of stamps
+ *      order     authors sorted by id -> marks, and a list of an author's slots in order of stamps
  *      tasks     sorted by id -> slot
  *      parted    a ring of authors that were forgotten, with what they last claimed
  *      ended     a list of the slots of ended tasks, in the order in which they ended here
@@ -11,7 +11,8 @@
  * A slot's record lies in a slab of its kind, where it takes only the bytes that its kind needs: a
  * card is a sixth of a task. A statement held is in the list of the author who made it: when the
  * task goes over to a statement of another author, its slot moves to that one's list. Links are
- * slot numbers. */
+ * slot numbers. What is asked for often about many authors lies close together: ids in the order,
+ * stamps in the slots, and of each bucket of a digest the sum of all prints. */
 #ifndef CHIRR_SWARM_RECORDS_STATE_H
 #define CHIRR_SWARM_RECORDS_STATE_H
 
@@ -34,10 +35,16 @@ struct chirr_slot_list {
 
 struct chirr_slot {
     struct chirr_record *record;     /* only as long as its kind needs; kind 0: empty */
+    struct chirr_stamp stamp;        /* of the record; zero: empty */
     uint64_t digest;                 /* of the record */
     uint32_t author;                 /* index into authors */
     struct chirr_slot_link by_stamp; /* `after` also chains the free slots */
     struct chirr_slot_link by_end;
+};
+
+struct chirr_author_entry {
+    chirr_agent_id id;
+    uint32_t at; /* index into authors */
 };
 
 struct chirr_author {
@@ -65,11 +72,12 @@ struct chirr_record_store {
                                 CHIRR_OPERATORS_MAX] */
     chirr_agent_id operators[CHIRR_OPERATORS_MAX]; /* whose trust registers are held */
     uint32_t operator_count;
-    struct chirr_author *authors;   /* [agents_max], where each stays */
-    uint32_t *author_order;         /* [agents_max], indices ascending by id */
-    struct chirr_task_entry *tasks; /* [tasks_max], ascending by id */
-    struct chirr_ring forgotten;    /* task ids */
-    struct chirr_ring parted;       /* of struct chirr_parted */
+    struct chirr_author *authors;          /* [agents_max], where each stays */
+    struct chirr_author_entry *order;      /* [agents_max], ascending by id */
+    uint64_t prints[CHIRR_DIGEST_BUCKETS]; /* of all statements held, and of all marks */
+    struct chirr_task_entry *tasks;        /* [tasks_max], ascending by id */
+    struct chirr_ring forgotten;           /* task ids */
+    struct chirr_ring parted;              /* of struct chirr_parted */
     struct chirr_slot_list ended;
     uint32_t author_count;
     uint32_t task_count;
@@ -78,6 +86,9 @@ struct chirr_record_store {
     struct chirr_records_counters counters;
 };
 
+/* The one place where a mark changes. */
+void chirr_records_set_covered(struct chirr_record_store *store, struct chirr_author *author,
+                               struct chirr_stamp covered);
 /* NULL when nothing of it is held. */
 struct chirr_author *chirr_records_author(const struct chirr_record_store *store,
                                           chirr_agent_id id);

@@ -30,6 +30,16 @@ const struct chirr_record *chirr_records_claims(const struct chirr_record_store 
     return find_register(store, author, CHIRR_RECORD_CLAIMS);
 }
 
+const struct chirr_record *chirr_records_claims_at(const struct chirr_record_store *store,
+                                                   uint32_t index)
+{
+    CHIRR_ASSERT(index < store->author_count);
+    const struct chirr_author *author = &store->authors[store->order[index].at];
+    const struct chirr_slot *slot =
+        &store->slots[chirr_records_register_slot(store, author, CHIRR_RECORD_CLAIMS)];
+    return slot->stamp.incarnation != 0 ? slot->record : NULL;
+}
+
 const struct chirr_record *chirr_records_trust(const struct chirr_record_store *store,
                                                chirr_agent_id author)
 {
@@ -60,7 +70,7 @@ uint32_t chirr_records_author_count(const struct chirr_record_store *store)
 chirr_agent_id chirr_records_author_at(const struct chirr_record_store *store, uint32_t index)
 {
     CHIRR_ASSERT(index < store->author_count);
-    return store->authors[store->author_order[index]].id;
+    return store->order[index].id;
 }
 
 uint32_t chirr_records_task_count(const struct chirr_record_store *store)
@@ -93,7 +103,7 @@ uint64_t chirr_records_state_hash(const struct chirr_record_store *store)
     struct chirr_digest_state state;
     chirr_digest_begin(&state);
     for (uint32_t i = 0; i < store->author_count; i++) {
-        const struct chirr_author *author = &store->authors[store->author_order[i]];
+        const struct chirr_author *author = &store->authors[store->order[i].at];
         for (size_t k = 0; k < sizeof registers / sizeof registers[0]; k++) {
             uint32_t at = chirr_records_register_slot(store, author, registers[k]);
             if (at != CHIRR_SLOT_NONE && store->slots[at].record->kind != 0) {
@@ -109,25 +119,12 @@ uint64_t chirr_records_state_hash(const struct chirr_record_store *store)
 
 /* ---- Scuttlebutt's view -------------------------------------------------------------------- */
 
-uint32_t chirr_records_covered(const struct chirr_record_store *store,
-                               struct chirr_digest_entry *entries, uint32_t capacity)
-{
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < store->author_count && count < capacity; i++) {
-        const struct chirr_author *author = &store->authors[store->author_order[i]];
-        if (author->covered.incarnation != 0) {
-            entries[count++] = (struct chirr_digest_entry){author->id, author->covered};
-        }
-    }
-    return count;
-}
-
 /* A mark is not signed: it makes no author, or anybody could fill the table with names. */
 void chirr_records_cover(struct chirr_record_store *store, struct chirr_digest_entry entry)
 {
     struct chirr_author *author = chirr_records_author(store, entry.author);
     if (author != NULL && chirr_stamp_compare(entry.stamp, author->covered) > 0) {
-        author->covered = entry.stamp;
+        chirr_records_set_covered(store, author, entry.stamp);
     }
 }
 
@@ -146,8 +143,8 @@ static struct chirr_stamp raise_next(const struct chirr_record_store *store,
     }
     mark = stamp;
     uint32_t at = chirr_records_slot_after(store, author, mark);
-    while (at != CHIRR_SLOT_NONE && is_next(mark, store->slots[at].record->stamp)) {
-        mark = store->slots[at].record->stamp;
+    while (at != CHIRR_SLOT_NONE && is_next(mark, store->slots[at].stamp)) {
+        mark = store->slots[at].stamp;
         at = store->slots[at].by_stamp.after;
     }
     return mark;
@@ -166,7 +163,10 @@ void chirr_records_cover_next(struct chirr_record_store *store, struct chirr_dig
         author->witnessed = (struct chirr_stamp){entry.stamp.incarnation, 0};
     }
     author->witnessed = raise_next(store, author, author->witnessed, entry.stamp);
-    author->covered = raise_next(store, author, author->covered, entry.stamp);
+    struct chirr_stamp covered = raise_next(store, author, author->covered, entry.stamp);
+    if (chirr_stamp_compare(covered, author->covered) > 0) {
+        chirr_records_set_covered(store, author, covered);
+    }
 }
 
 struct chirr_records_span chirr_records_span(const struct chirr_record_store *store,
@@ -182,25 +182,16 @@ struct chirr_records_span chirr_records_span(const struct chirr_record_store *st
     span.witnessed = found->witnessed;
     span.changed = found->changed;
     if (found->held.first != CHIRR_SLOT_NONE) {
-        span.oldest = store->slots[found->held.first].record->stamp;
-        span.newest = store->slots[found->held.last].record->stamp;
+        span.oldest = store->slots[found->held.first].stamp;
+        span.newest = store->slots[found->held.last].stamp;
     }
     return span;
 }
 
-uint32_t chirr_records_fingerprint(const struct chirr_record_store *store, uint32_t index,
-                                   uint32_t salt, struct chirr_digest_entry *mark)
+uint64_t chirr_records_print(const struct chirr_record_store *store, uint32_t bucket)
 {
-    CHIRR_ASSERT(index < store->author_count);
-    const struct chirr_author *author = &store->authors[store->author_order[index]];
-    uint32_t sum = 0;
-    for (uint32_t at = author->held.first; at != CHIRR_SLOT_NONE;
-         at = store->slots[at].by_stamp.after) {
-        const struct chirr_digest_entry held = {author->id, store->slots[at].record->stamp};
-        sum += chirr_digest_hash(&held, salt);
-    }
-    *mark = (struct chirr_digest_entry){author->id, author->covered};
-    return sum;
+    CHIRR_ASSERT(bucket < CHIRR_DIGEST_BUCKETS);
+    return store->prints[bucket];
 }
 
 uint32_t chirr_records_since(const struct chirr_record_store *store, chirr_agent_id author,

@@ -30,33 +30,33 @@ const struct chirr_digest_entry *chirr_repair_find(const struct chirr_digest_ent
 
 /* ---- Digests ------------------------------------------------------------------------------- */
 
-/* Sets a mark apart from the statement under the same stamp. */
-#define MARK_SALT UINT32_C(0x5bd1e995)
-
 static bool is_in(uint64_t buckets, chirr_agent_id author)
 {
     return (buckets >> chirr_digest_bucket(author) & 1) != 0;
 }
 
-/* Marks alone would not do: two may have heard the same and yet hold different things, beyond a gap
- * or of an earlier life. */
-static uint32_t hash_all(const struct chirr_record_store *store, uint32_t index, uint32_t salt)
+static void add_live_prints(const struct chirr_record_store *store,
+                            uint64_t prints[CHIRR_DIGEST_BUCKETS])
 {
-    struct chirr_digest_entry mark;
-    uint32_t sum = chirr_records_fingerprint(store, index, salt, &mark);
-    return mark.stamp.incarnation != 0 ? sum + chirr_digest_hash(&mark, salt ^ MARK_SALT) : sum;
+    for (uint32_t i = 0; i < chirr_records_author_count(store); i++) {
+        chirr_agent_id author = chirr_records_author_at(store, i);
+        prints[chirr_digest_bucket(author)] += chirr_records_live_print(store, author);
+    }
 }
 
+/* Marks alone would not do: two may have heard the same and yet hold different things, beyond a gap
+ * or of an earlier life. */
 void chirr_repair_summarise(const struct chirr_record_store *store, bool live,
                             struct chirr_digest_message *digest)
 {
+    uint64_t prints[CHIRR_DIGEST_BUCKETS] = {0};
+    if (live) {
+        add_live_prints(store, prints);
+    }
     digest->summary_count = CHIRR_DIGEST_BUCKETS;
-    memset(digest->summary, 0, sizeof digest->summary);
-    for (uint32_t i = 0; i < chirr_records_author_count(store); i++) {
-        chirr_agent_id author = chirr_records_author_at(store, i);
-        digest->summary[chirr_digest_bucket(author)] +=
-            live ? chirr_records_live_fingerprint(store, author, digest->salt)
-                 : hash_all(store, i, digest->salt);
+    for (uint32_t i = 0; i < CHIRR_DIGEST_BUCKETS; i++) {
+        uint64_t print = live ? prints[i] : chirr_records_print(store, i);
+        digest->summary[i] = chirr_digest_sum(print, digest->salt);
     }
 }
 
@@ -76,14 +76,13 @@ uint32_t chirr_repair_list(const struct chirr_record_store *store, uint64_t buck
                            const struct chirr_digest_entry *self,
                            struct chirr_digest_entry *entries)
 {
-    uint32_t covered = chirr_records_covered(store, entries, CHIRR_DIGEST_ENTRIES_MAX);
     uint32_t count = 0;
-    for (uint32_t i = 0; i < covered; i++) {
-        struct chirr_digest_entry entry = entries[i];
+    for (uint32_t i = 0; i < chirr_records_author_count(store); i++) {
+        struct chirr_digest_entry entry = {chirr_records_author_at(store, i), nothing};
         if (entry.author == self->author) {
             entry = *self;
-        } else if (!is_in(buckets, entry.author)) {
-            continue;
+        } else if (is_in(buckets, entry.author)) {
+            entry.stamp = chirr_records_span(store, entry.author).covered;
         }
         if (entry.stamp.incarnation != 0) {
             entries[count++] = entry;
@@ -170,25 +169,39 @@ static void add_other_lives(struct chirr_repair_answer *answer,
     }
 }
 
-/* The marks by index of their author become a list of those that are news, with the echo at its
- * place. The echo of an asker who is not known here is left out: it will not trust the marks. */
-static void settle_marks(struct chirr_repair_answer *answer, uint32_t author_count,
-                         const struct chirr_digest_entry *echo)
+/* The authors in `buckets`, and `from`, become marks of nothing yet, ascending. Returns at which of
+ * them to begin: the first from the author at `start` on. */
+static uint32_t list_authors(struct chirr_repair_answer *answer,
+                             const struct chirr_record_store *store, uint64_t buckets,
+                             chirr_agent_id from, uint32_t start)
 {
+    uint32_t first = 0;
     answer->covered_count = 0;
-    for (uint32_t i = 0; i < author_count; i++) {
-        struct chirr_digest_entry mark = answer->covered[i];
-        if (echo != NULL && mark.author == echo->author) {
-            mark = *echo;
-        }
-        if (mark.stamp.incarnation != 0) {
-            answer->covered[answer->covered_count++] = mark;
+    for (uint32_t i = 0; i < chirr_records_author_count(store); i++) {
+        first = i == start ? answer->covered_count : first;
+        chirr_agent_id author = chirr_records_author_at(store, i);
+        if (author == from || is_in(buckets, author)) {
+            answer->covered[answer->covered_count++] = (struct chirr_digest_entry){author, nothing};
         }
     }
+    return first;
+}
+
+/* Of all marks those stay that are news. */
+static void settle_marks(struct chirr_repair_answer *answer)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < answer->covered_count; i++) {
+        if (answer->covered[i].stamp.incarnation != 0) {
+            answer->covered[count++] = answer->covered[i];
+        }
+    }
+    answer->covered_count = count;
 }
 
 /* The authors are gone through from a random one on, so that none whose records never get through
- * (its asker has no room for them) keeps the others from being sent. */
+ * (its asker has no room for them) keeps the others from being sent. The echo, whose place is the
+ * asker's own mark, is left out of an asker who is not known here: it will not trust the marks. */
 bool chirr_repair_answer(struct chirr_repair_answer *answer, const struct chirr_record_store *store,
                          struct chirr_random *random, chirr_agent_id from,
                          const struct chirr_digest_message *digest)
@@ -202,24 +215,20 @@ bool chirr_repair_answer(struct chirr_repair_answer *answer, const struct chirr_
     const struct chirr_digest_entry *echo = chirr_repair_find(digest->entries, digest->count, from);
     bool marks_are_news = false;
     uint32_t start = (uint32_t)chirr_random_below(random, author_count);
-    for (uint32_t i = 0; i < author_count; i++) {
-        uint32_t index = (start + i) % author_count;
-        struct chirr_digest_entry mark = {chirr_records_author_at(store, index), nothing};
-        if (mark.author != from && !is_in(digest->buckets, mark.author)) {
-            answer->covered[index] = mark;
-            continue;
-        }
-        if (mark.author != from) {
+    uint32_t first = list_authors(answer, store, digest->buckets, from, start);
+    for (uint32_t i = 0; i < answer->covered_count; i++) {
+        struct chirr_digest_entry *mark = &answer->covered[(first + i) % answer->covered_count];
+        if (mark->author != from) {
             const struct chirr_digest_entry *known =
-                chirr_repair_find(digest->entries, digest->count, mark.author);
-            mark.stamp = add_author(answer, store, random, known != NULL ? *known : mark);
+                chirr_repair_find(digest->entries, digest->count, mark->author);
+            mark->stamp = add_author(answer, store, random, known != NULL ? *known : *mark);
+            marks_are_news = marks_are_news || mark->stamp.incarnation != 0;
         } else if (echo != NULL) {
             add_other_lives(answer, store, from, echo->stamp);
+            *mark = *echo;
         }
-        answer->covered[index] = mark;
-        marks_are_news = marks_are_news || mark.stamp.incarnation != 0;
     }
-    settle_marks(answer, author_count, echo);
+    settle_marks(answer);
     return marks_are_news || answer->count > 0;
 }
 

@@ -8,7 +8,8 @@
 size_t chirr_roster_bytes(uint32_t capacity)
 {
     return chirr_arena_round(capacity * sizeof(struct chirr_roster_slot)) +
-           3 * chirr_arena_round(capacity * sizeof(uint32_t)) + 3 * chirr_news_bytes(capacity) +
+           chirr_arena_round(capacity * sizeof(struct chirr_roster_rank)) +
+           2 * chirr_arena_round(capacity * sizeof(uint32_t)) + 3 * chirr_news_bytes(capacity) +
            chirr_schedule_bytes(capacity);
 }
 
@@ -51,7 +52,7 @@ static uint32_t rank_of(const struct chirr_roster *roster, chirr_agent_id agent)
     uint32_t high = roster->count;
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
-        if (roster->slots[roster->ranks[middle]].member.agent < agent) {
+        if (roster->ranks[middle].agent < agent) {
             low = middle + 1;
         } else {
             high = middle;
@@ -63,17 +64,14 @@ static uint32_t rank_of(const struct chirr_roster *roster, chirr_agent_id agent)
 struct chirr_roster_slot *chirr_roster_at(const struct chirr_roster *roster, uint32_t rank)
 {
     CHIRR_ASSERT(rank < roster->count);
-    return &roster->slots[roster->ranks[rank]];
+    return &roster->slots[roster->ranks[rank].slot];
 }
 
 struct chirr_roster_slot *chirr_roster_find(const struct chirr_roster *roster, chirr_agent_id agent)
 {
     uint32_t rank = rank_of(roster, agent);
-    if (rank == roster->count) {
-        return NULL;
-    }
-    struct chirr_roster_slot *slot = chirr_roster_at(roster, rank);
-    return slot->member.agent == agent ? slot : NULL;
+    bool found = rank < roster->count && roster->ranks[rank].agent == agent;
+    return found ? chirr_roster_at(roster, rank) : NULL;
 }
 
 bool chirr_roster_is_live(const struct chirr_roster_slot *slot)
@@ -120,7 +118,7 @@ struct chirr_roster_slot *chirr_roster_add(struct chirr_roster *roster, struct c
     uint32_t rank = rank_of(roster, member->agent);
     memmove(&roster->ranks[rank + 1], &roster->ranks[rank],
             (roster->count - rank) * sizeof *roster->ranks);
-    roster->ranks[rank] = index;
+    roster->ranks[rank] = (struct chirr_roster_rank){member->agent, index};
     roster->count++;
     roster->slots[index] = (struct chirr_roster_slot){.member = *member};
     roster->status_count[member->status]++;

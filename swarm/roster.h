@@ -5,7 +5,7 @@
  * A member stays in one slot as long as it is known; what is sorted and shuffled are indices:
  *
  *     slots  | c | - | a | b |     where a member stays
- *     ranks  | 2 | 3 | 0 |         slots ascending by id, [count]
+ *     ranks  | 2 | 3 | 0 |         slots ascending by id, with the ids, [count]
  *     round  | 0 | 2 | 3 |         slots in the order of probing, [count]
  *
  * The dead and those who left are remembered, so that old news do not bring them back and the dead
@@ -29,11 +29,16 @@ struct chirr_roster_slot {
     enum chirr_member_status verdict; /* of a SUSPECT: what others say it is by now; 0: nothing */
 };
 
+struct chirr_roster_rank {
+    chirr_agent_id agent;
+    uint32_t slot;
+};
+
 struct chirr_roster {
     uint32_t capacity;
     uint32_t count;
     struct chirr_roster_slot *slots; /* [capacity] */
-    uint32_t *ranks;                 /* [count] */
+    struct chirr_roster_rank *ranks; /* [count] */
     uint32_t *round;                 /* [count] */
     uint32_t round_at;               /* already probed in this round */
     uint32_t dead_at;                /* where in `round` the search for the dead goes on */

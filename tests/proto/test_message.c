@@ -73,13 +73,13 @@ Test(message, spreads_authors_evenly_over_the_buckets)
 /* Sums must part what single hashes part: one more here and one less there is another sum. */
 Test(message, no_two_small_differences_of_a_digest_cancel_out)
 {
-    uint32_t sums[400];
+    uint64_t sums[400];
     size_t count = 0;
     for (uint64_t a = 1; a <= 20; a++) {
         for (uint64_t b = 1; b <= 20; b++) {
             struct chirr_digest_entry one = {1, {5, a}};
             struct chirr_digest_entry other = {2, {5, b}};
-            sums[count++] = chirr_digest_hash(&one, 9) + chirr_digest_hash(&other, 9);
+            sums[count++] = chirr_digest_print(&one) + chirr_digest_print(&other);
         }
     }
     for (size_t i = 0; i < count; i++) {
@@ -89,20 +89,34 @@ Test(message, no_two_small_differences_of_a_digest_cancel_out)
     }
 }
 
-Test(message, another_salt_makes_another_hash)
+Test(message, another_salt_makes_another_sum_of_equal_prints)
 {
     struct chirr_digest_entry entry = {1, {2, 3}};
     struct chirr_digest_entry swapped = {1, {3, 2}};
-    cr_assert_neq(chirr_digest_hash(&entry, 0), chirr_digest_hash(&entry, 1));
-    cr_assert_neq(chirr_digest_hash(&entry, 0), chirr_digest_hash(&swapped, 0));
+    uint64_t print = chirr_digest_print(&entry);
+    cr_assert_neq(print, chirr_digest_print(&swapped));
+    cr_assert_neq(chirr_digest_sum(print, 0), chirr_digest_sum(print, 1));
+    cr_assert_neq(chirr_digest_sum(print, 0), chirr_digest_sum(chirr_digest_print(&swapped), 0));
+    cr_assert_neq(chirr_digest_sum(0, 0), chirr_digest_sum(0, 1));
+}
+
+/* "This is held" and "everything up to here is known" are two things. */
+Test(message, a_mark_has_another_print_than_the_statement_under_its_stamp)
+{
+    struct chirr_digest_entry entry = {1, {2, 3}};
+    struct chirr_digest_entry never_raised = {1, {0, 0}};
+    cr_assert_neq(chirr_digest_print(&entry), chirr_digest_mark_print(&entry));
+    cr_assert_eq(chirr_digest_mark_print(&never_raised), 0);
 }
 
 /* Peers on other machines compute the same, or every summary would differ. */
-Test(message, buckets_and_hashes_are_part_of_the_protocol)
+Test(message, buckets_and_prints_are_part_of_the_protocol)
 {
     struct chirr_digest_entry entry = {UINT64_C(0x0123456789abcdef), {1700000000, 42}};
     cr_assert_eq(chirr_digest_bucket(entry.author), 44);
-    cr_assert_eq(chirr_digest_hash(&entry, 7), 0x9d7ff4a0U);
+    cr_assert_eq(chirr_digest_print(&entry), UINT64_C(0x0778fa4518b3ca80));
+    cr_assert_eq(chirr_digest_mark_print(&entry), UINT64_C(0x7273cc7f481dc24a));
+    cr_assert_eq(chirr_digest_sum(chirr_digest_print(&entry), 7), 0x1b1bb119U);
 }
 
 Test(message, names_every_kind_phase_and_end)

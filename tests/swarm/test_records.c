@@ -444,23 +444,6 @@ Test(records, a_mark_alone_takes_no_place_of_an_author)
     cr_assert_eq(join(store, sample_stamped(&card, 3, 1, 1)), CHIRR_JOIN_CHANGED);
 }
 
-Test(records, marks_are_listed_ascending_and_only_when_raised)
-{
-    struct chirr_record_store *store = store_of(4, 4);
-    for (uint32_t i = 0; i < 4; i++) {
-        struct chirr_record card = sample_card(i);
-        join(store, sample_stamped(&card, i, 1, 1));
-        if (i != 2) {
-            chirr_records_cover(store, (struct chirr_digest_entry){sample_agent(i), {1, 1}});
-        }
-    }
-    struct chirr_digest_entry entries[4];
-    cr_assert_eq(chirr_records_covered(store, entries, 4), 3);
-    cr_assert_lt(entries[0].author, entries[1].author);
-    cr_assert_lt(entries[1].author, entries[2].author);
-    cr_assert_eq(chirr_records_covered(store, entries, 2), 2);
-}
-
 Test(records, creation_fails_at_every_cut_and_takes_exactly_its_bytes)
 {
     struct chirr_records_config config = {.agents_max = 3, .tasks_max = 5};

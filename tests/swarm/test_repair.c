@@ -1,0 +1,189 @@
+#include "swarm/repair.h"
+
+#include <criterion/criterion.h>
+
+#include "tests/support/sample.h"
+
+/* Digests: the prints that the store keeps up, and the lists that follow where they differ. */
+
+#define AGENTS_MAX 6
+#define TASKS_MAX 3
+#define STEPS 300
+
+static struct chirr_arena arenas[2];
+static struct chirr_record_store *stores[2];
+static struct chirr_record_store *store;
+
+static void setup(void)
+{
+    const struct chirr_records_config config = {.agents_max = AGENTS_MAX, .tasks_max = TASKS_MAX};
+    for (int i = 0; i < 2; i++) {
+        cr_assert_eq(chirr_arena_init(&arenas[i], chirr_records_bytes(&config)), CHIRR_OK);
+        stores[i] = chirr_records_create(&arenas[i], &config);
+        cr_assert_not_null(stores[i]);
+    }
+    store = stores[0];
+}
+
+static void teardown(void)
+{
+    chirr_arena_finish(&arenas[0]);
+    chirr_arena_finish(&arenas[1]);
+}
+
+TestSuite(repair, .init = setup, .fini = teardown);
+
+static void join_card(struct chirr_record_store *into, uint32_t author, uint64_t version)
+{
+    struct chirr_record card = sample_card(author);
+    card = sample_stamped(&card, author, 1, version);
+    enum chirr_join join;
+    cr_assert_eq(chirr_records_join(into, &card, &join), CHIRR_OK);
+}
+
+static void cover(struct chirr_record_store *into, uint32_t author, uint64_t version)
+{
+    chirr_records_cover(into, (struct chirr_digest_entry){sample_agent(author), {1, version}});
+}
+
+static uint64_t summarise_and_compare(uint32_t salt)
+{
+    struct chirr_digest_message summary = {.salt = salt};
+    chirr_repair_summarise(stores[0], false, &summary);
+    return chirr_repair_compare(stores[1], false, &summary);
+}
+
+/* The sum over everything that is held, from nothing. */
+static uint64_t print_anew(uint32_t bucket)
+{
+    uint64_t print = 0;
+    for (uint32_t i = 0; i < chirr_records_author_count(store); i++) {
+        chirr_agent_id author = chirr_records_author_at(store, i);
+        if (chirr_digest_bucket(author) != bucket) {
+            continue;
+        }
+        struct chirr_record held[2 + TASKS_MAX];
+        uint32_t count = chirr_records_since(store, author, (struct chirr_stamp){0, 0}, held,
+                                             sizeof held / sizeof held[0]);
+        for (uint32_t j = 0; j < count; j++) {
+            print += chirr_digest_print(&(struct chirr_digest_entry){author, held[j].stamp});
+        }
+        struct chirr_stamp covered = chirr_records_span(store, author).covered;
+        print += chirr_digest_mark_print(&(struct chirr_digest_entry){author, covered});
+    }
+    return print;
+}
+
+/* Any of what changes a store, also in vain. */
+static void step(struct chirr_random *random, uint64_t version)
+{
+    uint32_t author = (uint32_t)chirr_random_below(random, AGENTS_MAX + 2);
+    uint32_t submitter = (uint32_t)chirr_random_below(random, AGENTS_MAX);
+    struct chirr_record record;
+    switch (chirr_random_below(random, 6)) {
+    case 0:
+        record = sample_card(author);
+        break;
+    case 1:
+        record = sample_claims(1 + chirr_random_below(random, 9), 1);
+        break;
+    case 2:
+        cover(store, author, 1 + chirr_random_below(random, STEPS));
+        return;
+    case 3:
+        (void)!chirr_records_evict(store, sample_agent(author));
+        return;
+    default:
+        record = sample_task(submitter, 1 + chirr_random_below(random, 2 * TASKS_MAX));
+        record = sample_random_phase(random, &record, submitter, AGENTS_MAX, &author);
+    }
+    record = sample_stamped(&record, author, 1 + chirr_random_below(random, 2), version);
+    enum chirr_join join;
+    if (chirr_records_join(store, &record, &join) == CHIRR_OK) {
+        chirr_records_cover_next(store, (struct chirr_digest_entry){record.author, record.stamp});
+    }
+}
+
+Test(repair, prints_are_those_of_what_is_held_whatever_came_and_went)
+{
+    for (uint64_t seed = 0; seed < 20; seed++) {
+        struct chirr_random random;
+        chirr_random_init(&random, seed, 0);
+        for (uint64_t version = 1; version <= STEPS; version++) {
+            step(&random, version);
+            for (uint32_t bucket = 0; bucket < CHIRR_DIGEST_BUCKETS; bucket++) {
+                cr_assert_eq(chirr_records_print(store, bucket), print_anew(bucket),
+                             "bucket %u after step %u of seed %u", (unsigned)bucket,
+                             (unsigned)version, (unsigned)seed);
+            }
+        }
+    }
+}
+
+Test(repair, equal_stores_sum_alike_whatever_way_they_came_about_and_others_do_not)
+{
+    for (uint32_t i = 0; i < AGENTS_MAX; i++) {
+        join_card(stores[0], i, 1);
+        join_card(stores[1], AGENTS_MAX - 1 - i, 1);
+    }
+    join_card(stores[0], 2, 5);
+    join_card(stores[1], 2, 3);
+    uint64_t bucket = UINT64_C(1) << chirr_digest_bucket(sample_agent(2));
+    cr_assert_eq(summarise_and_compare(7), bucket);
+    join_card(stores[1], 2, 5);
+    cr_assert_eq(summarise_and_compare(7), 0);
+    /* The same is held, but one does not know that nothing is missing before it. */
+    cover(stores[0], 2, 5);
+    cr_assert_eq(summarise_and_compare(7), bucket);
+    cover(stores[1], 2, 5);
+    cr_assert_eq(summarise_and_compare(7), 0);
+}
+
+Test(repair, lists_the_marks_of_the_buckets_asked_for_ascending_and_only_those_raised)
+{
+    for (uint32_t i = 0; i < AGENTS_MAX; i++) {
+        join_card(store, i, 1);
+        if (i != 2) {
+            cover(store, i, 1);
+        }
+    }
+    const struct chirr_digest_entry self = {sample_agent(0), {9, 9}};
+    struct chirr_digest_entry entries[CHIRR_DIGEST_ENTRIES_MAX];
+    cr_assert_eq(chirr_repair_list(store, UINT64_MAX, &self, entries), AGENTS_MAX - 1);
+    for (uint32_t i = 1; i < AGENTS_MAX - 1; i++) {
+        cr_assert_lt(entries[i - 1].author, entries[i].author);
+    }
+    cr_assert_null(chirr_repair_find(entries, AGENTS_MAX - 1, sample_agent(2)));
+    uint64_t bucket = UINT64_C(1) << chirr_digest_bucket(sample_agent(1));
+    cr_assert_neq(chirr_digest_bucket(sample_agent(0)), chirr_digest_bucket(sample_agent(1)));
+    cr_assert_eq(chirr_repair_list(store, bucket, &self, entries), 2);
+    cr_assert_eq(chirr_repair_find(entries, 2, sample_agent(0))->stamp.version, 9);
+    cr_assert_eq(chirr_repair_find(entries, 2, sample_agent(1))->stamp.version, 1);
+}
+
+/* Whoever is answered finds its echo among the marks, in order, and what it lacks. */
+Test(repair, answers_with_what_is_missing_in_the_buckets_asked_for_and_the_echo)
+{
+    for (uint32_t i = 0; i < AGENTS_MAX; i++) {
+        join_card(store, i, 1);
+        cover(store, i, 1);
+    }
+    const struct chirr_digest_entry asker = {sample_agent(0), {1, 1}};
+    struct chirr_digest_message digest = {.count = 1, .entries = &asker};
+    digest.buckets = UINT64_C(1) << chirr_digest_bucket(sample_agent(1)) |
+                     UINT64_C(1) << chirr_digest_bucket(sample_agent(4));
+    struct chirr_record records[AGENTS_MAX];
+    struct chirr_digest_entry covered[CHIRR_DIGEST_ENTRIES_MAX];
+    struct chirr_repair_answer answer = {
+        .records = records, .capacity = AGENTS_MAX, .covered = covered};
+    for (uint64_t seed = 0; seed < 20; seed++) {
+        struct chirr_random random;
+        chirr_random_init(&random, seed, 0);
+        cr_assert(chirr_repair_answer(&answer, store, &random, asker.author, &digest));
+        cr_assert_eq(answer.count, 2);
+        cr_assert_eq(answer.covered_count, 3);
+        cr_assert_lt(covered[0].author, covered[1].author);
+        cr_assert_lt(covered[1].author, covered[2].author);
+        cr_assert_not_null(chirr_repair_find(covered, 3, asker.author));
+    }
+}
