@@ -25,7 +25,7 @@ struct chirr_node_config {
     uint64_t incarnation;   /* greater than any that this agent had before */
     uint64_t seed;          /* of every random stream in here */
     struct chirr_card card; /* who this agent is; the id is the digest of its key */
-    uint32_t agents_max;    /* 2…1,024, itself included */
+    uint32_t agents_max;    /* 2…2,048, itself included */
     bool local_view;        /* for a swarm of more than that: a part of it is known (node_local.c);
                                all of its agents or none */
     uint32_t tasks_max;     /* 1…65,536 */

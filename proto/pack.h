@@ -2,7 +2,7 @@
  * codec.
  *
  * Nothing is copied on the way out: a pack borrows the texts and bytes of what it was made from.
- * A message pack takes some 140 KiB, nearly all of it for records that most messages lack; it is
+ * A message pack takes some 160 KiB, nearly all of it for records that most messages lack; it is
  * meant to live on the stack for one call. */
 #ifndef CHIRR_PROTO_PACK_H
 #define CHIRR_PROTO_PACK_H

@@ -23,7 +23,11 @@ Test(node_parts, says_what_is_wrong_with_a_configuration)
     config = valid_config();
     config.agents_max = 1;
     cr_assert_eq(chirr_node_config_validate(&config, &error), CHIRR_ERR_RANGE);
-    cr_assert_str_eq(error.text, "node: agents_max must be 2…1024, got 1");
+    cr_assert_str_eq(error.text, "node: agents_max must be 2…2048, got 1");
+    config.agents_max = 2048;
+    cr_assert_eq(chirr_node_config_validate(&config, &error), CHIRR_OK);
+    config.agents_max = 2049;
+    cr_assert_eq(chirr_node_config_validate(&config, &error), CHIRR_ERR_RANGE);
     config = valid_config();
     config.lease.lease_ms = config.heartbeat_interval_ms;
     cr_assert_eq(chirr_node_config_validate(&config, &error), CHIRR_ERR_RANGE);

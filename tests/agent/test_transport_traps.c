@@ -245,20 +245,19 @@ static void start_with_other(struct chirr_peer_address *address, pid_t *child)
  * eviction what waits would stay until it goes on. */
 Test(transport_traps, a_flood_to_a_stopped_process_takes_no_memory_and_it_is_heard_when_it_goes_on)
 {
-    enum { FLOOD = 20000 };
-    static struct chirr_digest_entry entries[CHIRR_DIGEST_ENTRIES_MAX];
+    enum { FLOOD = 20000, LARGE_ENTRIES = 1024 };
+    static struct chirr_digest_entry entries[LARGE_ENTRIES];
     struct chirr_peer_address address;
     pid_t child;
     for (int i = 0; i < NODES_MAX; i++) {
         nodes[i].config.stuck_ms = 500;
     }
     start_with_other(&address, &child);
-    for (uint32_t i = 0; i < CHIRR_DIGEST_ENTRIES_MAX; i++) {
+    for (uint32_t i = 0; i < LARGE_ENTRIES; i++) {
         entries[i] = (struct chirr_digest_entry){i + 1, {UINT64_MAX, UINT64_MAX}};
     }
-    struct chirr_message large = {
-        .kind = CHIRR_MESSAGE_DIGEST,
-        .digest = {.count = CHIRR_DIGEST_ENTRIES_MAX, .entries = entries}};
+    struct chirr_message large = {.kind = CHIRR_MESSAGE_DIGEST,
+                                  .digest = {.count = LARGE_ENTRIES, .entries = entries}};
     uint64_t before = resident_kib();
     uint64_t most = before;
     kill(child, SIGSTOP);

@@ -215,7 +215,7 @@ static uint32_t many_sums[CHIRR_DIGEST_BUCKETS + 1];
 
 #define MANY_ENTRIES(entries)                                                                      \
     ((entries)->authors = (entries)->incarnations = (entries)->versions = many_numbers,            \
-     LESS_ENTRIES(entries, 1025))
+     LESS_ENTRIES(entries, CHIRR_DIGEST_ENTRIES_MAX + 1))
 #define LESS_ENTRIES(entries, count)                                                               \
     ((entries)->n_authors = (entries)->n_incarnations = (entries)->n_versions = (count))
 #define NO_ENTRIES(entries) LESS_ENTRIES(entries, 0)

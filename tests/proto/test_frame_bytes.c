@@ -158,7 +158,7 @@ static const struct {
     {"records: 32 open tasks", CHIRR_MESSAGE_RECORDS, false, tasks_of, 32},
     {"digest: a summary", CHIRR_MESSAGE_DIGEST, false, summary_of, CHIRR_DIGEST_BUCKETS},
     {"digest: 16 authors", CHIRR_MESSAGE_DIGEST, false, digest_of, 16},
-    {"digest: 1,024 authors", CHIRR_MESSAGE_DIGEST, false, digest_of, CHIRR_DIGEST_ENTRIES_MAX},
+    {"digest: 2,048 authors", CHIRR_MESSAGE_DIGEST, false, digest_of, CHIRR_DIGEST_ENTRIES_MAX},
     {"have: 1 statement", CHIRR_MESSAGE_HAVE, true, have_of, 1},
     {"have: 64 statements", CHIRR_MESSAGE_HAVE, true, have_of, CHIRR_HAVE_ENTRIES_MAX},
     {"graft: 1 statement", CHIRR_MESSAGE_GRAFT, false, have_of, 1},

@@ -2,6 +2,8 @@
 
 #include <criterion/criterion.h>
 
+#include "proto/codec.h"
+#include "proto/frame.h"
 #include "tests/support/sample.h"
 
 /* Digests: the prints that the store keeps up, and the lists that follow where they differ. */
@@ -186,4 +188,58 @@ Test(repair, answers_with_what_is_missing_in_the_buckets_asked_for_and_the_echo)
         cr_assert_lt(covered[1].author, covered[2].author);
         cr_assert_not_null(chirr_repair_find(covered, 3, asker.author));
     }
+}
+
+/* ---- A full view of the largest swarm ------------------------------------------------------- */
+
+#define CROWD CHIRR_DIGEST_ENTRIES_MAX
+#define ABSENT 1234
+
+/* Everybody's card; the first store lacks one. */
+static void crowd(struct chirr_arena crowds[2])
+{
+    const struct chirr_records_config config = {.agents_max = CROWD, .tasks_max = 1};
+    for (uint32_t i = 0; i < 2; i++) {
+        cr_assert_eq(chirr_arena_init(&crowds[i], chirr_records_bytes(&config)), CHIRR_OK);
+        stores[i] = chirr_records_create(&crowds[i], &config);
+        for (uint32_t agent = 0; agent < CROWD; agent++) {
+            if (i == 1 || agent != ABSENT) {
+                join_card(stores[i], agent, 1);
+                cover(stores[i], agent, 1);
+            }
+        }
+    }
+}
+
+Test(repair, two_who_know_two_thousand_find_the_one_card_that_is_missing)
+{
+    static struct chirr_digest_entry entries[CROWD];
+    static struct chirr_digest_entry covered[CROWD];
+    struct chirr_record records[4];
+    struct chirr_arena crowds[2];
+    crowd(crowds);
+    cr_assert_geq(CROWD, 2000);
+    uint64_t different = summarise_and_compare(5);
+    cr_assert_eq(different, UINT64_C(1) << chirr_digest_bucket(sample_agent(ABSENT)));
+    const struct chirr_digest_entry self = {sample_agent(0), {1, 1}};
+    struct chirr_message message = {.kind = CHIRR_MESSAGE_DIGEST};
+    message.digest.buckets = different;
+    message.digest.entries = entries;
+    message.digest.count = chirr_repair_list(stores[0], different, &self, entries);
+    cr_assert_lt(message.digest.count, CROWD / 32);
+    cr_assert_eq(chirr_message_validate(&message), CHIRR_OK);
+    struct chirr_repair_answer answer = {.records = records, .capacity = 4, .covered = covered};
+    struct chirr_random random;
+    chirr_random_init(&random, 1, 0);
+    cr_assert(chirr_repair_answer(&answer, stores[1], &random, self.author, &message.digest));
+    cr_assert_eq(answer.count, 1);
+    cr_assert_eq(records[0].author, sample_agent(ABSENT));
+    /* Whoever differs in every bucket lists them all, in one message. */
+    message.digest.buckets = UINT64_MAX;
+    message.digest.count = chirr_repair_list(stores[1], UINT64_MAX, &self, entries);
+    cr_assert_eq(message.digest.count, CROWD);
+    cr_assert_eq(chirr_message_validate(&message), CHIRR_OK);
+    cr_assert_lt(chirr_codec_message_bytes(&message), CHIRR_FRAME_BYTES_MAX);
+    chirr_arena_finish(&crowds[0]);
+    chirr_arena_finish(&crowds[1]);
 }
