@@ -79,16 +79,19 @@ enum chirr_err chirr_cli_json_report(const struct chirr_sim_report *report, doub
                                         report->violation)
                             : json_null();
     json_t *root = json_pack(
-        "{s:s, s:o, s:s, s:o, s:{s:o, s:o}, s:o, s:o, s:o, s:o, s:o, s:o, s:{s:o, s:o, s:o, s:o}, "
+        "{s:s, s:o, s:s, s:o, s:{s:o, s:o, s:o, s:o, s:o}, s:o, s:o, s:o, s:o, s:o, s:o, s:{s:o, "
+        "s:o, s:o, s:o}, "
         "s:o}",
         "scenario", report->scenario, "seed", whole(report->seed), "state_hash", hash, "wall_s",
         number(wall_s), "agents", "count", whole(report->agents), "up", whole(report->agents_up),
-        "duration_s", number(report->duration_s), "settled_after_s",
-        number(report->settled_after_s), "events", whole(report->events), "tasks",
-        tasks_json(&report->tasks), "bits_per_byte", learning_json(&report->learning), "network",
-        network_json(&report->network), "faults", "crashes", whole(report->counters.crashes),
-        "boots", whole(report->counters.boots), "detection", spans_json(&report->detection),
-        "agreement", spans_json(&report->agreement), "violation", violation);
+        "members_max", whole(report->members_max), "authors_max", whole(report->authors_max),
+        "node_bytes_max", whole(report->node_bytes_max), "duration_s", number(report->duration_s),
+        "settled_after_s", number(report->settled_after_s), "events", whole(report->events),
+        "tasks", tasks_json(&report->tasks), "bits_per_byte", learning_json(&report->learning),
+        "network", network_json(&report->network), "faults", "crashes",
+        whole(report->counters.crashes), "boots", whole(report->counters.boots), "detection",
+        spans_json(&report->detection), "agreement", spans_json(&report->agreement), "violation",
+        violation);
     if (root == NULL) {
         return CHIRR_ERR_NOMEM;
     }

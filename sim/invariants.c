@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "sim/views.h"
 #include "sim/world.h"
 
 void chirr_sim_violate(struct chirr_sim_world *world, const char *format, ...)
@@ -56,36 +57,6 @@ static void note_partitions(struct chirr_sim_world *world)
     }
 }
 
-/* Does `peer` see `other` as it is: alive exactly when it is up and can be reached? Of who stands
- * still neither can be said, nor by it. */
-static bool sees_rightly(const struct chirr_sim_world *world, const struct chirr_sim_peer *peer,
-                         const struct chirr_sim_peer *other)
-{
-    if (peer->paused_until != 0 || other->paused_until != 0) {
-        return true;
-    }
-    bool reachable =
-        other->up && !chirr_sim_network_is_cut(world->network, peer->index, other->index,
-                                               chirr_sim_world_now(world));
-    const struct chirr_membership *membership = chirr_node_membership(peer->node);
-    return chirr_membership_is_live(membership, other->id) == reachable;
-}
-
-/* The first pair that does not, for the words of a violation. */
-static bool all_views_are_right(const struct chirr_sim_world *world, uint32_t wrong[2])
-{
-    for (uint32_t i = 0; i < world->peer_count; i++) {
-        for (uint32_t j = 0; world->peers[i].up && j < world->peer_count; j++) {
-            if (i != j && !sees_rightly(world, &world->peers[i], &world->peers[j])) {
-                wrong[0] = i;
-                wrong[1] = j;
-                return false;
-            }
-        }
-    }
-    return true;
-}
-
 static void check_views(struct chirr_sim_world *world)
 {
     struct chirr_sim_invariants *invariants = &world->invariants;
@@ -94,18 +65,13 @@ static void check_views(struct chirr_sim_world *world)
     if (invariants->agreed) {
         return;
     }
-    uint32_t wrong[2];
+    char wrong[128];
     chirr_time_us span = invariants->checked_at - invariants->changed_at;
-    if (all_views_are_right(world, wrong)) {
+    if (chirr_sim_views_are_right(world, wrong, sizeof wrong)) {
         invariants->agreed = true;
         add_span(&invariants->agreement, span);
     } else if (span > chirr_time_from_ms(world->scenario->bounds.views_ms)) {
-        const struct chirr_sim_peer *seen = &world->peers[wrong[1]];
-        chirr_sim_violate(world,
-                          "%.1f s after the last fault agent %u still takes agent %u, which is %s, "
-                          "for the opposite",
-                          (double)span / 1e6, (unsigned)wrong[0], (unsigned)wrong[1],
-                          seen->up ? "up" : "down");
+        chirr_sim_violate(world, "%.1f s after the last fault %s", (double)span / 1e6, wrong);
     }
 }
 
@@ -193,6 +159,22 @@ static void check_links(struct chirr_sim_world *world, const struct chirr_sim_pe
     }
 }
 
+/* A local view stays within what it is configured for, however many agents there are. */
+static void check_holdings(struct chirr_sim_world *world, const struct chirr_sim_peer *peer)
+{
+    const struct chirr_node_config *node = &world->scenario->node;
+    struct chirr_sim_invariants *invariants = &world->invariants;
+    uint32_t members = chirr_membership_count(chirr_node_membership(peer->node));
+    uint32_t authors = chirr_records_author_count(chirr_node_records(peer->node));
+    invariants->members_max = members > invariants->members_max ? members : invariants->members_max;
+    invariants->authors_max = authors > invariants->authors_max ? authors : invariants->authors_max;
+    if (authors > node->agents_max || (node->local_view && members > node->agents_max / 2)) {
+        chirr_sim_violate(world, "agent %u knows %u members and holds words of %u authors (of %u)",
+                          (unsigned)peer->index, (unsigned)members, (unsigned)authors,
+                          (unsigned)node->agents_max);
+    }
+}
+
 static void check_queues(struct chirr_sim_world *world)
 {
     if (chirr_sim_network_count(world->network)->dropped[CHIRR_SIM_DROP_FULL] > 0) {
@@ -240,6 +222,7 @@ void chirr_sim_invariants_check(struct chirr_sim_world *world)
             check_peer(world, peer);
             check_symmetry(world, peer);
             check_links(world, peer);
+            check_holdings(world, peer);
             one_sided += peer->one_sided_count;
         }
     }
@@ -266,9 +249,13 @@ static bool all_tasks_ended_at(const struct chirr_sim_peer *peer)
     return true;
 }
 
-/* Of all who are up, the first two that reach each other and disagree; equal indices: none. */
+/* Of all who are up, the first two that reach each other and disagree; equal indices: none. With a
+ * local view they may: each forgets what has ended, and whom it does not know. */
 static struct chirr_sim_link disagreement(const struct chirr_sim_world *world)
 {
+    if (world->scenario->node.local_view) {
+        return (struct chirr_sim_link){0};
+    }
     uint64_t hashes[CHIRR_SIM_AGENTS_MAX];
     chirr_time_us now = chirr_sim_world_now(world);
     for (uint32_t i = 0; i < world->peer_count; i++) {
@@ -336,14 +323,23 @@ bool chirr_sim_invariants_at_rest(const struct chirr_sim_world *world)
     return pair.from == pair.to;
 }
 
+/* With a local view an end is forgotten where the durable store keeps it. */
+static const struct chirr_record *held(const struct chirr_sim_world *world,
+                                       const struct chirr_sim_peer *peer, chirr_task_id id)
+{
+    const struct chirr_record *record = chirr_records_task(chirr_node_records(peer->node), id);
+    return record == NULL && world->scenario->node.local_view
+               ? chirr_sim_disk_find(&peer->disk, CHIRR_RECORD_TASK, id)
+               : record;
+}
+
 const struct chirr_record *chirr_sim_invariants_known(const struct chirr_sim_world *world,
                                                       chirr_task_id id)
 {
     const struct chirr_record *greatest = NULL;
     for (uint32_t i = 0; i < world->peer_count; i++) {
         const struct chirr_sim_peer *peer = &world->peers[i];
-        const struct chirr_record *record =
-            peer->up ? chirr_records_task(chirr_node_records(peer->node), id) : NULL;
+        const struct chirr_record *record = peer->up ? held(world, peer, id) : NULL;
         if (record != NULL && (greatest == NULL || chirr_task_compare(record, greatest) > 0)) {
             greatest = record;
         }
@@ -389,6 +385,20 @@ static void check_task_end(struct chirr_sim_world *world, uint32_t index)
     invariants->duplicate_completions += task->completions > 1 ? task->completions - 1 : 0;
 }
 
+/* With a local view stores differ; that a task has ended all know who know of it, if they could
+ * hear of it. */
+static void check_tasks_held(struct chirr_sim_world *world)
+{
+    bool whole = chirr_sim_network_is_whole(world->network, chirr_sim_world_now(world));
+    for (uint32_t i = 0; whole && i < world->peer_count; i++) {
+        const struct chirr_sim_peer *peer = &world->peers[i];
+        if (peer->up && !all_tasks_ended_at(peer)) {
+            chirr_sim_violate(world, "agent %u holds a task at the end that has not ended",
+                              (unsigned)i);
+        }
+    }
+}
+
 static bool is_faultless(const struct chirr_sim_scenario *scenario)
 {
     return scenario->network.loss <= 0 && scenario->network.partition_count == 0 &&
@@ -402,6 +412,9 @@ void chirr_sim_invariants_check_end(struct chirr_sim_world *world)
     for (uint32_t i = 0; i < chirr_sim_workload_count(world->workload); i++) {
         check_task_end(world, i);
     }
+    if (world->scenario->node.local_view) {
+        check_tasks_held(world);
+    }
     struct chirr_sim_link pair = disagreement(world);
     if (pair.from != pair.to) {
         char words[64];
@@ -409,7 +422,9 @@ void chirr_sim_invariants_check_end(struct chirr_sim_world *world)
         chirr_sim_violate(world, "agents %u and %u reach each other and disagree on %s",
                           (unsigned)pair.from, (unsigned)pair.to, words);
     }
-    if (is_faultless(world->scenario) && world->invariants.duplicate_completions > 0) {
+    /* Two who do not know each other may both take themselves for the winner. */
+    if (is_faultless(world->scenario) && !world->scenario->node.local_view &&
+        world->invariants.duplicate_completions > 0) {
         chirr_sim_violate(world, "%u tasks were done twice without any fault",
                           (unsigned)world->invariants.duplicate_completions);
     }

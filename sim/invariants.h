@@ -5,12 +5,14 @@
  *                    input and its deadline moves on
  *   at every second  executor and node agree on how much runs; all weights are finite; nobody is
  *                    taken for an equivocator; after a fault all views are right again within
- *                    `bounds.views_ms`; of two neighbours that reach each other both hold the
- *                    other for one, but for `bounds.symmetry_ms`; nobody owns more links than the
- *                    overlay is configured for, and the simulator's own queues hold
+ *                    `bounds.views_ms` (views.h), and a local one stays within its limits; of two
+ *                    neighbours that reach each other both hold the other for one, but for
+ *                    `bounds.symmetry_ms`; nobody owns more links than the overlay is configured
+ *                    for, and the simulator's own queues hold
  *   at the end       every accepted task is DONE or CANCELLED, unless it died with the only disk
- *                    that held it; agents that reach each other hold equal records; where nothing
- *                    was lost, cut or broken, nothing was done twice
+ *                    that held it; agents that reach each other hold equal records, with a local
+ *                    view none of a task that has not ended; where nothing was lost, cut or broken,
+ *                    nothing was done twice, with a full view
  *
  * The first violation ends the run. Detection and agreement are measured on the way. */
 #ifndef CHIRR_SIM_INVARIANTS_H
@@ -47,6 +49,8 @@ struct chirr_sim_invariants {
     uint32_t duplicate_completions;
     uint32_t one_sided_max; /* neighbours of which only one held the other, at one check */
     uint32_t links_max;     /* that one agent owned at a check */
+    uint32_t members_max;   /* that one agent knew at a check */
+    uint32_t authors_max;   /* of whom one agent held records at a check */
 };
 
 /* Notes the first violation; later ones are ignored. */

@@ -267,14 +267,28 @@ void chirr_sim_network_down(struct chirr_sim_network *network, uint32_t agent)
     }
 }
 
+static bool is_on(const struct chirr_sim_partition *partition, chirr_time_us now)
+{
+    return now >= chirr_time_from_ms(partition->from_ms) &&
+           now < chirr_time_from_ms(partition->until_ms);
+}
+
+bool chirr_sim_network_is_whole(const struct chirr_sim_network *network, chirr_time_us now)
+{
+    for (uint32_t i = 0; i < network->config->partition_count; i++) {
+        if (is_on(&network->config->partitions[i], now)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 bool chirr_sim_network_is_cut(const struct chirr_sim_network *network, uint32_t a, uint32_t b,
                               chirr_time_us now)
 {
     for (uint32_t i = 0; i < network->config->partition_count; i++) {
         const struct chirr_sim_partition *partition = &network->config->partitions[i];
-        if (partition->group[a] != partition->group[b] &&
-            now >= chirr_time_from_ms(partition->from_ms) &&
-            now < chirr_time_from_ms(partition->until_ms)) {
+        if (partition->group[a] != partition->group[b] && is_on(partition, now)) {
             return true;
         }
     }

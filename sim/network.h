@@ -128,6 +128,8 @@ bool chirr_sim_network_hears(const struct chirr_sim_network *network, struct chi
 void chirr_sim_network_up(struct chirr_sim_network *network, uint32_t agent, chirr_time_us now);
 void chirr_sim_network_down(struct chirr_sim_network *network, uint32_t agent);
 
+/* No partition is on. */
+bool chirr_sim_network_is_whole(const struct chirr_sim_network *network, chirr_time_us now);
 bool chirr_sim_network_is_cut(const struct chirr_sim_network *network, uint32_t a, uint32_t b,
                               chirr_time_us now);
 

@@ -266,8 +266,15 @@ void chirr_sim_report_collect(const struct chirr_sim_world *world, struct chirr_
     report->seed = world->scenario->seed;
     report->agents = world->peer_count;
     for (uint32_t i = 0; i < world->peer_count; i++) {
-        report->agents_up += world->peers[i].up;
+        const struct chirr_sim_peer *peer = &world->peers[i];
+        report->agents_up += peer->up;
+        if (peer->node_memory.used > report->node_bytes_max) {
+            report->node_bytes_max = peer->node_memory.used;
+        }
     }
+    report->local_view = world->scenario->node.local_view;
+    report->members_max = invariants->members_max;
+    report->authors_max = invariants->authors_max;
     report->duration_s = seconds(chirr_sim_world_now(world));
     report->settled_after_s = seconds(invariants->settled_after_us);
     report->events = chirr_sim_engine_count(world->engine)->popped;

@@ -41,6 +41,9 @@ struct chirr_sim_report {
     char scenario[CHIRR_NAME_BYTES_MAX];
     uint64_t seed;
     uint32_t agents, agents_up;
+    bool local_view;
+    uint32_t members_max, authors_max; /* that one agent knew, or held records of, at a check */
+    size_t node_bytes_max;             /* one agent's, without its learner */
     double duration_s, settled_after_s;
     uint64_t events;
     uint32_t events_waiting_max;

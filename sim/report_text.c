@@ -87,6 +87,13 @@ void chirr_sim_report_print(const struct chirr_sim_report *report, double wall_s
     fprintf(out, "time        %.0f s simulated in %.2f s (×%.0f), %" PRIu64 " events; ",
             report->duration_s, wall_s, report->duration_s / wall_s, report->events);
     fprintf(out, "at rest %.0f s after the end\n", report->settled_after_s);
+    if (report->local_view) {
+        fprintf(
+            out,
+            "local view  %u members known and records of %u authors held at most, in %.1f MiB\n",
+            report->members_max, report->authors_max,
+            (double)report->node_bytes_max / (1024 * 1024));
+    }
     print_tasks(report, out);
     print_learning(&report->learning, out);
     print_network(report, out);

@@ -60,12 +60,27 @@ struct chirr_sim_scenario chirr_sim_scenario_default(void)
     return scenario;
 }
 
+/* With a full view all agents; with a local one what an agent is configured for, as in a process:
+ * it must not depend on how many there are. */
+static uint32_t agents_max(const struct chirr_sim_scenario *scenario)
+{
+    if (scenario->agents_max != 0) {
+        return scenario->agents_max;
+    }
+    if (scenario->node.local_view) {
+        return chirr_node_config_default().agents_max;
+    }
+    return scenario->agent_count < 2 ? 2 : scenario->agent_count;
+}
+
 void chirr_sim_scenario_derive(struct chirr_sim_scenario *scenario)
 {
     struct chirr_model_config *model = &scenario->learning.model;
-    scenario->node.agents_max = scenario->agent_count < 2 ? 2 : scenario->agent_count;
-    model->origins_max = scenario->agent_count;
-    scenario->node.ledger.origins_max = model->origins_max;
+    struct chirr_node_config *node = &scenario->node;
+    node->agents_max = agents_max(scenario);
+    model->origins_max =
+        node->agents_max < scenario->agent_count ? node->agents_max : scenario->agent_count;
+    node->ledger.origins_max = model->origins_max;
     model->hosted = model->partitions >= 64 ? UINT64_MAX : (UINT64_C(1) << model->partitions) - 1;
 }
 
@@ -197,6 +212,20 @@ static bool work_breaks(const struct chirr_sim_scenario *scenario,
     return false;
 }
 
+static bool view_breaks(const struct chirr_sim_scenario *scenario,
+                        struct chirr_sim_broken_rule *rule)
+{
+    const struct chirr_node_config *node = &scenario->node;
+    char expected[64];
+    if (!node->local_view && node->agents_max < scenario->agent_count) {
+        return broken(rule, "membership.agents_max", "at least agents.count with view: full");
+    }
+    snprintf(expected, sizeof expected, "at least %u with view: local",
+             (unsigned)chirr_node_agents_min(node));
+    return node->agents_max < chirr_node_agents_min(node) &&
+           broken(rule, "membership.agents_max", expected);
+}
+
 /* Each part by itself, since each has a section of its own in a file; then what they share. */
 static bool swarm_breaks(const struct chirr_sim_scenario *scenario,
                          struct chirr_sim_broken_rule *rule)
@@ -235,7 +264,7 @@ bool chirr_sim_scenario_breaks(const struct chirr_sim_scenario *scenario,
         chirr_learner_config_validate(&learner, &reason) != CHIRR_OK) {
         return broken(rule, "learning.model", reason.text);
     }
-    if (swarm_breaks(scenario, rule)) {
+    if (view_breaks(scenario, rule) || swarm_breaks(scenario, rule)) {
         return true;
     }
     return partition_breaks(scenario, rule) || loss_breaks(scenario, rule) ||

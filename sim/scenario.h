@@ -109,6 +109,7 @@ struct chirr_sim_scenario {
     struct chirr_sim_work work;
     struct chirr_sim_learning learning;
     struct chirr_sim_bounds bounds;
+    uint32_t agents_max;           /* that one agent holds anything of; 0: what fits the view */
     struct chirr_node_config node; /* card, incarnation, seed and seeds are each agent's own */
 };
 

@@ -263,21 +263,22 @@ static const struct chirr_yaml_field learning_fields[] = {
     {"model", CHIRR_YAML_MAPPING, LEARNING(model), .fields = model_fields},
     {0}};
 
-#define NODE(member) CHIRR_YAML_AT(struct chirr_node_config, member)
 static const struct chirr_yaml_field membership_fields[] = {
-    {"lifeguard", CHIRR_YAML_BOOL, NODE(membership.lifeguard)},
-    {"probe_interval", CHIRR_YAML_DURATION, NODE(membership.probe_interval_ms), .min = 1},
-    {"probe_timeout", CHIRR_YAML_DURATION, NODE(membership.probe_timeout_ms), .min = 1},
-    {"sweep_every", CHIRR_YAML_WHOLE, NODE(membership.sweep_every), .min = 1},
-    {"indirect_probes", CHIRR_YAML_WHOLE, NODE(membership.indirect_count)},
-    {"suspect_timeout", CHIRR_YAML_DURATION, NODE(membership.suspect_timeout_ms), .min = 1},
-    {"suspect_factor", CHIRR_YAML_WHOLE, NODE(membership.suspect_factor), .min = 1},
-    {"awareness_max", CHIRR_YAML_WHOLE, NODE(membership.awareness_max)},
-    {"dead_probe", CHIRR_YAML_DURATION, NODE(membership.dead_probe_ms), .min = 1},
-    {"dead_probes", CHIRR_YAML_WHOLE, NODE(membership.dead_probes_max), .min = 1},
-    {"gossip_delay", CHIRR_YAML_DURATION, NODE(membership.gossip_delay_ms)},
+    {"agents_max", CHIRR_YAML_WHOLE, AT(agents_max), .min = 2, .max = CHIRR_SIM_AGENTS_MAX},
+    {"lifeguard", CHIRR_YAML_BOOL, AT(node.membership.lifeguard)},
+    {"probe_interval", CHIRR_YAML_DURATION, AT(node.membership.probe_interval_ms), .min = 1},
+    {"probe_timeout", CHIRR_YAML_DURATION, AT(node.membership.probe_timeout_ms), .min = 1},
+    {"sweep_every", CHIRR_YAML_WHOLE, AT(node.membership.sweep_every), .min = 1},
+    {"indirect_probes", CHIRR_YAML_WHOLE, AT(node.membership.indirect_count)},
+    {"suspect_timeout", CHIRR_YAML_DURATION, AT(node.membership.suspect_timeout_ms), .min = 1},
+    {"suspect_factor", CHIRR_YAML_WHOLE, AT(node.membership.suspect_factor), .min = 1},
+    {"awareness_max", CHIRR_YAML_WHOLE, AT(node.membership.awareness_max)},
+    {"dead_probe", CHIRR_YAML_DURATION, AT(node.membership.dead_probe_ms), .min = 1},
+    {"dead_probes", CHIRR_YAML_WHOLE, AT(node.membership.dead_probes_max), .min = 1},
+    {"gossip_delay", CHIRR_YAML_DURATION, AT(node.membership.gossip_delay_ms)},
     {0}};
 
+#define NODE(member) CHIRR_YAML_AT(struct chirr_node_config, member)
 static const struct chirr_yaml_field overlay_fields[] = {
     {"active", CHIRR_YAML_WHOLE, NODE(overlay.active_max), .min = 1},
     {"passive", CHIRR_YAML_WHOLE, NODE(overlay.passive_max), .min = 1},
@@ -322,11 +323,13 @@ static const struct chirr_yaml_field bounds_fields[] = {
     {"symmetry", CHIRR_YAML_DURATION, CHIRR_YAML_AT(struct chirr_sim_bounds, symmetry_ms)},
     {0}};
 
+static const char *const views[] = {"full", "local", NULL}; /* as a bool */
 static const struct chirr_yaml_field scenario_fields[] = {
     {"name", CHIRR_YAML_NAME, AT(name)},
     {"seed", CHIRR_YAML_WHOLE, AT(seed)},
     {"duration", CHIRR_YAML_DURATION, AT(duration_ms), .min = 1000, .required = true},
     {"agents", CHIRR_YAML_MAPPING, .fields = agents_fields},
+    {"view", CHIRR_YAML_CHOICE, AT(node.local_view), .choices = views},
     {"devices", CHIRR_YAML_NAMED, AT(devices),
      CHIRR_YAML_COUNT(struct chirr_sim_scenario, device_count),
      CHIRR_YAML_KEY(struct chirr_sim_device, name), .min = 1, .element = &device_element,
@@ -338,7 +341,7 @@ static const struct chirr_yaml_field scenario_fields[] = {
      CHIRR_YAML_COUNT(struct chirr_sim_scenario, pause_count), .element = &pause_element},
     {"tasks", CHIRR_YAML_MAPPING, AT(work), .fields = work_fields},
     {"learning", CHIRR_YAML_MAPPING, AT(learning), .fields = learning_fields},
-    {"membership", CHIRR_YAML_MAPPING, AT(node), .fields = membership_fields},
+    {"membership", CHIRR_YAML_MAPPING, .fields = membership_fields},
     {"overlay", CHIRR_YAML_MAPPING, AT(node), .fields = overlay_fields},
     {"dissemination", CHIRR_YAML_MAPPING, AT(node), .fields = dissemination_fields},
     {"swarm", CHIRR_YAML_MAPPING, AT(node), .fields = swarm_fields},

@@ -5,6 +5,7 @@
 set -eu
 chirr=$1
 hello=$2/examples/scenarios/hello.yaml
+crowd=$2/examples/scenarios/crowd.yaml
 
 fail() {
     echo "$*" >&2
@@ -32,6 +33,9 @@ first=$(run --seed 7 | hash_of)
 [ "$(run --seed 7 | hash_of)" = "$first" ] || fail "one seed gave two hashes"
 [ "$(run --seed 8 | hash_of)" != "$first" ] || fail "two seeds gave one hash"
 [ "$(run --seed 7 --loss 0 | hash_of)" != "$first" ] || fail "--loss changed nothing"
+
+"$chirr" sim run "$crowd" --for 8s | grep -q '^local view .* members' ||
+    fail "the crowd did not say what one agent knows"
 
 mistake run "$hello" --loss 2 | grep -q 'loss.*from 0 to 1' || fail "--loss 2 was not explained"
 mistake run "$hello" --seed x | grep -q 'seed.*whole number' || fail "--seed x was not explained"

@@ -20,6 +20,24 @@ Test(scenario, takes_defaults_for_all_but_the_duration)
     cr_assert_eq(scenario.node.agents_max, usual.agent_count);
 }
 
+Test(scenario, takes_a_local_view_as_an_agent_does)
+{
+    const uint32_t usual = chirr_node_config_default().agents_max;
+    cr_assert_eq(parse("duration: 1m\nview: local\nagents: {count: 1000}\n"), CHIRR_OK, "%s",
+                 error.text);
+    cr_assert(scenario.node.local_view);
+    cr_assert_eq(scenario.node.agents_max, usual);
+    cr_assert_eq(parse("duration: 1m\nview: local\nagents: {count: 1000}\n"
+                       "membership: {agents_max: 80}\n"),
+                 CHIRR_OK, "%s", error.text);
+    cr_assert_eq(scenario.node.agents_max, 80);
+    cr_assert_eq(scenario.learning.model.origins_max, 80);
+    cr_assert_eq(parse("duration: 1m\nview: full\nmembership: {agents_max: 80}\n"), CHIRR_OK, "%s",
+                 error.text);
+    cr_assert_not(scenario.node.local_view);
+    cr_assert_eq(scenario.node.agents_max, 80);
+}
+
 Test(scenario, reads_groups_and_sets_of_agents)
 {
     cr_assert_eq(parse("duration: 1m\n"
@@ -98,6 +116,15 @@ Test(scenario, names_file_line_key_and_expectation_of_a_mistake)
         {"duration: 1m\nagents: {count: 4}\nnetwork:\n"
          "  losses: [{until: 1s, loss: 1, senders: \"0\", receivers: \"4\"}]\n",
          {"test.yaml:4", "network.losses[0].receivers", "less than agents.count"}},
+        {"duration: 1m\nview: part\n", {"test.yaml:2", "view", "full or local"}},
+        {"duration: 1m\nview: local\nmembership: {agents_max: 63}\n",
+         {"test.yaml:3", "membership.agents_max", "at least 64 with view: local"}},
+        {"duration: 1m\nview: local\noverlay: {active: 9}\nmembership: {agents_max: 70}\n",
+         {"test.yaml:4", "membership.agents_max", "at least 72 with view: local"}},
+        {"duration: 1m\nagents: {count: 50}\nmembership: {agents_max: 40}\n",
+         {"test.yaml:3", "membership.agents_max", "at least agents.count with view: full"}},
+        {"duration: 1m\nmembership: {agents_max: 2000}\n",
+         {"test.yaml:2", "membership.agents_max", "1024"}},
         {"duration: 1m\noverlay: {active: 99}\n", {"test.yaml:2", "active", "must be 2"}},
         {"duration: 1m\ntasks: {count: 3}\n", {"test.yaml:2", "tasks.kinds", "at least one"}},
         {"duration: 1m\nswarm: {lease: 1s}\n", {"test.yaml:2", "swarm", "lease"}},

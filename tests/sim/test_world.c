@@ -30,11 +30,7 @@ static void setup(void)
     scenario.work.until_ms = 30000;
     scenario.work.cancel_permille = 100;
     scenario.work.kind_count = 1;
-    scenario.work.kinds[0] = (struct chirr_sim_kind){.name = "hash",
-                                                     .bytes_per_s = 1000,
-                                                     .size_bytes_min = 200,
-                                                     .size_bytes_max = 4000,
-                                                     .noise = 0.2};
+    scenario.work.kinds[0] = test_kind();
     scenario.learning.enabled = true;
     scenario.bounds.settle_ms = 60 * 1000;
     chirr_sim_scenario_derive(&scenario);
@@ -44,22 +40,12 @@ TestSuite(world, .init = setup);
 
 static struct chirr_sim_world *make(void)
 {
-    struct chirr_error error = {.text = ""};
-    cr_assert_eq(chirr_sim_scenario_validate(&scenario, &error), CHIRR_OK, "%s", error.text);
-    struct chirr_sim_world *world = chirr_sim_world_create(&scenario, &error);
-    cr_assert_not_null(world, "%s", error.text);
-    return world;
+    return test_world(&scenario);
 }
 
-/* Plays the scenario; a violation fails the test with its words and the seed. */
 static struct chirr_sim_world *play(void)
 {
-    struct chirr_sim_world *world = make();
-    bool held = chirr_sim_world_play(world);
-    cr_assert(held, "at %.3f s: %s; replay with CHIRR_TEST_SEED=%" PRIu64,
-              (double)world->invariants.violated_at / 1e6, world->invariants.violation,
-              scenario.seed);
-    return world;
+    return test_played(&scenario);
 }
 
 static uint64_t played_hash(void)
