@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "tests/support/sample.h"
+#include "tests/swarm/membership_bench.h"
 
 /* One machine by hand; test_membership_swarm.c has many on a network. */
 
@@ -12,16 +13,8 @@ static struct chirr_membership *one;
 
 static void setup(void)
 {
-    struct chirr_membership_config config = chirr_membership_config_default();
-    config.self = sample_agent(0);
-    config.members_max = 4;
-    config.gossip_delay_ms = 0;
-    cr_assert_eq(chirr_arena_init(&arena, chirr_membership_bytes(&config)), CHIRR_OK);
-    one = chirr_membership_create(&arena, &config, 0);
-    cr_assert_not_null(one);
-    for (uint32_t i = 1; i < 4; i++) {
-        cr_assert_eq(chirr_membership_add(one, sample_agent(i), 5, 0), CHIRR_OK);
-    }
+    struct chirr_membership_config config = bench_config(4);
+    one = bench_create(&arena, &config, 3);
 }
 
 static void teardown(void)
@@ -40,15 +33,7 @@ static enum chirr_err gossip(uint32_t from, uint32_t about, uint64_t incarnation
 {
     bool final = status == CHIRR_MEMBER_DEAD || status == CHIRR_MEMBER_LEFT;
     from = final && member_is_known(about) ? about : from;
-    struct chirr_message message = {
-        .kind = CHIRR_MESSAGE_GOSSIP,
-        .gossip = {
-            .count = 1,
-            .updates = {{.agent = sample_agent(about),
-                         .incarnation = incarnation,
-                         .status = status,
-                         .accuser = status == CHIRR_MEMBER_SUSPECT ? sample_agent(from) : 0}}}};
-    return chirr_membership_receive(one, sample_agent(from), &message, 0);
+    return bench_hear_of(one, from, about, incarnation, status);
 }
 
 static const struct chirr_member *member(uint32_t index)
@@ -56,48 +41,15 @@ static const struct chirr_member *member(uint32_t index)
     return chirr_membership_find(one, sample_agent(index));
 }
 
-static void drain(void)
-{
-    struct chirr_output output;
-    while (chirr_membership_poll(one, &output)) {
-    }
-}
-
-/* The next message of this kind that goes out; NULL. */
-static const struct chirr_message *next_message(enum chirr_message_kind kind, chirr_agent_id to)
-{
-    struct chirr_output output;
-    while (chirr_membership_poll(one, &output)) {
-        bool carries = output.kind == CHIRR_OUTPUT_SEND || output.kind == CHIRR_OUTPUT_PUBLISH;
-        if (carries && output.message->kind == kind && (to == 0 || output.to == to)) {
-            return output.message;
-        }
-    }
-    return NULL;
-}
-
-static bool tells(const struct chirr_member_updates *news, uint32_t about, uint64_t incarnation,
-                  enum chirr_member_status status)
-{
-    for (uint32_t i = 0; i < news->count; i++) {
-        const struct chirr_member_update *update = &news->updates[i];
-        if (update->agent == sample_agent(about) && update->incarnation == incarnation &&
-            update->status == status) {
-            return true;
-        }
-    }
-    return false;
-}
-
 Test(membership, refutes_a_suspicion_about_itself, .init = setup, .fini = teardown)
 {
-    drain();
+    bench_drain(one);
     cr_assert_eq(gossip(1, 0, 1, CHIRR_MEMBER_SUSPECT), CHIRR_OK);
     cr_assert_eq(chirr_membership_incarnation(one), 2);
     chirr_membership_tick(one, 0);
-    const struct chirr_message *message = next_message(CHIRR_MESSAGE_GOSSIP, 0);
+    const struct chirr_message *message = bench_next(one, CHIRR_MESSAGE_GOSSIP, 0, NULL);
     cr_assert_not_null(message);
-    cr_assert(tells(&message->gossip, 0, 2, CHIRR_MEMBER_ALIVE));
+    cr_assert(bench_tells(&message->gossip, 0, 2, CHIRR_MEMBER_ALIVE));
     cr_assert_eq(gossip(1, 0, 1, CHIRR_MEMBER_DEAD), CHIRR_OK);
     cr_assert_eq(chirr_membership_incarnation(one), 2);
     cr_assert_eq(gossip(1, 0, 7, CHIRR_MEMBER_DEAD), CHIRR_OK);
@@ -109,8 +61,8 @@ Test(membership, believes_its_death_no_more_after_leaving, .init = setup, .fini 
     chirr_membership_leave(one, 0);
     cr_assert_eq(gossip(1, 0, 1, CHIRR_MEMBER_DEAD), CHIRR_OK);
     cr_assert_eq(chirr_membership_incarnation(one), 1);
-    const struct chirr_message *message = next_message(CHIRR_MESSAGE_GOSSIP, 0);
-    cr_assert(tells(&message->gossip, 0, 1, CHIRR_MEMBER_LEFT));
+    const struct chirr_message *message = bench_next(one, CHIRR_MESSAGE_GOSSIP, 0, NULL);
+    cr_assert(bench_tells(&message->gossip, 0, 1, CHIRR_MEMBER_LEFT));
 }
 
 Test(membership, ignores_news_of_a_lower_incarnation, .init = setup, .fini = teardown)
@@ -157,38 +109,38 @@ Test(membership, a_ping_is_acknowledged_with_what_its_sender_is_held_to_be, .ini
      .fini = teardown)
 {
     cr_assert_eq(gossip(1, 2, 5, CHIRR_MEMBER_SUSPECT), CHIRR_OK);
-    drain();
+    bench_drain(one);
     struct chirr_message ping = {.kind = CHIRR_MESSAGE_PING,
                                  .probe = {.sequence = 42, .target = sample_agent(0)}};
     cr_assert_eq(chirr_membership_receive(one, sample_agent(2), &ping, 0), CHIRR_OK);
-    const struct chirr_message *ack = next_message(CHIRR_MESSAGE_ACK, sample_agent(2));
+    const struct chirr_message *ack = bench_next(one, CHIRR_MESSAGE_ACK, sample_agent(2), NULL);
     cr_assert_not_null(ack);
     cr_assert_eq(ack->probe.sequence, 42);
     cr_assert_eq(ack->probe.target, sample_agent(0));
-    cr_assert(tells(&ack->probe.news, 2, 5, CHIRR_MEMBER_SUSPECT));
-    cr_assert(tells(&ack->probe.news, 0, 1, CHIRR_MEMBER_ALIVE));
+    cr_assert(bench_tells(&ack->probe.news, 2, 5, CHIRR_MEMBER_SUSPECT));
+    cr_assert(bench_tells(&ack->probe.news, 0, 1, CHIRR_MEMBER_ALIVE));
     ping.probe.target = sample_agent(3);
     cr_assert_eq(chirr_membership_receive(one, sample_agent(2), &ping, 0), CHIRR_ERR_INVALID);
 }
 
 Test(membership, pings_for_another_and_passes_the_answer_on, .init = setup, .fini = teardown)
 {
-    drain();
+    bench_drain(one);
     struct chirr_message request = {.kind = CHIRR_MESSAGE_PING_REQUEST,
                                     .probe = {.sequence = 9, .target = sample_agent(3)}};
     cr_assert_eq(chirr_membership_receive(one, sample_agent(1), &request, 0), CHIRR_OK);
-    const struct chirr_message *ping = next_message(CHIRR_MESSAGE_PING, sample_agent(3));
+    const struct chirr_message *ping = bench_next(one, CHIRR_MESSAGE_PING, sample_agent(3), NULL);
     cr_assert_not_null(ping);
     struct chirr_message ack = {
         .kind = CHIRR_MESSAGE_ACK,
         .probe = {.sequence = ping->probe.sequence, .target = sample_agent(3)}};
     cr_assert_eq(chirr_membership_receive(one, sample_agent(3), &ack, 0), CHIRR_OK);
-    const struct chirr_message *passed = next_message(CHIRR_MESSAGE_ACK, sample_agent(1));
+    const struct chirr_message *passed = bench_next(one, CHIRR_MESSAGE_ACK, sample_agent(1), NULL);
     cr_assert_not_null(passed);
     cr_assert_eq(passed->probe.sequence, 9);
     cr_assert_eq(passed->probe.target, sample_agent(3));
     cr_assert_eq(chirr_membership_receive(one, sample_agent(3), &ack, 0), CHIRR_OK);
-    cr_assert_null(next_message(CHIRR_MESSAGE_ACK, 0));
+    cr_assert_null(bench_next(one, CHIRR_MESSAGE_ACK, 0, NULL));
     request.probe.target = 12345;
     cr_assert_eq(chirr_membership_receive(one, sample_agent(1), &request, 0), CHIRR_ERR_NOTFOUND);
 }
@@ -197,15 +149,16 @@ Test(membership, a_sign_of_life_of_the_dead_is_answered_with_the_news_of_its_dea
      .fini = teardown)
 {
     cr_assert_eq(gossip(1, 2, 5, CHIRR_MEMBER_DEAD), CHIRR_OK);
-    drain();
+    bench_drain(one);
     chirr_time_us now = 1500000;
     struct chirr_message beat = {.kind = CHIRR_MESSAGE_HEARTBEAT,
                                  .heartbeat = {.incarnation = 5, .sequence = 1}};
     for (uint32_t i = 0; i < 10; i++) { /* only one of them is answered in this interval */
         cr_assert_eq(chirr_membership_receive(one, sample_agent(2), &beat, now), CHIRR_OK);
-        const struct chirr_message *ping = next_message(CHIRR_MESSAGE_PING, sample_agent(2));
+        const struct chirr_message *ping =
+            bench_next(one, CHIRR_MESSAGE_PING, sample_agent(2), NULL);
         cr_assert_eq(ping != NULL, i == 0);
-        cr_assert(ping == NULL || tells(&ping->probe.news, 2, 5, CHIRR_MEMBER_DEAD));
+        cr_assert(ping == NULL || bench_tells(&ping->probe.news, 2, 5, CHIRR_MEMBER_DEAD));
     }
     cr_assert_eq(member(2)->status, CHIRR_MEMBER_DEAD);
     beat.heartbeat.incarnation = 6;
@@ -215,11 +168,11 @@ Test(membership, a_sign_of_life_of_the_dead_is_answered_with_the_news_of_its_dea
 
 Test(membership, a_stranger_is_tolerated_and_its_ping_answered, .init = setup, .fini = teardown)
 {
-    drain();
+    bench_drain(one);
     struct chirr_message ping = {.kind = CHIRR_MESSAGE_PING,
                                  .probe = {.sequence = 3, .target = sample_agent(0)}};
     cr_assert_eq(chirr_membership_receive(one, 999, &ping, 0), CHIRR_ERR_NOTFOUND);
-    cr_assert_not_null(next_message(CHIRR_MESSAGE_ACK, 999));
+    cr_assert_not_null(bench_next(one, CHIRR_MESSAGE_ACK, 999, NULL));
     struct chirr_message beat = {.kind = CHIRR_MESSAGE_HEARTBEAT,
                                  .heartbeat = {.incarnation = 1, .sequence = 1}};
     cr_assert_eq(chirr_membership_receive(one, 999, &beat, 0), CHIRR_ERR_NOTFOUND);
@@ -248,28 +201,28 @@ Test(membership, reports_every_change_of_a_status_once, .init = setup, .fini = t
 Test(membership, news_are_told_a_bounded_number_of_times_to_others, .init = setup, .fini = teardown)
 {
     cr_assert_eq(gossip(1, 2, 5, CHIRR_MEMBER_DEAD), CHIRR_OK);
-    drain();
+    bench_drain(one);
     struct chirr_message ping = {.kind = CHIRR_MESSAGE_PING,
                                  .probe = {.sequence = 1, .target = sample_agent(0)}};
     uint32_t told = 0;
     for (int i = 0; i < 50; i++) {
         cr_assert_eq(chirr_membership_receive(one, sample_agent(1), &ping, 0), CHIRR_OK);
-        const struct chirr_message *ack = next_message(CHIRR_MESSAGE_ACK, sample_agent(1));
-        told += tells(&ack->probe.news, 2, 5, CHIRR_MEMBER_DEAD);
+        const struct chirr_message *ack = bench_next(one, CHIRR_MESSAGE_ACK, sample_agent(1), NULL);
+        told += bench_tells(&ack->probe.news, 2, 5, CHIRR_MEMBER_DEAD);
     }
     cr_assert_eq(told, 6); /* 3·log2 of three members, rounded up */
 }
 
 Test(membership, outputs_that_nobody_polls_are_dropped_and_counted, .init = setup, .fini = teardown)
 {
-    drain();
+    bench_drain(one);
     struct chirr_message ping = {.kind = CHIRR_MESSAGE_PING,
                                  .probe = {.sequence = 1, .target = sample_agent(0)}};
     for (int i = 0; i < 1000; i++) {
         cr_assert_eq(chirr_membership_receive(one, sample_agent(1), &ping, 0), CHIRR_OK);
     }
     uint32_t polled = 0;
-    while (next_message(CHIRR_MESSAGE_ACK, 0) != NULL) {
+    while (bench_next(one, CHIRR_MESSAGE_ACK, 0, NULL) != NULL) {
         polled++;
     }
     cr_assert_lt(polled, 100);
@@ -282,7 +235,7 @@ Test(membership, relays_that_are_never_answered_are_bounded, .init = setup, .fin
                                     .probe = {.sequence = 9, .target = sample_agent(3)}};
     for (int i = 0; i < 50; i++) {
         cr_assert_eq(chirr_membership_receive(one, sample_agent(1), &request, 0), CHIRR_OK);
-        drain();
+        bench_drain(one);
     }
     cr_assert_eq(chirr_membership_count_events(one)->dropped, 50 - 32);
 }
@@ -291,7 +244,7 @@ Test(membership, a_full_table_forgets_who_left_first_then_who_is_dead_longest_bu
      .init = setup, .fini = teardown)
 {
     cr_assert_eq(chirr_membership_add(one, sample_agent(4), 5, 0), CHIRR_OK);
-    drain();
+    bench_drain(one);
     cr_assert_eq(chirr_membership_add(one, sample_agent(5), 1, 0), CHIRR_ERR_FULL);
     cr_assert_eq(chirr_membership_add(one, sample_agent(0), 1, 0), CHIRR_OK); /* itself */
     const enum chirr_member_status ends[] = {0, CHIRR_MEMBER_DEAD, CHIRR_MEMBER_LEFT,
@@ -303,7 +256,7 @@ Test(membership, a_full_table_forgets_who_left_first_then_who_is_dead_longest_bu
                 .count = 1,
                 .updates = {{.agent = sample_agent(i), .incarnation = 5, .status = ends[i]}}}};
         cr_assert_eq(chirr_membership_receive(one, sample_agent(i), &message, i), CHIRR_OK);
-        drain();
+        bench_drain(one);
     }
     const uint32_t order[] = {2, 4, 1, 3};
     for (uint32_t i = 0; i < 4; i++) {
@@ -319,7 +272,7 @@ Test(membership, a_full_table_forgets_who_left_first_then_who_is_dead_longest_bu
     }
     for (int i = 0; i < 20; i++) { /* the rounds go on without them */
         chirr_membership_tick(one, chirr_membership_deadline(one));
-        drain();
+        bench_drain(one);
     }
 }
 
@@ -328,18 +281,37 @@ Test(membership, a_tombstone_goes_only_once_its_death_was_reported, .init = setu
     cr_assert_eq(chirr_membership_add(one, sample_agent(4), 5, 0), CHIRR_OK);
     cr_assert_eq(gossip(1, 3, 5, CHIRR_MEMBER_DEAD), CHIRR_OK);
     cr_assert_eq(chirr_membership_add(one, sample_agent(5), 1, 0), CHIRR_ERR_FULL);
-    drain();
+    bench_drain(one);
     cr_assert_eq(chirr_membership_add(one, sample_agent(5), 1, 0), CHIRR_OK);
+}
+
+Test(membership, tombstones_are_bounded)
+{
+    struct chirr_membership_config config = bench_config(50);
+    config.tombstones_max = 10;
+    one = bench_create(&arena, &config, 50);
+    for (uint32_t i = 1; i <= 30; i++) {
+        cr_assert_eq(gossip(50, i, 5, i % 2 == 0 ? CHIRR_MEMBER_DEAD : CHIRR_MEMBER_LEFT),
+                     CHIRR_OK);
+    }
+    bench_drain(one);
+    bench_run_until(one, CHIRR_US_PER_S);
+    cr_assert_eq(chirr_membership_count(one), 30);
+    cr_assert_eq(chirr_membership_count_events(one)->evictions, 20);
+    for (uint32_t i = 31; i <= 50; i++) {
+        cr_assert(chirr_membership_is_live(one, sample_agent(i)));
+    }
+    chirr_arena_finish(&arena);
 }
 
 Test(membership, who_is_forgotten_is_a_stranger_from_then_on, .init = setup, .fini = teardown)
 {
-    drain();
+    bench_drain(one);
     cr_assert_eq(gossip(1, 2, 5, CHIRR_MEMBER_SUSPECT), CHIRR_OK);
     const chirr_agent_id watched = sample_agent(2);
     chirr_membership_watch(one, &watched, 1);
     chirr_membership_tick(one, CHIRR_US_PER_S); /* probes it */
-    drain();
+    bench_drain(one);
     chirr_membership_forget(one, sample_agent(2));
     chirr_membership_forget(one, sample_agent(2));
     cr_assert_null(member(2));
@@ -348,7 +320,7 @@ Test(membership, who_is_forgotten_is_a_stranger_from_then_on, .init = setup, .fi
     cr_assert_null(member(2));
     for (int i = 0; i < 20; i++) {
         chirr_membership_tick(one, chirr_membership_deadline(one));
-        cr_assert_null(next_message(CHIRR_MESSAGE_PING, sample_agent(2)));
+        cr_assert_null(bench_next(one, CHIRR_MESSAGE_PING, sample_agent(2), NULL));
     }
     cr_assert_eq(chirr_membership_add(one, sample_agent(2), 5, 0), CHIRR_OK);
     cr_assert_eq(member(2)->status, CHIRR_MEMBER_ALIVE);
@@ -366,7 +338,7 @@ Test(membership, who_left_comes_back_with_a_greater_incarnation, .init = setup, 
 Test(membership, what_is_new_is_published_at_once_but_not_to_whom_it_came_from, .init = setup,
      .fini = teardown)
 {
-    drain();
+    bench_drain(one);
     struct chirr_output output;
     cr_assert_eq(gossip(1, 2, 5, CHIRR_MEMBER_SUSPECT), CHIRR_OK);
     chirr_membership_tick(one, 0);
@@ -375,7 +347,7 @@ Test(membership, what_is_new_is_published_at_once_but_not_to_whom_it_came_from, 
     } while (output.kind != CHIRR_OUTPUT_PUBLISH);
     cr_assert_eq(output.topic, CHIRR_TOPIC_EAGER);
     cr_assert_eq(output.except, sample_agent(1));
-    cr_assert(tells(&output.message->gossip, 2, 5, CHIRR_MEMBER_SUSPECT));
+    cr_assert(bench_tells(&output.message->gossip, 2, 5, CHIRR_MEMBER_SUSPECT));
     cr_assert_eq(gossip(3, 2, 5, CHIRR_MEMBER_DEAD), CHIRR_OK);
     cr_assert_eq(gossip(1, 3, 6, CHIRR_MEMBER_ALIVE), CHIRR_OK);
     chirr_membership_tick(one, 0);
@@ -392,13 +364,13 @@ Test(membership, what_is_new_is_published_at_once_but_not_to_whom_it_came_from, 
 Test(membership, news_that_nobody_publishes_are_bounded_and_counted, .init = setup,
      .fini = teardown)
 {
-    drain();
+    bench_drain(one);
     for (uint64_t i = 0; i < 300; i++) {
         cr_assert_eq(gossip(1, 2, 6 + i, CHIRR_MEMBER_ALIVE), CHIRR_OK);
     }
     cr_assert_eq(chirr_membership_count_events(one)->unpushed, 300 - 256);
     chirr_membership_tick(one, 0);
-    const struct chirr_message *message = next_message(CHIRR_MESSAGE_GOSSIP, 0);
+    const struct chirr_message *message = bench_next(one, CHIRR_MESSAGE_GOSSIP, 0, NULL);
     cr_assert_eq(message->gossip.count, 1); /* what was outdated meanwhile is not told */
 }
 
@@ -409,189 +381,14 @@ Test(membership, who_says_something_outdated_hears_the_newer, .init = setup, .fi
                                  .probe = {.sequence = 1, .target = sample_agent(0)}};
     for (int i = 0; i < 20; i++) { /* it is told enough */
         cr_assert_eq(chirr_membership_receive(one, sample_agent(1), &ping, 0), CHIRR_OK);
-        drain();
+        bench_drain(one);
     }
     ping.probe.news.count = 1;
     ping.probe.news.updates[0] = (struct chirr_member_update){
         .agent = sample_agent(2), .incarnation = 7, .status = CHIRR_MEMBER_DEAD};
     cr_assert_eq(chirr_membership_receive(one, sample_agent(3), &ping, 0), CHIRR_OK);
-    const struct chirr_message *ack = next_message(CHIRR_MESSAGE_ACK, sample_agent(3));
-    cr_assert(tells(&ack->probe.news, 2, 9, CHIRR_MEMBER_ALIVE));
-}
-
-Test(membership, every_member_is_probed_once_in_a_round, .init = setup, .fini = teardown)
-{
-    drain();
-    uint32_t probes[4] = {0};
-    for (int i = 0; i < 3 * 20; i++) {
-        chirr_time_us now = chirr_membership_deadline(one);
-        chirr_membership_tick(one, now);
-        const struct chirr_message *ping = next_message(CHIRR_MESSAGE_PING, 0);
-        cr_assert_not_null(ping);
-        struct chirr_message ack = {
-            .kind = CHIRR_MESSAGE_ACK,
-            .probe = {.sequence = ping->probe.sequence, .target = ping->probe.target}};
-        cr_assert_eq(chirr_membership_receive(one, ping->probe.target, &ack, now), CHIRR_OK);
-        drain();
-        for (uint32_t j = 1; j < 4; j++) {
-            probes[j] += ping->probe.target == sample_agent(j);
-        }
-        if (i % 3 == 2) {
-            cr_assert(probes[1] == probes[2] && probes[2] == probes[3]);
-        }
-    }
-}
-
-static void run_until(chirr_time_us until)
-{
-    while (chirr_membership_deadline(one) <= until) {
-        chirr_membership_tick(one, chirr_membership_deadline(one));
-        drain();
-    }
-}
-
-Test(membership, an_unanswered_probe_goes_indirect_then_suspects_then_buries, .init = setup,
-     .fini = teardown)
-{
-    drain();
-    chirr_time_us now = chirr_membership_deadline(one);
-    chirr_membership_tick(one, now);
-    chirr_agent_id target = next_message(CHIRR_MESSAGE_PING, 0)->probe.target;
-    cr_assert_eq(chirr_membership_deadline(one), now + chirr_time_from_ms(300));
-    chirr_membership_tick(one, now + chirr_time_from_ms(300));
-    for (int i = 0; i < 2; i++) { /* as many as there are */
-        const struct chirr_message *request = next_message(CHIRR_MESSAGE_PING_REQUEST, 0);
-        cr_assert_not_null(request);
-        cr_assert_eq(request->probe.target, target);
-    }
-    cr_assert_null(next_message(CHIRR_MESSAGE_PING_REQUEST, 0));
-    now += chirr_time_from_ms(1000);
-    chirr_membership_tick(one, now);
-    cr_assert_eq(chirr_membership_find(one, target)->status, CHIRR_MEMBER_SUSPECT);
-    cr_assert(chirr_membership_is_live(one, target));
-    cr_assert_not_null(next_message(CHIRR_MESSAGE_GOSSIP, 0));
-    run_until(now + chirr_time_from_ms(11999)); /* nobody confirms */
-    cr_assert_eq(chirr_membership_find(one, target)->status, CHIRR_MEMBER_SUSPECT);
-    run_until(now + chirr_time_from_ms(12000));
-    cr_assert_eq(chirr_membership_find(one, target)->status, CHIRR_MEMBER_DEAD);
-    cr_assert_not(chirr_membership_is_live(one, target));
-}
-
-Test(membership, neighbours_are_probed_in_turn_and_every_fifth_time_anybody, .init = setup,
-     .fini = teardown)
-{
-    drain();
-    const chirr_agent_id watched[] = {sample_agent(1), sample_agent(31)}; /* 31 is a stranger */
-    chirr_membership_watch(one, watched, 2);
-    uint32_t probes[4] = {0};
-    for (int i = 0; i < 60; i++) {
-        chirr_time_us now = chirr_membership_deadline(one);
-        chirr_membership_tick(one, now);
-        const struct chirr_message *ping = next_message(CHIRR_MESSAGE_PING, 0);
-        struct chirr_message ack = {
-            .kind = CHIRR_MESSAGE_ACK,
-            .probe = {.sequence = ping->probe.sequence, .target = ping->probe.target}};
-        cr_assert_eq(chirr_membership_receive(one, ping->probe.target, &ack, now), CHIRR_OK);
-        drain();
-        for (uint32_t j = 1; j < 4; j++) {
-            probes[j] += ping->probe.target == sample_agent(j);
-        }
-    }
-    cr_assert_eq(probes[1], 48 + 4);
-    cr_assert_eq(probes[2], 4);
-    cr_assert_eq(probes[3], 4);
-}
-
-Test(membership, indirect_probes_go_through_neighbours, .init = setup, .fini = teardown)
-{
-    drain();
-    const chirr_agent_id watched[] = {sample_agent(1), sample_agent(2)};
-    chirr_membership_watch(one, watched, 2);
-    chirr_time_us now = chirr_membership_deadline(one);
-    chirr_membership_tick(one, now);
-    chirr_agent_id target = next_message(CHIRR_MESSAGE_PING, 0)->probe.target;
-    chirr_agent_id other = target == watched[0] ? watched[1] : watched[0];
-    chirr_membership_tick(one, now + chirr_time_from_ms(300));
-    struct chirr_output output;
-    cr_assert(chirr_membership_poll(one, &output));
-    cr_assert_eq(output.message->kind, CHIRR_MESSAGE_PING_REQUEST);
-    cr_assert_eq(output.to, other);
-    cr_assert_not(chirr_membership_poll(one, &output));
-}
-
-Test(membership, a_clock_that_jumps_by_hours_accuses_nobody, .init = setup, .fini = teardown)
-{
-    drain();
-    chirr_time_us now = chirr_membership_deadline(one);
-    chirr_membership_tick(one, now); /* its probe stays unanswered */
-    cr_assert_eq(gossip(1, 2, 5, CHIRR_MEMBER_SUSPECT), CHIRR_OK);
-    now += 5 * 3600 * CHIRR_US_PER_S;
-    chirr_membership_tick(one, now);
-    for (uint32_t i = 1; i < 4; i++) {
-        cr_assert_eq(member(i)->status, i == 2 ? CHIRR_MEMBER_SUSPECT : CHIRR_MEMBER_ALIVE);
-    }
-    cr_assert_eq(chirr_membership_count_events(one)->pauses, 1);
-    run_until(now + chirr_time_from_ms(12000));
-    cr_assert_eq(member(2)->status, CHIRR_MEMBER_DEAD);
-}
-
-Test(membership, however_many_are_dead_their_probes_share_one_budget)
-{
-    struct chirr_membership_config config = chirr_membership_config_default();
-    config.self = sample_agent(0);
-    config.members_max = 300;
-    cr_assert_eq(chirr_arena_init(&arena, chirr_membership_bytes(&config)), CHIRR_OK);
-    one = chirr_membership_create(&arena, &config, 0);
-    for (uint32_t i = 1; i <= 300; i++) {
-        cr_assert_eq(chirr_membership_add(one, sample_agent(i), 5, 0), CHIRR_OK);
-        cr_assert_eq(gossip(1, i, 5, CHIRR_MEMBER_DEAD), CHIRR_OK);
-        drain();
-    }
-    run_until(500 * CHIRR_US_PER_S);
-    uint64_t probes = chirr_membership_count_events(one)->dead_probes;
-    cr_assert_geq(probes, 500 * 4 * 8 / 10);
-    cr_assert_leq(probes, 500 * 4 * 12 / 10);
-    chirr_arena_finish(&arena);
-}
-
-Test(membership, tombstones_are_bounded)
-{
-    struct chirr_membership_config config = chirr_membership_config_default();
-    config.self = sample_agent(0);
-    config.members_max = 50;
-    config.tombstones_max = 10;
-    cr_assert_eq(chirr_arena_init(&arena, chirr_membership_bytes(&config)), CHIRR_OK);
-    one = chirr_membership_create(&arena, &config, 0);
-    for (uint32_t i = 1; i <= 50; i++) {
-        cr_assert_eq(chirr_membership_add(one, sample_agent(i), 5, 0), CHIRR_OK);
-    }
-    for (uint32_t i = 1; i <= 30; i++) {
-        cr_assert_eq(gossip(50, i, 5, i % 2 == 0 ? CHIRR_MEMBER_DEAD : CHIRR_MEMBER_LEFT),
-                     CHIRR_OK);
-    }
-    drain();
-    run_until(CHIRR_US_PER_S);
-    cr_assert_eq(chirr_membership_count(one), 30);
-    cr_assert_eq(chirr_membership_count_events(one)->evictions, 20);
-    for (uint32_t i = 31; i <= 50; i++) {
-        cr_assert(chirr_membership_is_live(one, sample_agent(i)));
-    }
-    chirr_arena_finish(&arena);
-}
-
-Test(membership, a_tick_before_the_deadline_has_no_effect, .init = setup, .fini = teardown)
-{
-    drain();
-    for (int i = 0; i < 30; i++) {
-        chirr_time_us deadline = chirr_membership_deadline(one);
-        chirr_membership_tick(one, deadline - 1);
-        struct chirr_output output;
-        cr_assert_not(chirr_membership_poll(one, &output));
-        cr_assert_eq(chirr_membership_deadline(one), deadline);
-        chirr_membership_tick(one, deadline);
-        cr_assert_gt(chirr_membership_deadline(one), deadline);
-        drain();
-    }
+    const struct chirr_message *ack = bench_next(one, CHIRR_MESSAGE_ACK, sample_agent(3), NULL);
+    cr_assert(bench_tells(&ack->probe.news, 2, 9, CHIRR_MEMBER_ALIVE));
 }
 
 Test(membership, creation_fails_at_every_cut_and_takes_exactly_its_bytes)

@@ -1,12 +1,11 @@
-#include "swarm/membership.h"
-
 #include <criterion/criterion.h>
 
 #include "tests/support/sample.h"
+#include "tests/swarm/membership_bench.h"
 
 /* What a member that lies about others can do. Agent 0 is the machine, 1 the liar, 2 its victim. */
 
-#define PROVEN 5
+#define PROVEN BENCH_INCARNATION
 #define BEYOND (PROVEN + CHIRR_INCARNATION_LEAD_MAX + 1)
 
 static struct chirr_arena arena;
@@ -15,17 +14,9 @@ static const uint32_t liar = 1, victim = 2;
 
 static void setup(void)
 {
-    struct chirr_membership_config config = chirr_membership_config_default();
-    config.self = sample_agent(0);
-    config.members_max = 8;
-    config.gossip_delay_ms = 0;
+    struct chirr_membership_config config = bench_config(8);
     config.probe_interval_ms = 60000; /* nobody is probed */
-    cr_assert_eq(chirr_arena_init(&arena, chirr_membership_bytes(&config)), CHIRR_OK);
-    one = chirr_membership_create(&arena, &config, 0);
-    cr_assert_not_null(one);
-    for (uint32_t i = 1; i < 8; i++) {
-        cr_assert_eq(chirr_membership_add(one, sample_agent(i), PROVEN, 0), CHIRR_OK);
-    }
+    one = bench_create(&arena, &config, 7);
 }
 
 static void teardown(void)
@@ -36,31 +27,12 @@ static void teardown(void)
 static void say(uint32_t from, uint32_t about, uint64_t incarnation,
                 enum chirr_member_status status, chirr_time_us now)
 {
-    struct chirr_message message = {
-        .kind = CHIRR_MESSAGE_GOSSIP,
-        .gossip = {
-            .count = 1,
-            .updates = {{.agent = sample_agent(about),
-                         .incarnation = incarnation,
-                         .status = status,
-                         .accuser = status == CHIRR_MEMBER_SUSPECT ? sample_agent(from) : 0}}}};
-    cr_assert_eq(chirr_membership_receive(one, sample_agent(from), &message, now), CHIRR_OK);
-}
-
-/* Ticks when it is due, until `until_us`, and drains. */
-static void run(chirr_time_us until_us)
-{
-    struct chirr_output output;
-    while (chirr_membership_deadline(one) <= until_us) {
-        chirr_membership_tick(one, chirr_membership_deadline(one));
-        while (chirr_membership_poll(one, &output)) {
-        }
-    }
-}
-
-static enum chirr_member_status status_of(uint32_t index)
-{
-    return chirr_membership_find(one, sample_agent(index))->status;
+    const struct chirr_member_update update = {
+        .agent = sample_agent(about),
+        .incarnation = incarnation,
+        .status = status,
+        .accuser = status == CHIRR_MEMBER_SUSPECT ? sample_agent(from) : 0};
+    cr_assert_eq(bench_hear(one, from, &update, now), CHIRR_OK);
 }
 
 static const struct chirr_membership_counters *counted(void)
@@ -78,12 +50,7 @@ static bool publishes(uint32_t about, uint64_t incarnation, enum chirr_member_st
         if (output.kind != CHIRR_OUTPUT_PUBLISH) {
             continue;
         }
-        const struct chirr_member_updates *news = &output.message->gossip;
-        for (uint32_t i = 0; i < news->count; i++) {
-            found = found || (news->updates[i].agent == sample_agent(about) &&
-                              news->updates[i].incarnation == incarnation &&
-                              news->updates[i].status == status);
-        }
+        found = found || bench_tells(&output.message->gossip, about, incarnation, status);
     }
     return found;
 }
@@ -92,24 +59,24 @@ Test(membership_lies, a_death_that_others_tell_waits_for_the_shortest_suspicion,
      .fini = teardown)
 {
     say(liar, victim, PROVEN, CHIRR_MEMBER_DEAD, 0);
-    cr_assert_eq(status_of(victim), CHIRR_MEMBER_SUSPECT);
+    cr_assert_eq(bench_status(one, victim), CHIRR_MEMBER_SUSPECT);
     cr_assert_eq(counted()->verdicts, 1);
-    run(1999999);
+    bench_run_until(one, 1999999);
     cr_assert(chirr_membership_is_live(one, sample_agent(victim)));
-    run(2000000);
-    cr_assert_eq(status_of(victim), CHIRR_MEMBER_DEAD);
+    bench_run_until(one, 2000000);
+    cr_assert_eq(bench_status(one, victim), CHIRR_MEMBER_DEAD);
     cr_assert_eq(counted()->deaths, 0);
 }
 
 Test(membership_lies, a_farewell_that_others_tell_waits_likewise, .init = setup, .fini = teardown)
 {
     say(liar, victim, PROVEN, CHIRR_MEMBER_LEFT, 0);
-    run(1999999);
-    cr_assert_eq(status_of(victim), CHIRR_MEMBER_SUSPECT);
-    run(2000000);
-    cr_assert_eq(status_of(victim), CHIRR_MEMBER_LEFT);
+    bench_run_until(one, 1999999);
+    cr_assert_eq(bench_status(one, victim), CHIRR_MEMBER_SUSPECT);
+    bench_run_until(one, 2000000);
+    cr_assert_eq(bench_status(one, victim), CHIRR_MEMBER_LEFT);
     say(3, 3, PROVEN, CHIRR_MEMBER_LEFT, 2000000);
-    cr_assert_eq(status_of(3), CHIRR_MEMBER_LEFT, "its own farewell is believed at once");
+    cr_assert_eq(bench_status(one, 3), CHIRR_MEMBER_LEFT, "its own farewell is believed at once");
 }
 
 Test(membership_lies, who_lives_refutes_a_death_before_it_is_believed, .init = setup,
@@ -118,9 +85,9 @@ Test(membership_lies, who_lives_refutes_a_death_before_it_is_believed, .init = s
     say(liar, victim, PROVEN, CHIRR_MEMBER_DEAD, 0);
     cr_assert(publishes(victim, PROVEN, CHIRR_MEMBER_DEAD), "so that it hears of it");
     say(3, victim, PROVEN + 1, CHIRR_MEMBER_ALIVE, 1000000);
-    cr_assert_eq(status_of(victim), CHIRR_MEMBER_ALIVE);
-    run(20 * CHIRR_US_PER_S);
-    cr_assert_eq(status_of(victim), CHIRR_MEMBER_ALIVE);
+    cr_assert_eq(bench_status(one, victim), CHIRR_MEMBER_ALIVE);
+    bench_run_until(one, 20 * CHIRR_US_PER_S);
+    cr_assert_eq(bench_status(one, victim), CHIRR_MEMBER_ALIVE);
 }
 
 Test(membership_lies, however_many_accusers_are_made_up_the_shortest_suspicion_is_granted,
@@ -137,8 +104,8 @@ Test(membership_lies, however_many_accusers_are_made_up_the_shortest_suspicion_i
     message.gossip.updates[6] = (struct chirr_member_update){
         .agent = sample_agent(victim), .incarnation = PROVEN, .status = CHIRR_MEMBER_LEFT};
     cr_assert_eq(chirr_membership_receive(one, sample_agent(liar), &message, 0), CHIRR_OK);
-    run(1999999);
-    cr_assert_eq(status_of(victim), CHIRR_MEMBER_SUSPECT);
+    bench_run_until(one, 1999999);
+    cr_assert_eq(bench_status(one, victim), CHIRR_MEMBER_SUSPECT);
 }
 
 Test(membership_lies, a_lie_about_who_is_heard_of_all_the_time_is_never_believed, .init = setup,
@@ -150,7 +117,7 @@ Test(membership_lies, a_lie_about_who_is_heard_of_all_the_time_is_never_believed
         say(liar, victim, PROVEN, CHIRR_MEMBER_DEAD, now);
         beat.heartbeat.sequence++;
         cr_assert_eq(chirr_membership_receive(one, sample_agent(victim), &beat, now), CHIRR_OK);
-        run(now + CHIRR_US_PER_S - 1);
+        bench_run_until(one, now + CHIRR_US_PER_S - 1);
         cr_assert(chirr_membership_is_live(one, sample_agent(victim)));
     }
 }
@@ -164,8 +131,8 @@ Test(membership_lies, an_incarnation_far_beyond_the_proven_one_is_not_believed, 
             say(liar, victim, claimed[i], (enum chirr_member_status)status, 0);
         }
     }
-    run(20 * CHIRR_US_PER_S);
-    cr_assert_eq(status_of(victim), CHIRR_MEMBER_ALIVE);
+    bench_run_until(one, 20 * CHIRR_US_PER_S);
+    cr_assert_eq(bench_status(one, victim), CHIRR_MEMBER_ALIVE);
     cr_assert_eq(chirr_membership_find(one, sample_agent(victim))->incarnation, PROVEN);
     cr_assert_eq(counted()->unproven, 12);
 }
@@ -197,7 +164,7 @@ Test(membership_lies, nobody_is_driven_to_the_last_incarnation, .init = setup, .
 Test(membership_lies, an_own_statement_of_a_greater_life_is_continued, .init = setup,
      .fini = teardown)
 {
-    run(0);
+    bench_run_until(one, 0);
     chirr_membership_prove(one, sample_agent(0), BEYOND, 1);
     cr_assert_eq(chirr_membership_incarnation(one), BEYOND);
     cr_assert(publishes(0, BEYOND, CHIRR_MEMBER_ALIVE));
