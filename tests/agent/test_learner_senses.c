@@ -78,13 +78,10 @@ static struct chirr_agent_config *config_of(void)
     config.checkpoint_interval_ms = 60000;
     config.learner = chirr_learner_config_default();
     struct chirr_model_config *model = &config.learner.model;
+    make_small(model);
     model->width = 32;
     model->layers = 2;
-    model->rates = 2;
-    model->partitions = 4;
     model->section_width = 64;
-    model->mlp_width = 16;
-    model->hosted = 0xF;
     config.sense_count = SENSES;
     set_sense(&config, TEXT, "text", CHIRR_SOURCE_FILE, "*.txt");
     set_sense(&config, SOUND, "sound", CHIRR_SOURCE_AUDIO, "*.wav");

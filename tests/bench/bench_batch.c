@@ -11,6 +11,7 @@
 #include "tests/bench/bench.h"
 #include "tests/bench/measure.h"
 #include "tests/bench/shapes.h"
+#include "tests/support/agent_model.h"
 
 #define TURNS 21
 #define PEERS 4
@@ -188,32 +189,13 @@ static enum chirr_err measure(struct chirr_bench_context *context, struct crowd 
     return err;
 }
 
-/* A simulated agent's (sim/scenario.c), with its sense of outcomes. */
-static struct chirr_model_config agent_config(void)
-{
-    struct chirr_model_config config = chirr_model_config_default();
-    config.width = 16;
-    config.layers = 1;
-    config.section_width = 48;
-    config.mlp_width = 16;
-    config.input_gate = false;
-    config.gram_rows = 0;
-    config.partitions = 4;
-    config.hosted = 0xF;
-    config.replay_bytes = 8 * 1024;
-    config.sense_count = 2;
-    config.senses[1] =
-        (struct chirr_model_sense){.name = "outcome", .kind = CHIRR_SENSE_OUTCOME, .width = 12};
-    return config;
-}
-
 static enum chirr_err run(struct chirr_bench_context *context, struct chirr_error *error)
 {
-    struct chirr_model_config hermit = agent_config();
+    struct chirr_model_config hermit = agent_model_config();
     hermit.origins_max = 0;
     struct crowd crowds[] = {
-        {.config = agent_config(), .models = 50, .burst = 12, .peers = true},
-        {.config = agent_config(), .models = 50, .burst = 12},
+        {.config = agent_model_config(), .models = 50, .burst = 12, .peers = true},
+        {.config = agent_model_config(), .models = 50, .burst = 12},
         {.config = hermit, .models = 50, .burst = 32},
         {.config = chirr_bench_config(&chirr_bench_100k), .models = 8, .burst = 32},
         {.config = chirr_bench_default_config(), .models = 8, .burst = 32},

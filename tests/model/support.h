@@ -4,6 +4,7 @@
 
 #include <criterion/criterion.h>
 
+#include "model/delta.h"
 #include "model/model.h"
 
 /* D=16, 2 layers, 2 rates, 4 partitions, chunk 8; senses text, load (vector of 3), cost (outcome of
@@ -57,6 +58,17 @@ static inline double learn_text(struct chirr_model *model, uint32_t sense, const
         bits += (double)step.bits;
     }
     return bits / (double)bytes;
+}
+
+/* Partition 1 of `other`, as origin 9, at a quarter. */
+static inline void teach(struct chirr_model *model, struct chirr_model *other)
+{
+    const struct chirr_delta_source source = {9, 1, 1, 1};
+    uint8_t delta[CHIRR_DELTA_BYTES_MAX];
+    size_t bytes;
+    cr_assert_eq(chirr_delta_extract(other, 1, delta, sizeof delta, &bytes), CHIRR_OK);
+    cr_assert_eq(chirr_delta_apply(model, &source, delta, bytes), CHIRR_OK);
+    cr_assert_eq(chirr_delta_weigh(model, 9, 0.25f), CHIRR_OK);
 }
 
 #endif

@@ -8,6 +8,7 @@
 #include "model/checkpoint.h"
 #include "model/delta.h"
 #include "tests/model/support.h"
+#include "tests/support/agent_model.h"
 #include "tests/support/allocations.h"
 
 #define MODELS 3
@@ -191,28 +192,9 @@ static void live_through(const struct chirr_model_config *config)
     teardown();
 }
 
-/* As the simulator's agents have it. */
-static struct chirr_model_config tiny_config(void)
-{
-    struct chirr_model_config config = chirr_model_config_default();
-    config.width = 16;
-    config.layers = 1;
-    config.section_width = 48;
-    config.mlp_width = 16;
-    config.input_gate = false;
-    config.gram_rows = 0;
-    config.partitions = 4;
-    config.hosted = 0xF;
-    config.replay_bytes = 8 * 1024;
-    config.sense_count = 2;
-    config.senses[1] =
-        (struct chirr_model_sense){.name = "outcome", .kind = CHIRR_SENSE_OUTCOME, .width = 12};
-    return config;
-}
-
 Test(batch, gives_the_bits_of_models_alone_in_the_shape_of_a_simulated_agent)
 {
-    struct chirr_model_config config = tiny_config();
+    struct chirr_model_config config = agent_model_config();
     live_through(&config);
     config.origins_max = 0; /* no peers: genesis itself is the base */
     live_through(&config);
@@ -243,7 +225,7 @@ Test(batch, gives_the_bits_of_models_alone_with_selector_gates_and_grams)
 
 Test(batch, models_of_one_workspace_may_differ_in_what_is_private)
 {
-    struct chirr_model_config config = tiny_config();
+    struct chirr_model_config config = agent_model_config();
     struct chirr_model_config hermit = config;
     hermit.origins_max = 0;
     hermit.learning_rate = 1e-3f;
@@ -295,7 +277,7 @@ Test(batch, steps_without_allocating)
 
 Test(batch, takes_less_memory_than_models_alone)
 {
-    const struct chirr_model_config config = tiny_config();
+    const struct chirr_model_config config = agent_model_config();
     cr_expect_lt(chirr_batch_bytes(&config, 50), 50 * chirr_model_bytes(&config));
     cr_expect_gt(chirr_batch_bytes(&config, 1), chirr_model_bytes(&config)); /* honest: genesis */
 }

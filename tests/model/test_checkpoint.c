@@ -11,21 +11,21 @@
 #include "model/delta.h"
 #include "model/internal.h"
 #include "tests/model/support.h"
+#include "tests/support/directory.h"
 
 static struct chirr_arena arenas[2];
 static struct chirr_model_config config;
 static struct chirr_error error;
 static enum chirr_checkpoint_origin origin;
-static char folder[64];
-static char path[96], previous[112], temporary[112];
+static char directory[DIRECTORY_PATH_BYTES_MAX];
+static char path[300], previous[320], temporary[320];
 
 static void setup(void)
 {
     config = small_config();
     config.origins_max = 1;
-    strcpy(folder, "/tmp/chirr-checkpoint-XXXXXX");
-    cr_assert_not_null(mkdtemp(folder));
-    snprintf(path, sizeof path, "%s/model", folder);
+    directory_create(directory);
+    snprintf(path, sizeof path, "%s/model", directory);
     snprintf(previous, sizeof previous, "%s.previous", path);
     snprintf(temporary, sizeof temporary, "%s.tmp", path);
 }
@@ -34,10 +34,7 @@ static void teardown(void)
 {
     chirr_arena_finish(&arenas[0]);
     chirr_arena_finish(&arenas[1]);
-    unlink(path);
-    unlink(previous);
-    unlink(temporary);
-    rmdir(folder);
+    directory_remove(directory);
 }
 
 TestSuite(checkpoint, .init = setup, .fini = teardown);
@@ -61,14 +58,9 @@ static void feed(struct chirr_model *model, int begin, int end)
 static void take_foreign(struct chirr_model *model)
 {
     struct chirr_model *other = make_model(&arenas[1], &config);
-    uint8_t delta[CHIRR_DELTA_BYTES_MAX];
-    size_t bytes;
     feed(other, 0, 40);
-    cr_assert_eq(chirr_delta_extract(other, 1, delta, sizeof delta, &bytes), CHIRR_OK);
+    teach(model, other);
     chirr_arena_finish(&arenas[1]);
-    const struct chirr_delta_source source = {9, 1, 1, 1};
-    cr_assert_eq(chirr_delta_apply(model, &source, delta, bytes), CHIRR_OK);
-    cr_assert_eq(chirr_delta_weigh(model, 9, 0.25f), CHIRR_OK);
 }
 
 static void save(const struct chirr_model *model)
@@ -324,8 +316,8 @@ Test(checkpoint, damaged_without_one_before_is_an_error_that_names_the_file)
 Test(checkpoint, what_cannot_be_written_is_an_error_and_keeps_the_old_one)
 {
     struct chirr_model *model = make_model(&arenas[0], &config);
-    char nowhere[160];
-    snprintf(nowhere, sizeof nowhere, "%s/none/model", folder);
+    char nowhere[300];
+    snprintf(nowhere, sizeof nowhere, "%s/none/model", directory);
     cr_expect_eq(chirr_checkpoint_save(model, nowhere, &error), CHIRR_ERR_IO);
     cr_expect_not_null(strstr(error.text, nowhere), "%s", error.text);
     static char endless[5000];
