@@ -9,6 +9,8 @@
 #include "swarm/auction_state.h"
 
 #define THINK_SPREAD_US_MAX (100 * CHIRR_US_PER_MS)
+#define PRICES_TOGETHER_US (10 * CHIRR_US_PER_MS)
+#define LEAD_MEMORY_TASKS 8
 
 struct chirr_auction_config chirr_auction_config_default(void)
 {
@@ -83,6 +85,7 @@ struct chirr_auction *chirr_auction_create(struct chirr_arena *arena,
         .runs = chirr_arena_take(arena, (size_t)2 * config->slots, sizeof *auction->runs),
         .candidates = chirr_arena_take(arena, config->tasks_max, sizeof *auction->candidates),
         .free_us = chirr_arena_take(arena, config->slots, sizeof *auction->free_us),
+        .lead_permille = 1000,
         .think_us = now,
         .wake_us = CHIRR_TIME_NEVER,
     };
@@ -154,6 +157,7 @@ static struct auction_entry *insert(struct chirr_auction *auction, chirr_task_id
     auction->count++;
     *entry = (struct auction_entry){.id = id,
                                     .asked_us = CHIRR_TIME_NEVER,
+                                    .speak_us = CHIRR_TIME_NEVER,
                                     .settled_us = CHIRR_TIME_NEVER,
                                     .lease_us = CHIRR_TIME_NEVER,
                                     .unwatched_us = CHIRR_TIME_NEVER,
@@ -200,6 +204,24 @@ static void forget_lease(struct chirr_auction *auction, struct auction_entry *en
     entry->reopen = false;
 }
 
+/* A task has been won. What it would have cost here and what it went for tell what to expect of the
+ * next one; nothing does when the winner's claim did not come here. */
+static void learn_lead(struct chirr_auction *auction, const struct auction_entry *entry,
+                       chirr_agent_id winner)
+{
+    int64_t lead_permille = 1000;
+    if (winner != auction->config.self) {
+        if (!entry->priced || entry->rival != winner) {
+            return;
+        }
+        int64_t won_us = entry->priority * CHIRR_BUNDLE_PREMIUM_US - entry->rival_bid;
+        lead_permille = chirr_time_min(won_us, entry->cost_us) * 1000 / entry->cost_us;
+    }
+    int64_t mean_permille = auction->lead_permille;
+    mean_permille += (lead_permille - mean_permille) / LEAD_MEMORY_TASKS;
+    auction->lead_permille = mean_permille > 0 ? (uint32_t)mean_permille : 0;
+}
+
 /* Takes over what a task's record says now. */
 static void see_task(struct chirr_auction *auction, const struct chirr_task *task)
 {
@@ -219,8 +241,12 @@ static void see_task(struct chirr_auction *auction, const struct chirr_task *tas
     }
     if (first || task->phase != entry->phase || task->epoch != entry->epoch ||
         task->owner != entry->owner || task->owner_incarnation != entry->owner_incarnation) {
+        if (entry->phase == CHIRR_TASK_OPEN && task->phase == CHIRR_TASK_RUNNING) {
+            learn_lead(auction, entry, task->owner);
+        }
         forget_lease(auction, entry);
         entry->settled_us = CHIRR_TIME_NEVER;
+        entry->speak_us = CHIRR_TIME_NEVER;
     }
     entry->epoch = task->epoch;
     entry->phase = task->phase;
@@ -315,7 +341,8 @@ void chirr_auction_price(struct chirr_auction *auction, const struct chirr_price
     entry->duration_us = price->duration_us;
     entry->priced_us = now;
     entry->asked_us = CHIRR_TIME_NEVER;
-    think_soon(auction);
+    /* Answers come together, too. Who speaks first is settled by how long each holds back. */
+    auction->think_us = chirr_time_min(auction->think_us, now + PRICES_TOGETHER_US);
 }
 
 enum chirr_err chirr_auction_ended(struct chirr_auction *auction, chirr_task_id task,

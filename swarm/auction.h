@@ -11,7 +11,11 @@
  * A bid is minus the expected time until the task would be done here (what is running and what
  * stands before it in the bundle included), in microseconds, plus a premium for priority: predicted
  * by the agent's own model, with half its deviation added against the winner's curse (bundle.h). A
- * task without a price is not bid for. Bids are relative to the moment of their statement; when
+ * task without a price is not bid for. Who bids best speaks first: a first bid is held back the
+ * longer the more it is likely to be beaten, and not stated at all when a better one came meanwhile
+ * (bundle.h; timers that let the best speak first are those of Bletsas, Khisti, Reed, Lippman, "A
+ * Simple Cooperative Diversity Method Based on Network Path Selection", IEEE JSAC 2006). Each agent
+ * learns what to expect from who wins. Bids are relative to the moment of their statement; when
  * they are stated anew, and why that comes to rest, stands in deliberate.c.
  *
  * A task's life: OPEN, PRICE asked, claimed, settled, RUNNING stated; when that stands in the

@@ -36,8 +36,11 @@ struct auction_entry {
     bool outcome;      /* OUTCOME has to go out */
     bool outcome_told; /* or has gone out */
 
+    chirr_time_us speak_us; /* while nobody bids this agent does not, before; NEVER: undecided */
+
     bool claimed; /* by self, as the record store has it, in this epoch */
     int64_t own_bid;
+    bool lapsed;          /* and given up since it was stated; others were not told */
     chirr_agent_id rival; /* the live agent with the greatest bid of all others; 0: none */
     int64_t rival_bid;
     chirr_time_us rival_us;     /* the word of an unknown rival counts until then; NEVER: known */
@@ -88,6 +91,8 @@ struct chirr_auction {
     struct auction_run *runs;
     struct chirr_bundle_candidate *candidates; /* [tasks_max], scratch */
     int64_t *free_us;                          /* [slots], scratch */
+
+    uint32_t lead_permille; /* a mean: what tasks are won at, of what they would cost here */
 
     struct chirr_claims bundle;  /* as last decided */
     struct chirr_claims offered; /* as last handed out to be stated */

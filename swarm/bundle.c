@@ -30,6 +30,14 @@ int64_t chirr_bundle_remaining_us(int64_t expected_us, int64_t elapsed_us, int64
     return left_us < until_killed_us ? left_us : until_killed_us;
 }
 
+int64_t chirr_bundle_hold_us(const struct chirr_bundle_hold *hold)
+{
+    CHIRR_ASSERT(hold->cost_us > 0 && hold->lead_permille <= 1000);
+    int64_t here_us = hold->cost_us + hold->wait_us;
+    int64_t expected_permille = hold->cost_us * hold->lead_permille / here_us;
+    return hold->window_us * (1000 - expected_permille) / 1000;
+}
+
 bool chirr_bundle_beats(int64_t bid, chirr_agent_id agent, int64_t rival_bid, chirr_agent_id rival)
 {
     return bid > rival_bid || (bid == rival_bid && agent < rival);

@@ -58,6 +58,19 @@ struct chirr_bundle_rules {
     bool flat;
 };
 
+/* How long to hold a first bid on a task back, µs: window × (1 − expected / here), where `here` is
+ * the time of the own bid, cost and wait, and `expected` that of whoever will win it: what tasks
+ * were won at so far, as a part of what they would have cost here, of this one's cost. So whoever
+ * expects to win speaks at once, who expects to be beaten by a factor of two waits half the window
+ * (and finds it claimed), and nobody waits longer than the window. */
+struct chirr_bundle_hold {
+    int64_t window_us;
+    int64_t cost_us;        /* >= 1, as wait_us far from overflow when a thousand times as great */
+    int64_t wait_us;        /* before it could start here */
+    uint32_t lead_permille; /* 0…1,000 */
+};
+int64_t chirr_bundle_hold_us(const struct chirr_bundle_hold *hold);
+
 /* Does a bid of one agent win over that of another? A greater bid does, of equal ones the smaller
  * id's. */
 bool chirr_bundle_beats(int64_t bid, chirr_agent_id agent, int64_t rival_bid, chirr_agent_id rival);

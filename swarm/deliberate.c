@@ -7,7 +7,8 @@
  * Time. A bid counts from the moment of its statement, so those of an agent that is running
  * something grow truer than what it stated as its run goes on. Restating them all the time would
  * tell nothing; so a claims statement is made only when
- *   - the tasks in the bundle changed,
+ *   - the tasks in the bundle changed (to be outbid at one and give it up is no reason, unless it
+ *     makes room for another, whose bid is better without it),
  *   - somebody outbids what is stated but not what could be stated now (it is defended), or
  *   - a bid has become worse by more than the hysteresis, which others should know;
  * and then every bid of it is as of now. An agent that is running something takes a task from
@@ -22,6 +23,9 @@
 /* Agents other than the smallest live one wait this long, and up to four times as much again,
  * before they state that a lost task is open. */
 #define REOPEN_DELAY_US (200 * CHIRR_US_PER_MS)
+/* A first bid is held back for half the settle window at most, and never longer than this: whoever
+ * was beaten to it by a worse bid still has the time to say so. */
+#define HOLD_US_MAX (200 * CHIRR_US_PER_MS)
 #define RECHECK_US_MIN (100 * CHIRR_US_PER_MS)
 
 /* ---- Claims as they stand ------------------------------------------------------------------- */
@@ -35,6 +39,7 @@ static void read_claim(struct chirr_auction *auction, chirr_agent_id author,
     }
     if (author == auction->config.self) {
         entry->claimed = true;
+        entry->lapsed = entry->lapsed && claim->bid == entry->own_bid;
         entry->own_bid = claim->bid;
         return;
     }
@@ -81,13 +86,48 @@ static bool is_random(const struct chirr_auction *auction)
     return auction->config.policy == CHIRR_AUCTION_RANDOM;
 }
 
-static size_t gather_candidates(struct chirr_auction *auction)
+static int64_t cost_of(const struct chirr_auction *auction, const struct auction_entry *entry)
+{
+    int64_t cost_us = is_random(auction) ? random_cost_us(auction, entry) : entry->cost_us;
+    return cost_us + (entry->shunned ? CHIRR_BUNDLE_HANDICAP_US : 0);
+}
+
+/* Decides when first bids may be stated. */
+static void hold_back(struct chirr_auction *auction, chirr_time_us now)
+{
+    struct chirr_bundle_hold hold = {
+        .window_us = chirr_time_min(chirr_time_from_ms(auction->config.settle_ms) / 2, HOLD_US_MAX),
+        .wait_us = auction->free_us[0],
+        .lead_permille = auction->lead_permille,
+    };
+    for (uint32_t i = 1; i < auction->config.slots; i++) {
+        hold.wait_us = chirr_time_min(hold.wait_us, auction->free_us[i]);
+    }
+    for (uint32_t i = 0; i < auction->count; i++) {
+        struct auction_entry *entry = &auction->entries[i];
+        if (entry->speak_us == CHIRR_TIME_NEVER && entry->phase == CHIRR_TASK_OPEN &&
+            entry->priced) {
+            hold.cost_us = cost_of(auction, entry);
+            entry->speak_us = now + chirr_bundle_hold_us(&hold);
+        }
+    }
+}
+
+/* What is better than a bid that was made already is said at once. Random bids are not held back:
+ * they are no better or worse. */
+static bool may_speak(const struct chirr_auction *auction, const struct auction_entry *entry,
+                      chirr_time_us now)
+{
+    return is_random(auction) || (entry->priced && (entry->rival != 0 || entry->speak_us <= now));
+}
+
+static size_t gather_candidates(struct chirr_auction *auction, chirr_time_us now)
 {
     size_t count = 0;
     for (uint32_t i = 0; i < auction->count; i++) {
         const struct auction_entry *entry = &auction->entries[i];
         bool biddable =
-            entry->phase == CHIRR_TASK_OPEN && entry->able && (entry->priced || is_random(auction));
+            entry->phase == CHIRR_TASK_OPEN && entry->able && may_speak(auction, entry, now);
         if (!biddable || chirr_auction_run_find(auction, entry->id) != NULL) {
             continue;
         }
@@ -95,13 +135,12 @@ static size_t gather_candidates(struct chirr_auction *auction)
         *candidate = (struct chirr_bundle_candidate){
             .task = entry->id,
             .epoch = entry->epoch,
-            .held = entry->claimed,
+            .held = entry->claimed && !entry->lapsed,
             .premium_us = entry->priority * CHIRR_BUNDLE_PREMIUM_US,
-            .cost_us = is_random(auction) ? random_cost_us(auction, entry) : entry->cost_us,
+            .cost_us = cost_of(auction, entry),
             .rival = entry->rival,
             .rival_bid = entry->rival_bid,
         };
-        candidate->cost_us += entry->shunned ? CHIRR_BUNDLE_HANDICAP_US : 0;
     }
     return count;
 }
@@ -137,7 +176,8 @@ static void build_bundle(struct chirr_auction *auction, chirr_time_us now)
                 busy > 0 && !is_random(auction) ? auction->config.hysteresis_permille : 0,
             .flat = is_random(auction),
         };
-        size_t count = gather_candidates(auction);
+        hold_back(auction, now);
+        size_t count = gather_candidates(auction, now);
         chirr_bundle_build(&rules, auction->candidates, count, auction->free_us,
                            auction->config.slots, &auction->bundle);
     }
@@ -146,6 +186,10 @@ static void build_bundle(struct chirr_auction *auction, chirr_time_us now)
     }
     for (uint32_t i = 0; i < auction->bundle.count; i++) {
         chirr_auction_entry_find(auction, auction->bundle.claims[i].task)->wanted = true;
+    }
+    for (uint32_t i = 0; i < auction->count; i++) {
+        struct auction_entry *entry = &auction->entries[i];
+        entry->lapsed = entry->claimed && (entry->lapsed || !entry->wanted);
     }
 }
 
@@ -164,34 +208,49 @@ static bool worsened(const struct chirr_auction *auction, const struct auction_e
     return entry->own_bid - bid > tolerated_us;
 }
 
-/* The stated claims that still mean something: on open tasks that are not about to run here. */
-static struct chirr_claims standing_claims(const struct chirr_auction *auction)
+/* What was stated and still means something: claims on open tasks that are not about to run here.
+ * One that is given up and outbid takes the task from nobody: it is left standing until there is
+ * more to say, or until it would win after all. With a local view it is withdrawn at once: who has
+ * not heard of the better one would take it for the best. */
+struct standing {
+    struct chirr_claims claims;
+    bool left; /* some were left standing */
+};
+
+static void read_standing(const struct chirr_auction *auction, struct standing *standing)
 {
-    struct chirr_claims standing = {0};
     const struct chirr_record *record =
         chirr_records_claims(auction->records, auction->config.self);
+    *standing = (struct standing){0};
     for (uint32_t i = 0; record != NULL && i < record->claims.count; i++) {
         const struct chirr_claim *claim = &record->claims.claims[i];
         const struct auction_entry *entry = chirr_auction_entry_find(auction, claim->task);
-        if (entry != NULL && entry->phase == CHIRR_TASK_OPEN && entry->epoch == claim->epoch &&
-            chirr_auction_run_find(auction, claim->task) == NULL) {
-            standing.claims[standing.count++] = *claim;
+        if (entry == NULL || entry->phase != CHIRR_TASK_OPEN || entry->epoch != claim->epoch ||
+            chirr_auction_run_find(auction, claim->task) != NULL) {
+            continue;
+        }
+        if (!auction->config.local && !entry->wanted && outbid(auction, entry)) {
+            standing->left = true;
+        } else {
+            standing->claims.claims[standing->claims.count++] = *claim;
         }
     }
-    return standing;
 }
 
 static bool must_state_claims(const struct chirr_auction *auction)
 {
-    struct chirr_claims standing = standing_claims(auction);
-    if (standing.count != auction->bundle.count) {
+    struct standing standing;
+    read_standing(auction, &standing);
+    if (standing.claims.count != auction->bundle.count) {
         return true;
     }
-    for (uint32_t i = 0; i < standing.count; i++) {
+    for (uint32_t i = 0; i < auction->bundle.count; i++) {
         const struct chirr_claim *claim = &auction->bundle.claims[i];
         const struct auction_entry *entry = chirr_auction_entry_find(auction, claim->task);
-        if (standing.claims[i].task != claim->task || outbid(auction, entry) ||
-            worsened(auction, entry, claim->bid)) {
+        bool renewed = entry->lapsed && claim->bid != entry->own_bid;
+        bool improved = standing.left && claim->bid > entry->own_bid;
+        if (standing.claims.claims[i].task != claim->task || renewed || improved ||
+            outbid(auction, entry) || worsened(auction, entry, claim->bid)) {
             return true;
         }
     }
@@ -416,6 +475,7 @@ static chirr_time_us next_of_entries(struct chirr_auction *auction, chirr_time_u
             chirr_time_us ask_us = ask_at(auction, entry, now);
             /* What is due and was not asked now waits for an answer to another question. */
             at = chirr_time_min(at, ask_us > now ? ask_us : CHIRR_TIME_NEVER);
+            at = chirr_time_min(at, entry->speak_us > now ? entry->speak_us : CHIRR_TIME_NEVER);
             contestable = true;
         }
         if (entry->phase == CHIRR_TASK_OPEN && entry->rival != 0 && entry->rival_us > now) {

@@ -222,7 +222,7 @@ Test(auction, a_better_bid_is_stated_when_somebody_contests_it)
         int64_t bid;
         bool stated;
         uint32_t claims;
-    } rivals[] = {{-120000, false, 1}, {-70000, true, 1}, {-40000, true, 0}};
+    } rivals[] = {{-120000, false, 1}, {-70000, true, 1}, {-40000, false, 0}};
     for (uint64_t i = 0; i < 3; i++) {
         struct chirr_record rival = sample_claims(task.task.id, rivals[i].bid);
         rival = sample_stamped(&rival, 1, 1, i + 1);
@@ -239,6 +239,42 @@ Test(auction, a_better_bid_is_stated_when_somebody_contests_it)
         }
     }
     cr_assert_eq(chirr_auction_winner(alone.auction, task.task.id), sample_agent(1));
+
+    /* What was given up without a word counts without a word when the rival gives up, too. */
+    struct chirr_record none = {.kind = CHIRR_RECORD_CLAIMS};
+    none = sample_stamped(&none, 1, 1, 4);
+    enum chirr_join join;
+    cr_assert_eq(chirr_records_join(alone.records, &none, &join), CHIRR_OK);
+    chirr_auction_notice(alone.auction, &none, now);
+    tick(&alone);
+    struct chirr_record record;
+    cr_assert(!chirr_auction_statement(alone.auction, &record));
+    cr_assert_eq(chirr_auction_winner(alone.auction, task.task.id), sample_agent(0));
+}
+
+/* And is withdrawn when it would win, but is wanted no more. */
+Test(auction, what_was_given_up_is_withdrawn_when_it_would_win_after_all)
+{
+    cr_assert_eq(chirr_membership_add(alone.membership, sample_agent(1), 1, 0), CHIRR_OK);
+    struct chirr_record task, record;
+    chirr_time_us now = claim_one(&task, 50000);
+    const struct chirr_record bids[] = {sample_claims(task.task.id, -40000),
+                                        {.kind = CHIRR_RECORD_CLAIMS}};
+    for (uint64_t i = 0; i < 2; i++) {
+        struct chirr_record rival = sample_stamped(&bids[i], 1, 1, i + 1);
+        enum chirr_join join;
+        cr_assert_eq(chirr_records_join(alone.records, &rival, &join), CHIRR_OK);
+        chirr_auction_notice(alone.auction, &rival, now);
+        if (i == 0) {
+            now = tick(&alone);
+            cr_assert(!chirr_auction_statement(alone.auction, &record));
+            chirr_auction_leave(alone.auction, now);
+        }
+        now = tick(&alone);
+        cr_assert_eq(chirr_auction_statement(alone.auction, &record), i == 1, "rival %lu", i);
+    }
+    cr_assert_eq(record.kind, CHIRR_RECORD_CLAIMS);
+    cr_assert_eq(record.claims.count, 0);
 }
 
 Test(auction, start_comes_only_when_running_stands_in_the_store)

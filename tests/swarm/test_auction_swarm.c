@@ -466,3 +466,36 @@ Test(auction_swarm, the_next_task_starts_as_soon_as_a_slot_is_free)
     cr_assert_eq(world_starts(world, &starts), 2);
     world_destroy(world);
 }
+
+/* Agent 0 does everything best. */
+static void do_tasks(struct world *world, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t task = world_submit(world, i % 8, (uint64_t)S, 0, NULL);
+        for (uint32_t agent = 0; agent < 8; agent++) {
+            world_task(world, task)->duration_us[agent] = (agent + 1) * (uint64_t)S;
+        }
+        world_run(world, world_now(world) + 3 * S);
+    }
+}
+
+Test(auction_swarm, once_it_is_known_who_is_best_the_others_keep_silent)
+{
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        struct world_config config = world_config_default(seed);
+        config.agent_count = 8;
+        struct world *world = world_create(&config);
+        do_tasks(world, 20);
+        uint32_t before = claims_stated(world);
+        do_tasks(world, 20);
+        uint32_t stated = claims_stated(world) - before;
+        cr_assert_leq(stated, 30, "%u statements for 20 tasks, seed %lu", stated, seed);
+        const struct world_start *starts;
+        uint32_t count = world_starts(world, &starts);
+        cr_assert_eq(count, 40, "seed %lu", seed);
+        for (uint32_t i = 20; i < count; i++) {
+            cr_assert_eq(starts[i].agent, 0, "seed %lu", seed);
+        }
+        world_destroy(world);
+    }
+}

@@ -174,3 +174,19 @@ Test(bundle, is_bounded_and_never_increases_over_random_candidates)
         }
     }
 }
+
+static int64_t hold_us(int64_t cost_us, int64_t wait_us, uint32_t lead_permille)
+{
+    const struct chirr_bundle_hold hold = {1000, cost_us, wait_us, lead_permille};
+    return chirr_bundle_hold_us(&hold);
+}
+
+Test(bundle, who_expects_to_win_speaks_at_once_and_others_the_later_the_more_they_are_beaten)
+{
+    cr_assert_eq(hold_us(7, 0, 1000), 0);
+    cr_assert_eq(hold_us(500, 500, 1000), 500);
+    cr_assert_eq(hold_us(500, 0, 500), 500);
+    cr_assert_eq(hold_us(500, 0, 250), 750);
+    cr_assert_eq(hold_us(500, 0, 0), 1000);
+    cr_assert_eq(hold_us(INT64_C(1000000000000), INT64_C(100000000000), 1000), 91);
+}
