@@ -25,7 +25,7 @@
 #define MEETINGS_TURN 16
 #define WAIT_MS_MAX 1000
 
-#define POLL_ITEMS_MAX (CHIRR_TRANSPORT_POLL_ITEMS + 4 + CHIRR_EXECUTOR_FDS_MAX)
+#define POLL_ITEMS_MAX (5 + CHIRR_EXECUTOR_FDS_MAX)
 
 /* ---- Opening ------------------------------------------------------------------------------- */
 
@@ -327,7 +327,9 @@ static chirr_time_us next_deadline(const struct chirr_agent *agent)
 static int collect_items(struct chirr_agent *agent, zmq_pollitem_t *items)
 {
     int fds[CHIRR_EXECUTOR_FDS_MAX];
-    int count = chirr_transport_poll_items(agent->transport, items);
+    int count = 0;
+    items[count++] =
+        (zmq_pollitem_t){.fd = chirr_transport_fd(agent->transport), .events = ZMQ_POLLIN};
     count += chirr_control_poll_items(agent->control, items + count);
     items[count++] = (zmq_pollitem_t){.fd = agent->stop_fd, .events = ZMQ_POLLIN};
     if (agent->learner != NULL) {
@@ -468,7 +470,9 @@ enum chirr_err chirr_agent_turn(struct chirr_agent *agent, int timeout_ms,
     }
     chirr_time_us deadline = next_deadline(agent);
     int count = collect_items(agent, items);
-    int wait_ms = chirr_clock_wait_ms(chirr_clock_now(), deadline, timeout_ms);
+    int wait_ms = chirr_transport_is_waiting(agent->transport)
+                      ? 0
+                      : chirr_clock_wait_ms(chirr_clock_now(), deadline, timeout_ms);
     if (zmq_poll(items, count, wait_ms) < 0 && errno != EINTR) {
         return chirr_error_set(error, CHIRR_ERR_IO, "zmq_poll: %s", zmq_strerror(errno));
     }

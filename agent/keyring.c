@@ -51,20 +51,48 @@ const struct chirr_keyring_entry *chirr_keyring_find(const struct chirr_keyring 
     return entry_of(keyring, holder);
 }
 
-/* Once a connection, so a scan will do. */
-const struct chirr_keyring_entry *
-chirr_keyring_find_curve(const struct chirr_keyring *keyring,
-                         const uint8_t curve_public[CHIRR_KEY_BYTES])
+/* What is worked out is remembered, so a keyring that is only looked at changes all the same. */
+const uint8_t *chirr_keyring_curve_of(const struct chirr_keyring_key *key)
+{
+    struct chirr_keyring_key *proven = (struct chirr_keyring_key *)key;
+    if (!key->is_proven) {
+        proven->is_proven = true;
+        if (chirr_curve_key_of(key->public_key, proven->curve_hint) != CHIRR_OK) {
+            memset(proven->curve_hint, 0, sizeof proven->curve_hint);
+        }
+    }
+    return key->curve_hint;
+}
+
+/* `by_hint`: only where the hint says so, which is then proven. */
+static const struct chirr_keyring_entry *find_curve(const struct chirr_keyring *keyring,
+                                                    const uint8_t curve_public[CHIRR_KEY_BYTES],
+                                                    bool by_hint)
 {
     for (size_t i = 0; i < keyring->count; i++) {
         const struct chirr_keyring_entry *entry = &keyring->entries[i];
         for (uint32_t k = 0; k < entry->key_count; k++) {
-            if (memcmp(entry->keys[k].curve_public, curve_public, CHIRR_KEY_BYTES) == 0) {
+            const struct chirr_keyring_key *key = &entry->keys[k];
+            if ((!by_hint || memcmp(key->curve_hint, curve_public, CHIRR_KEY_BYTES) == 0) &&
+                memcmp(chirr_keyring_curve_of(key), curve_public, CHIRR_KEY_BYTES) == 0) {
                 return entry;
             }
         }
     }
     return NULL;
+}
+
+/* Once a connection, so a scan will do. A stranger is one only after all hints are proven. */
+const struct chirr_keyring_entry *
+chirr_keyring_find_curve(const struct chirr_keyring *keyring,
+                         const uint8_t curve_public[CHIRR_KEY_BYTES])
+{
+    static const uint8_t none[CHIRR_KEY_BYTES];
+    if (memcmp(curve_public, none, sizeof none) == 0) {
+        return NULL; /* of keys that are none */
+    }
+    const struct chirr_keyring_entry *entry = find_curve(keyring, curve_public, true);
+    return entry != NULL ? entry : find_curve(keyring, curve_public, false);
 }
 
 const struct chirr_keyring_key *chirr_keyring_key_of(const struct chirr_keyring_entry *entry,
@@ -144,17 +172,21 @@ static void erase(struct chirr_keyring *keyring, struct chirr_keyring_entry *ent
 enum chirr_err chirr_keyring_add_key(struct chirr_keyring *keyring,
                                      const struct chirr_keyring_addition *addition)
 {
-    struct chirr_keyring_key key;
+    struct chirr_keyring_key key = {0};
     const char *name = addition->name == NULL ? "" : addition->name;
     chirr_agent_id holder =
         addition->holder != 0 ? addition->holder : chirr_agent_id_of(addition->public_key);
     if (!is_name(name)) {
         return CHIRR_ERR_RANGE;
     }
-    if (chirr_curve_key_of(addition->public_key, key.curve_public) != CHIRR_OK) {
+    memcpy(key.public_key, addition->public_key, sizeof key.public_key);
+    if (addition->curve_hint != NULL) {
+        memcpy(key.curve_hint, addition->curve_hint, sizeof key.curve_hint);
+    } else if (chirr_curve_key_of(key.public_key, key.curve_hint) == CHIRR_OK) {
+        key.is_proven = true;
+    } else {
         return CHIRR_ERR_INVALID;
     }
-    memcpy(key.public_key, addition->public_key, sizeof key.public_key);
     const struct chirr_keyring_entry *owner = chirr_keyring_find_key(keyring, addition->public_key);
     if (owner != NULL && owner->id != holder) {
         return CHIRR_ERR_EXISTS;

@@ -7,10 +7,14 @@
  *
  * The file has one key a line:
  *
- *      [operator] KEY [of HOLDER] [NAME]
+ *      [operator] KEY [of HOLDER] [curve CURVE] [NAME]
  *
  * KEY is 64 hexadecimal digits, HOLDER the 16 digits of the holder's id, without which the key is
- * its holder's first one; NAME is for people, '#' starts a comment. Fails closed: an empty keyring
+ * its holder's first one; NAME is for people, '#' starts a comment. CURVE is the key that KEY's
+ * connections use. It follows from KEY, but to work it out takes 50 us, which an agent of a large
+ * swarm would spend on everybody before its first message; so who writes the file writes it down.
+ * It is a hint, proven before anybody is let in or connected to by it: a wrong one helps nobody.
+ * Fails closed: an empty keyring
  * trusts nobody but what is added. Not thread-safe. */
 #ifndef CHIRR_AGENT_KEYRING_H
 #define CHIRR_AGENT_KEYRING_H
@@ -22,8 +26,9 @@
 #define CHIRR_HOLDER_KEYS_MAX 2
 
 struct chirr_keyring_key {
-    uint8_t public_key[CHIRR_KEY_BYTES];   /* Ed25519 */
-    uint8_t curve_public[CHIRR_KEY_BYTES]; /* Curve25519 */
+    uint8_t public_key[CHIRR_KEY_BYTES]; /* Ed25519 */
+    uint8_t curve_hint[CHIRR_KEY_BYTES]; /* ask chirr_keyring_curve_of */
+    bool is_proven;
 };
 
 struct chirr_keyring_entry {
@@ -44,6 +49,9 @@ struct chirr_keyring_addition {
     chirr_agent_id holder; /* 0: the digest of the key */
     const char *name;      /* NULL: none; the first name that a holder gets stays */
     bool is_operator;      /* of the holder; never taken back by adding */
+    /* The Curve25519 key, if somebody said; NULL: worked out at once. With it, a public key that is
+     * none is found out only when it is used. */
+    const uint8_t *curve_hint;
 };
 /* CHIRR_OK too when it was there. CHIRR_ERR_INVALID: not a key. CHIRR_ERR_RANGE: the name is too
  * long, or not printable. CHIRR_ERR_EXISTS: the key is another holder's. CHIRR_ERR_FULL: too many
@@ -72,6 +80,8 @@ const struct chirr_keyring_entry *chirr_keyring_find_key(const struct chirr_keyr
 /* The holder's live key that this is; NULL: none of them. */
 const struct chirr_keyring_key *chirr_keyring_key_of(const struct chirr_keyring_entry *entry,
                                                      const uint8_t public_key[CHIRR_KEY_BYTES]);
+/* The Curve25519 key that belongs to one; all zero when it is not a key. */
+const uint8_t *chirr_keyring_curve_of(const struct chirr_keyring_key *key);
 size_t chirr_keyring_count(const struct chirr_keyring *keyring); /* holders */
 const struct chirr_keyring_entry *chirr_keyring_at(const struct chirr_keyring *keyring,
                                                    size_t index);

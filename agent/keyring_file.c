@@ -1,4 +1,4 @@
-/* The allow-list as a file: one key a line, [operator] KEY [of HOLDER] [NAME]. */
+/* The allow-list as a file: one key a line, [operator] KEY [of HOLDER] [curve CURVE] [NAME]. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -17,6 +17,7 @@
 struct line {
     bool empty; /* nothing but a comment */
     struct chirr_keyring_addition addition;
+    uint8_t curve_hint[CHIRR_KEY_BYTES];
     char text[LINE_BYTES_MAX]; /* holds the name */
 };
 
@@ -25,7 +26,8 @@ static enum chirr_err wrong(struct chirr_error *error, const char *where)
     return chirr_error_set(error, CHIRR_ERR_CONFIG,
                            "%s: expected a key of 64 hexadecimal digits (0-9, a-f), before it "
                            "perhaps \"operator\", behind it perhaps \"of\" and the 16 digits of "
-                           "its holder, then optionally a name",
+                           "its holder, perhaps \"curve\" and the 64 digits of its CURVE key, then "
+                           "optionally a name",
                            where);
 }
 
@@ -60,6 +62,20 @@ static void take_holder(char **rest, struct chirr_keyring_addition *addition)
     }
 }
 
+/* Likewise. */
+static void take_curve(char **rest, struct line *line)
+{
+    char copy[6 + CHIRR_KEY_TEXT_BYTES] = "";
+    strncpy(copy, *rest, sizeof copy - 1);
+    bool ends = strlen(*rest) == sizeof copy - 1 || strchr(BLANKS, (*rest)[strlen(copy)]) != NULL;
+    if (strncmp(copy, "curve ", 6) == 0 && ends &&
+        chirr_key_parse(copy + 6, line->curve_hint) == CHIRR_OK) {
+        line->addition.curve_hint = line->curve_hint;
+        *rest += strlen(copy);
+        *rest += strspn(*rest, BLANKS);
+    }
+}
+
 /* `text` is shorter than LINE_BYTES_MAX. */
 static enum chirr_err parse_line(const char *text, const char *where, struct line *line,
                                  struct chirr_error *error)
@@ -85,6 +101,7 @@ static enum chirr_err parse_line(const char *text, const char *where, struct lin
         return wrong(error, where);
     }
     take_holder(&rest, &line->addition);
+    take_curve(&rest, line);
     line->addition.name = rest;
     return CHIRR_OK;
 }
@@ -173,6 +190,8 @@ static void write_key(FILE *out, const struct chirr_keyring_entry *entry, uint32
     if (chirr_agent_id_of(public_key) != entry->id) {
         fprintf(out, " of %0*" PRIx64, ID_DIGITS, entry->id);
     }
+    chirr_key_format(chirr_keyring_curve_of(&entry->keys[k]), key);
+    fprintf(out, " curve %s", key);
     fprintf(out, "%s%s\n", entry->name[0] == '\0' ? "" : " ", entry->name);
 }
 

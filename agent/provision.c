@@ -307,19 +307,46 @@ static void dial_endpoint(char out[CHIRR_ENDPOINT_BYTES_MAX], const char *advert
     }
 }
 
-/* The next few in a ring, so that whoever dies, each agent is still known to several. Seeds that
- * the fleet's file gave come first. */
+/* The next one, and others at distances that grow by the same factor (as Chord's fingers do): if
+ * each knew its next five alone, the first news would go round the whole ring. */
+uint32_t chirr_provision_seed_distance(uint32_t index, uint32_t agent_count)
+{
+    uint64_t reach = 0;
+    uint64_t factor = 1;
+    if (index >= CHIRR_PROVISION_SEEDS || index + 1 >= agent_count) {
+        return 0;
+    }
+    if (agent_count <= CHIRR_PROVISION_SEEDS + 1) {
+        return index + 1;
+    }
+    while (reach < agent_count) {
+        factor++;
+        reach = 1;
+        for (uint32_t i = 0; i < CHIRR_PROVISION_SEEDS; i++) {
+            reach *= factor;
+        }
+    }
+    uint64_t distance = 1;
+    for (uint32_t i = 0; i < index; i++) {
+        distance *= factor;
+    }
+    return distance < agent_count ? (uint32_t)distance : 0;
+}
+
+/* Whoever dies, each agent is still known to several. Seeds that the fleet's file gave come
+ * first. */
 static void settle_seeds(struct chirr_fleet_config *fleet)
 {
     for (uint32_t i = 0; i < fleet->agent_count; i++) {
         struct chirr_node_config *node = &fleet->agents[i].node;
-        for (uint32_t step = 1; step < fleet->agent_count && step <= CHIRR_PROVISION_SEEDS;
-             step++) {
+        uint32_t distance;
+        for (uint32_t k = 0; (distance = chirr_provision_seed_distance(k, fleet->agent_count)) > 0;
+             k++) {
             if (node->seed_count == CHIRR_NODE_SEEDS_MAX) {
                 break;
             }
             const struct chirr_agent_config *other =
-                &fleet->agents[(i + step) % fleet->agent_count];
+                &fleet->agents[(i + distance) % fleet->agent_count];
             struct chirr_card *seed = &node->seeds[node->seed_count++];
             *seed = (struct chirr_card){0};
             memcpy(seed->public_key, other->node.card.public_key, CHIRR_KEY_BYTES);

@@ -13,6 +13,10 @@
 
 #define CHIRR_PROVISION_SEEDS 5 /* agents of the fleet that each is told of; the rest is gossip */
 
+/* How far ahead in the list of agents the seed number `index` of each agent stands, from 0; 0: there
+ * is no such seed. */
+uint32_t chirr_provision_seed_distance(uint32_t index, uint32_t agent_count);
+
 /* Makes `path` (0700) and what is missing above it. CHIRR_ERR_IO: cannot be made or is no
  * directory. */
 CHIRR_NODISCARD enum chirr_err chirr_provision_directory(const char *path,

@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
 
 #include "agent/transport_state.h"
 
@@ -128,9 +130,21 @@ static enum chirr_err open_sockets(struct chirr_transport *transport, struct chi
     }
     /* VERBOSER tells of every connection's subscriptions, not only of the first to a topic. */
     const int on = 1;
-    if (zmq_setsockopt(transport->publisher, ZMQ_XPUB_NODROP, &on, sizeof on) != 0 ||
+    if (zmq_setsockopt(transport->router, ZMQ_ROUTER_MANDATORY, &on, sizeof on) != 0 ||
+        zmq_setsockopt(transport->publisher, ZMQ_XPUB_NODROP, &on, sizeof on) != 0 ||
         zmq_setsockopt(transport->publisher, ZMQ_XPUB_VERBOSER, &on, sizeof on) != 0) {
         return chirr_error_set(error, CHIRR_ERR_IO, "no socket: %s", zmq_strerror(errno));
+    }
+    return CHIRR_OK;
+}
+
+static enum chirr_err listen_to_own(struct chirr_transport *transport, struct chirr_error *error)
+{
+    for (uint32_t way = 0; way < CHIRR_WAY_PEERS; way++) {
+        void *socket = chirr_transport_socket_of(transport, way);
+        if (socket != NULL && chirr_transport_ready_add(transport, way, socket) != CHIRR_OK) {
+            return chirr_error_set(error, CHIRR_ERR_IO, "transport: %s", strerror(errno));
+        }
     }
     return CHIRR_OK;
 }
@@ -143,8 +157,12 @@ static enum chirr_err start(struct chirr_transport *transport, struct chirr_erro
         return err;
     }
     transport->peers = calloc(config->peers_max, sizeof *transport->peers);
+    transport->routes = calloc(config->peers_max, sizeof *transport->routes);
+    transport->ready = calloc(1, chirr_transport_ready_bytes(config));
+    transport->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     transport->context = zmq_ctx_new();
-    if (transport->peers == NULL || transport->context == NULL ||
+    if (transport->peers == NULL || transport->routes == NULL || transport->ready == NULL ||
+        transport->epoll_fd < 0 || transport->context == NULL ||
         chirr_arena_init(&transport->scratch, CHIRR_CODEC_SCRATCH_BYTES) != CHIRR_OK) {
         return chirr_error_set(error, CHIRR_ERR_NOMEM, "transport: out of memory");
     }
@@ -160,6 +178,7 @@ static enum chirr_err start(struct chirr_transport *transport, struct chirr_erro
             chirr_transport_monitor_open(transport, transport->publisher, true);
         transport->watches[CHIRR_WATCH_ROUTER].monitor =
             chirr_transport_monitor_open(transport, transport->router, true);
+        err = listen_to_own(transport, error);
     }
     return err;
 }
@@ -179,6 +198,7 @@ struct chirr_transport *chirr_transport_create(const struct chirr_transport_conf
         return NULL;
     }
     transport->config = *config;
+    transport->epoll_fd = -1;
     transport->identity = identity;
     transport->keyring = keyring;
     transport->log = log;
@@ -212,13 +232,18 @@ void chirr_transport_destroy(struct chirr_transport *transport)
     close_socket(&transport->publisher);
     close_socket(&transport->router);
     for (uint32_t i = 0; transport->peers != NULL && i < transport->config.peers_max; i++) {
-        chirr_transport_close_peer(&transport->peers[i]);
+        chirr_transport_close_peer(transport, &transport->peers[i]);
     }
     chirr_zap_finish(&transport->zap); /* last, so that nobody slips in */
     while (transport->context != NULL && zmq_ctx_term(transport->context) != 0 && errno == EINTR) {
     }
+    if (transport->epoll_fd >= 0) {
+        close(transport->epoll_fd);
+    }
     chirr_arena_finish(&transport->scratch);
     free(transport->peers);
+    free(transport->routes);
+    free(transport->ready);
     free(transport);
 }
 

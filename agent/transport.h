@@ -1,14 +1,15 @@
 /* ZeroMQ between agents: frames out, frames in, nothing of policy.
  *
  * One XPUB and one ROUTER bound; a unicast link is a DEALER connected to the peer's ROUTER, a
- * neighbour's a SUB connected to its XPUB as well. A SUB for all would be cheaper, but
- * zmq_disconnect on one that has begun to read a message (and zmq_poll begins) makes libzmq abort:
- * only closing a socket whole is safe. A DEALER only sends and the ROUTER only receives, so whoever
- * answers uses a DEALER of its own and every unicast message arrives with the CURVE key of its
- * sender; a SUB is connected to one peer whose key is pinned, so what it hears is that peer's
- * without a signature. CURVE with a ZAP handler that knows the keyring and refuses everybody else;
- * a message whose connection carries no authenticated user is dropped even if no handler ran.
- * Plaintext, with every message signed, only when `curve` is false.
+ * neighbour's a SUB connected to its XPUB. A SUB for all would be cheaper, but zmq_disconnect on
+ * one that has begun to read a message (and zmq_poll begins) makes libzmq abort: only closing a
+ * socket whole is safe. Under CURVE, whoever was spoken to answers over the same connection, from
+ * its ROUTER to the DEALER, and opens a DEALER of its own only when there is none to answer over:
+ * handshakes are what a swarm that starts all at once spends most on. What the ROUTER hears has
+ * the CURVE key of its sender; a SUB or a DEALER is connected to one peer whose key is pinned, so
+ * what it hears is that peer's, without a signature. CURVE with a ZAP handler that knows the
+ * keyring and refuses everybody else; a message whose connection carries no authenticated user is
+ * dropped even if no handler ran. Plaintext, with every message signed, only when `curve` is false.
  *
  * Slow joiners: what is published between CONNECT and the neighbour's subscription reaches nobody
  * (the publisher filters), is not counted as sent, and is not told again: anti-entropy brings it.
@@ -141,10 +142,10 @@ void chirr_transport_publish(struct chirr_transport *transport, enum chirr_topic
 void chirr_transport_send(struct chirr_transport *transport, chirr_agent_id to,
                           const struct chirr_message *message);
 
-/* Fills `items` (at most CHIRR_TRANSPORT_POLL_ITEMS) for zmq_poll; returns how many. They hold
- * until the next connect, disconnect or receive. */
-#define CHIRR_TRANSPORT_POLL_ITEMS (3 + CHIRR_TRANSPORT_PEERS_MAX)
-int chirr_transport_poll_items(struct chirr_transport *transport, zmq_pollitem_t *items);
+/* Readable when something came in. What is read or sent takes the sign in, so before waiting for it
+ * ask whether something is waiting already. */
+int chirr_transport_fd(const struct chirr_transport *transport);
+bool chirr_transport_is_waiting(struct chirr_transport *transport);
 
 /* The next message that passed every check: frame, authentication or signature, codec, and for
  * records and deltas the author's signature (records and cards whose author is not on the keyring

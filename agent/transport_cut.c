@@ -46,8 +46,9 @@ static void review_peers(struct chirr_transport *transport)
         }
         if (chirr_keyring_find(transport->keyring, peer->id) == NULL) {
             chirr_transport_disconnect(transport, peer->id);
-        } else if (chirr_keyring_find_curve(transport->keyring, peer->curve_public) == NULL) {
-            chirr_transport_close_peer(peer); /* until its card names another key */
+        } else if ((peer->dealer != NULL || peer->subscriber != NULL) &&
+                   chirr_keyring_find_curve(transport->keyring, peer->curve_public) == NULL) {
+            chirr_transport_close_peer(transport, peer); /* until its card names another key */
         }
     }
 }
@@ -76,7 +77,9 @@ void chirr_transport_review(struct chirr_transport *transport)
     }
     transport->keyring_revision = revision;
     review_peers(transport);
-    if (!transport->kick && is_any_admitted_gone(transport)) {
+    bool is_any_gone = is_any_admitted_gone(transport);
+    chirr_transport_routes_review(transport, is_any_gone);
+    if (!transport->kick && is_any_gone) {
         transport->kick = true;
         transport->kick_us = transport->now_us + KICK_AFTER_US;
     }
@@ -95,6 +98,8 @@ void chirr_transport_kick(struct chirr_transport *transport)
     if (zmq_unbind(transport->router, transport->unicast_endpoint) == 0) {
         transport->unbound |= CHIRR_UNBOUND_ROUTER;
     }
+    transport->ready[CHIRR_WAY_PUBLISHER] = true;
+    transport->ready[CHIRR_WAY_ROUTER] = true;
     bind_again(transport);
 }
 

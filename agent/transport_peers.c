@@ -35,12 +35,23 @@ static void close_socket(void **socket)
     }
 }
 
-void chirr_transport_close_peer(struct chirr_transport_peer *peer)
+static void close_way(struct chirr_transport *transport, struct chirr_transport_peer *peer,
+                      bool published)
+{
+    void **socket = published ? &peer->subscriber : &peer->dealer;
+    chirr_transport_ready_remove(transport, chirr_transport_way_of(transport, peer, published),
+                                 *socket);
+    close_socket(socket);
+}
+
+void chirr_transport_close_peer(struct chirr_transport *transport,
+                                struct chirr_transport_peer *peer)
 {
     chirr_transport_monitor_close(&peer->monitor, peer->dealer);
-    close_socket(&peer->subscriber);
-    close_socket(&peer->dealer);
+    close_way(transport, peer, true);
+    close_way(transport, peer, false);
     memset(peer->full_us, 0, sizeof peer->full_us);
+    peer->closed = true;
 }
 
 void chirr_transport_topic_format(const struct chirr_transport_topic *topic,
@@ -127,8 +138,8 @@ static enum chirr_err open_way(struct chirr_transport *transport, struct chirr_t
     if (key == NULL) {
         return CHIRR_ERR_UNTRUSTED; /* no longer */
     }
-    memcpy(peer->curve_public, key->curve_public, sizeof peer->curve_public);
-    if (!chirr_transport_files_left()) {
+    memcpy(peer->curve_public, chirr_keyring_curve_of(key), sizeof peer->curve_public);
+    if (!chirr_transport_files_left(transport)) {
         chirr_transport_drop(transport, CHIRR_DROP_FILES,
                              "too few file descriptors are left for a link to %016" PRIx64,
                              peer->id);
@@ -144,25 +155,45 @@ static enum chirr_err open_way(struct chirr_transport *transport, struct chirr_t
     enum chirr_err err = chirr_transport_connect_client(
         transport, *socket,
         type == ZMQ_SUB ? peer->address.publish_endpoint : peer->address.unicast_endpoint,
-        key->curve_public);
+        peer->curve_public);
+    if (err == CHIRR_OK) {
+        err = chirr_transport_ready_add(
+            transport, chirr_transport_way_of(transport, peer, type == ZMQ_SUB), *socket);
+    }
     if (err != CHIRR_OK) {
         close_socket(socket);
     }
     return err;
 }
 
-/* Closed again after an error, to be tried once more a little later. */
-static enum chirr_err open_peer(struct chirr_transport *transport,
-                                struct chirr_transport_peer *peer)
+enum chirr_err chirr_transport_open_dealer(struct chirr_transport *transport,
+                                           struct chirr_transport_peer *peer)
 {
+    enum chirr_err err = open_way(transport, peer, ZMQ_DEALER, &peer->dealer);
+    if (err != CHIRR_OK) {
+        peer->reopen_us = transport->now_us + REOPEN_US;
+        chirr_transport_close_peer(transport, peer);
+    }
+    return err;
+}
+
+/* With a DEALER if it is `wanted`, or else when something is to be sent and there is no way back.
+ * Closed again after an error, to be tried once more a little later. */
+static enum chirr_err open_peer(struct chirr_transport *transport,
+                                struct chirr_transport_peer *peer, bool wanted)
+{
+    enum chirr_err err = CHIRR_OK;
+    peer->closed = false;
     peer->fresh_us = transport->now_us;
     peer->reopen_us = transport->now_us + REOPEN_US;
-    enum chirr_err err = open_way(transport, peer, ZMQ_DEALER, &peer->dealer);
-    if (err == CHIRR_OK && peer->link == CHIRR_LINK_NEIGHBOUR) {
+    if (peer->link == CHIRR_LINK_NEIGHBOUR) {
         err = open_way(transport, peer, ZMQ_SUB, &peer->subscriber);
     }
+    if (err == CHIRR_OK && wanted) {
+        err = chirr_transport_open_dealer(transport, peer);
+    }
     if (err != CHIRR_OK) {
-        chirr_transport_close_peer(peer);
+        chirr_transport_close_peer(transport, peer);
     }
     return err;
 }
@@ -177,7 +208,7 @@ static enum chirr_err check_address(const struct chirr_transport *transport,
         return CHIRR_ERR_INVALID;
     }
     return chirr_keyring_find(transport->keyring, address->id) != NULL ? CHIRR_OK
-                                                                        : CHIRR_ERR_UNTRUSTED;
+                                                                       : CHIRR_ERR_UNTRUSTED;
 }
 
 /* What was sent before still goes out. */
@@ -190,11 +221,11 @@ static enum chirr_err change_link(struct chirr_transport *transport,
     peer->link = link;
     peer->topic = CHIRR_TOPIC_EAGER;
     if (link == CHIRR_LINK_UNICAST) {
-        close_socket(&peer->subscriber);
+        close_way(transport, peer, true);
         return CHIRR_OK;
     }
-    return peer->dealer == NULL ? CHIRR_OK /* with the rest, when it is opened again */
-                                : open_way(transport, peer, ZMQ_SUB, &peer->subscriber);
+    return peer->closed ? CHIRR_OK /* with the rest, when it is opened again */
+                        : open_way(transport, peer, ZMQ_SUB, &peer->subscriber);
 }
 
 static bool is_there(const struct chirr_transport_peer *peer,
@@ -218,7 +249,7 @@ enum chirr_err chirr_transport_connect(struct chirr_transport *transport,
     } else if (err == CHIRR_OK) {
         enum chirr_topic topic = peer != NULL ? peer->topic : CHIRR_TOPIC_EAGER;
         if (peer != NULL) {
-            chirr_transport_close_peer(peer);
+            chirr_transport_close_peer(transport, peer);
         } else {
             peer = chirr_transport_find_peer(transport, 0);
         }
@@ -227,7 +258,9 @@ enum chirr_err chirr_transport_connect(struct chirr_transport *transport,
         }
         *peer = (struct chirr_transport_peer){
             .id = id, .address = *address, .link = link, .topic = topic};
-        err = open_peer(transport, peer);
+        /* A unicast link is opened because something is to be sent. */
+        err = open_peer(transport, peer,
+                        link == CHIRR_LINK_UNICAST && !chirr_transport_route_known(transport, id));
     }
     if (err != CHIRR_OK) {
         chirr_transport_disconnect(transport, id);
@@ -239,7 +272,7 @@ void chirr_transport_disconnect(struct chirr_transport *transport, chirr_agent_i
 {
     struct chirr_transport_peer *peer = id == 0 ? NULL : chirr_transport_find_peer(transport, id);
     if (peer != NULL) {
-        chirr_transport_close_peer(peer);
+        chirr_transport_close_peer(transport, peer);
         memset(peer, 0, sizeof *peer);
     }
 }
@@ -294,9 +327,9 @@ enum chirr_err chirr_transport_host(struct chirr_transport *transport, uint64_t 
  */
 
 void chirr_transport_note(struct chirr_transport *transport, struct chirr_transport_peer *peer,
-                          enum chirr_transport_way way, bool room)
+                          enum chirr_transport_queue queue, bool room)
 {
-    chirr_time_us *full_us = &peer->full_us[way];
+    chirr_time_us *full_us = &peer->full_us[queue];
     if (room || *full_us == 0) {
         *full_us = room ? 0 : transport->now_us;
         return;
@@ -305,7 +338,8 @@ void chirr_transport_note(struct chirr_transport *transport, struct chirr_transp
         transport->now_us - *full_us < chirr_time_from_ms(transport->config.stuck_ms)) {
         return;
     }
-    chirr_transport_close_peer(peer);
+    chirr_transport_close_peer(transport, peer);
+    chirr_transport_route_forget(transport, peer->id);
     peer->reopen_us = transport->now_us + REOPEN_US;
     chirr_transport_drop(transport, CHIRR_DROP_EVICTED,
                          "%016" PRIx64 " takes nothing any more: its links are closed for a while",
@@ -340,13 +374,14 @@ static uint32_t drain_monitors(struct chirr_transport *transport)
 static void open_again(struct chirr_transport *transport, struct chirr_transport_peer *peer,
                        bool watched)
 {
-    if (peer->dealer != NULL) {
+    if (!peer->closed) {
         chirr_transport_drop(transport, CHIRR_DROP_SILENT,
                              "%016" PRIx64 " is silent and gets fresh connections", peer->id);
-        chirr_transport_close_peer(peer);
+        chirr_transport_close_peer(transport, peer);
+        chirr_transport_route_forget(transport, peer->id);
         peer->try_other_key = !peer->try_other_key;
     }
-    if (open_peer(transport, peer) == CHIRR_OK && watched) {
+    if (open_peer(transport, peer, true) == CHIRR_OK && watched) {
         peer->monitor = chirr_transport_monitor_open(transport, peer->dealer, false);
     }
 }
@@ -354,7 +389,7 @@ static void open_again(struct chirr_transport *transport, struct chirr_transport
 static bool is_due(const struct chirr_transport *transport, const struct chirr_transport_peer *peer)
 {
     chirr_time_us silence_us = chirr_time_from_ms(transport->config.silence_ms);
-    if (peer->dealer == NULL) {
+    if (peer->closed) {
         return transport->now_us >= peer->reopen_us;
     }
     /* A neighbour is heard by itself, others when they are asked. */

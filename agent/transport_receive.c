@@ -18,13 +18,14 @@
 /* So many handshakes are answered between two messages: one that never ends starves nobody. */
 #define HANDSHAKES_TURN 32
 
-static void serve_handshakes(struct chirr_transport *transport)
+/* True: there may be more. */
+static bool serve_handshakes(struct chirr_transport *transport)
 {
     struct chirr_zap_asker asker;
     for (int i = 0; transport->zap.socket != NULL && i < HANDSHAKES_TURN; i++) {
         enum chirr_zap_verdict verdict = chirr_zap_serve(&transport->zap, &asker);
         if (verdict == CHIRR_ZAP_IDLE) {
-            return;
+            return false;
         }
         if (verdict == CHIRR_ZAP_ADMITTED) {
             chirr_transport_admitted(transport, asker.curve_public);
@@ -37,16 +38,18 @@ static void serve_handshakes(struct chirr_transport *transport)
                                  asker.address, key);
         }
     }
+    return true;
 }
 
 struct parts {
     size_t count;
-    size_t first_bytes; /* a topic, or a routing id, which never crossed the wire */
+    size_t first_bytes;                             /* of a topic, or of a routing id */
+    uint8_t first_head[CHIRR_ROUTING_ID_BYTES_MAX]; /* as much of it as fits */
 };
 
-/* Reads a message of parts; `body` is the second, empty unless there are exactly two. False when
- * there is none. The caller closes `body` when true. */
-static bool receive_parts(void *socket, zmq_msg_t *body, struct parts *parts)
+/* Reads a message; `body` is its part number `body_at`, empty when there is none. False when there
+ * is no message. The caller closes `body` when true. */
+static bool receive_parts(void *socket, size_t body_at, zmq_msg_t *body, struct parts *parts)
 {
     zmq_msg_t part;
     int more = 1;
@@ -62,7 +65,11 @@ static bool receive_parts(void *socket, zmq_msg_t *body, struct parts *parts)
         more = zmq_msg_more(&part);
         if (parts->count == 0) {
             parts->first_bytes = zmq_msg_size(&part);
-        } else if (parts->count == 1) {
+            memcpy(parts->first_head, zmq_msg_data(&part),
+                   parts->first_bytes < sizeof parts->first_head ? parts->first_bytes
+                                                                 : sizeof parts->first_head);
+        }
+        if (parts->count == body_at) {
             zmq_msg_move(body, &part);
         }
         zmq_msg_close(&part);
@@ -85,7 +92,7 @@ static bool sender_is_user(struct chirr_transport *transport, zmq_msg_t *body, c
     }
     const struct chirr_keyring_entry *entry = chirr_keyring_find(transport->keyring, from);
     for (uint32_t i = 0; entry != NULL && i < entry->key_count; i++) {
-        chirr_zap_user_format(from, entry->keys[i].curve_public, expected);
+        chirr_zap_user_format(from, chirr_keyring_curve_of(&entry->keys[i]), expected);
         if (strcmp(user, expected) == 0) {
             return true;
         }
@@ -115,18 +122,18 @@ static bool sender_signed(struct chirr_transport *transport, const struct chirr_
 
 /* How a message came in. */
 struct arrival {
-    const struct chirr_transport_peer *publisher; /* NULL: unicast */
+    const struct chirr_transport_peer *pinned; /* whose SUB or DEALER heard it; NULL: the ROUTER */
     size_t topic_bytes;
     zmq_msg_t *body;
 };
 
-static bool sender_is_publisher(struct chirr_transport *transport, const struct arrival *arrival,
-                                chirr_agent_id from)
+static bool sender_is_pinned(struct chirr_transport *transport, const struct arrival *arrival,
+                             chirr_agent_id from)
 {
-    if (from != arrival->publisher->id) {
+    if (from != arrival->pinned->id) {
         chirr_transport_drop(transport, CHIRR_DROP_IMPOSTOR,
-                             "%016" PRIx64 " publishes in the name of %016" PRIx64,
-                             arrival->publisher->id, from);
+                             "%016" PRIx64 " speaks in the name of %016" PRIx64,
+                             arrival->pinned->id, from);
         return false;
     }
     return true;
@@ -136,10 +143,10 @@ static bool check_sender(struct chirr_transport *transport, const struct arrival
                          const struct chirr_envelope *envelope)
 {
     bool curve = transport->config.curve;
-    if (arrival->publisher != NULL && !sender_is_publisher(transport, arrival, envelope->from)) {
+    if (arrival->pinned != NULL && !sender_is_pinned(transport, arrival, envelope->from)) {
         return false;
     }
-    if (curve && arrival->publisher == NULL &&
+    if (curve && arrival->pinned == NULL &&
         !sender_is_user(transport, arrival->body, envelope->from)) {
         return false;
     }
@@ -199,41 +206,70 @@ static bool accept(struct chirr_transport *transport, const struct arrival *arri
 
 enum outcome { OUTCOME_NONE, OUTCOME_DROPPED, OUTCOME_ACCEPTED };
 
-/* `publisher`: whose SUB it is; NULL: the ROUTER. */
-static enum outcome receive_from(struct chirr_transport *transport, void *socket,
-                                 const struct chirr_transport_peer *publisher, chirr_agent_id *from,
-                                 struct chirr_message *message)
+/* A socket and what its messages look like. */
+struct inlet {
+    void *socket;
+    uint32_t way;
+    const struct chirr_transport_peer *pinned; /* whose it is; NULL: the ROUTER */
+    bool has_topic;
+};
+
+static enum outcome receive_from(struct chirr_transport *transport, const struct inlet *inlet,
+                                 chirr_agent_id *from, struct chirr_message *message)
 {
     zmq_msg_t body;
     struct parts parts;
-    if (!receive_parts(socket, &body, &parts)) {
+    bool is_router = inlet->pinned == NULL;
+    size_t body_at = is_router || inlet->has_topic ? 1 : 0;
+    if (!transport->ready[inlet->way]) {
+        return OUTCOME_NONE;
+    }
+    if (!receive_parts(inlet->socket, body_at, &body, &parts)) {
+        transport->ready[inlet->way] = false;
         return OUTCOME_NONE;
     }
     bool accepted = false;
-    if (parts.count == 2) {
-        struct arrival arrival = {.publisher = publisher,
-                                  .topic_bytes = publisher == NULL ? 0 : parts.first_bytes,
-                                  .body = &body};
+    if (parts.count == body_at + 1) {
+        const struct arrival arrival = {.pinned = inlet->pinned,
+                                        .topic_bytes = inlet->has_topic ? parts.first_bytes : 0,
+                                        .body = &body};
         accepted = accept(transport, &arrival, from, message);
     } else {
         chirr_transport_drop(transport, CHIRR_DROP_MALFORMED, "a message of %zu parts",
                              parts.count);
     }
     zmq_msg_close(&body);
+    if (accepted && is_router) {
+        chirr_transport_route_learn(transport, *from, parts.first_head, parts.first_bytes);
+    }
     return accepted ? OUTCOME_ACCEPTED : OUTCOME_DROPPED;
 }
 
-/* From every peer's SUB by turns. */
-static enum outcome receive_published(struct chirr_transport *transport, chirr_agent_id *from,
-                                      struct chirr_message *message)
+static enum outcome receive_sent(struct chirr_transport *transport, chirr_agent_id *from,
+                                 struct chirr_message *message)
 {
-    uint32_t peers_max = transport->config.peers_max;
-    for (uint32_t i = 0; i < peers_max; i++) {
-        const struct chirr_transport_peer *peer = &transport->peers[transport->next_peer];
-        transport->next_peer = (transport->next_peer + 1) % peers_max;
-        enum outcome outcome = peer->subscriber == NULL
-                                   ? OUTCOME_NONE
-                                   : receive_from(transport, peer->subscriber, peer, from, message);
+    const struct inlet inlet = {.socket = transport->router, .way = CHIRR_WAY_ROUTER};
+    return receive_from(transport, &inlet, from, message);
+}
+
+/* What peers publish and answer, from each one's sockets by turns. */
+static enum outcome receive_from_peers(struct chirr_transport *transport, chirr_agent_id *from,
+                                       struct chirr_message *message)
+{
+    uint32_t ways = CHIRR_WAYS_PER_PEER * transport->config.peers_max;
+    for (uint32_t i = 0; i < ways; i++) {
+        uint32_t way = transport->next_way;
+        transport->next_way = (way + 1) % ways;
+        if (!transport->ready[CHIRR_WAY_PEERS + way]) {
+            continue;
+        }
+        const struct chirr_transport_peer *peer = &transport->peers[way / CHIRR_WAYS_PER_PEER];
+        bool is_published = way % CHIRR_WAYS_PER_PEER == 0;
+        const struct inlet inlet = {.socket = is_published ? peer->subscriber : peer->dealer,
+                                    .way = CHIRR_WAY_PEERS + way,
+                                    .pinned = peer,
+                                    .has_topic = is_published};
+        enum outcome outcome = receive_from(transport, &inlet, from, message);
         if (outcome != OUTCOME_NONE) {
             return outcome;
         }
@@ -241,20 +277,20 @@ static enum outcome receive_published(struct chirr_transport *transport, chirr_a
     return OUTCOME_NONE;
 }
 
-/* What was sent to this agent and what was published, by turns. */
+/* By turns, so that a flood to this agent's ROUTER drowns nobody it is connected to. */
 static enum outcome receive_next(struct chirr_transport *transport, chirr_agent_id *from,
                                  struct chirr_message *message)
 {
     transport->router_first = !transport->router_first;
     enum outcome outcome = OUTCOME_NONE;
     if (transport->router_first) {
-        outcome = receive_from(transport, transport->router, NULL, from, message);
+        outcome = receive_sent(transport, from, message);
     }
     if (outcome == OUTCOME_NONE) {
-        outcome = receive_published(transport, from, message);
+        outcome = receive_from_peers(transport, from, message);
     }
     if (outcome == OUTCOME_NONE && !transport->router_first) {
-        outcome = receive_from(transport, transport->router, NULL, from, message);
+        outcome = receive_sent(transport, from, message);
     }
     return outcome;
 }
@@ -262,10 +298,16 @@ static enum outcome receive_next(struct chirr_transport *transport, chirr_agent_
 /* What is no message, once a turn of the loop. */
 static void keep_house(struct chirr_transport *transport)
 {
-    serve_handshakes(transport);
-    chirr_transport_subscribers_drain(transport);
-    for (size_t i = 0; i < CHIRR_WATCH_COUNT; i++) {
-        chirr_transport_watch_drain(transport, &transport->watches[i]);
+    bool *ready = transport->ready;
+    chirr_transport_ready_look(transport);
+    ready[CHIRR_WAY_ZAP] = ready[CHIRR_WAY_ZAP] && serve_handshakes(transport);
+    ready[CHIRR_WAY_PUBLISHER] =
+        ready[CHIRR_WAY_PUBLISHER] && chirr_transport_subscribers_drain(transport);
+    for (uint32_t i = 0; i < CHIRR_WATCH_COUNT; i++) {
+        if (ready[CHIRR_WAY_MONITOR_PUBLISHER + i]) {
+            ready[CHIRR_WAY_MONITOR_PUBLISHER + i] = false;
+            chirr_transport_watch_drain(transport, &transport->watches[i]);
+        }
     }
     chirr_transport_review(transport);
     chirr_transport_renew(transport);
@@ -291,21 +333,4 @@ bool chirr_transport_receive(struct chirr_transport *transport, chirr_time_us no
         }
     }
     return false;
-}
-
-int chirr_transport_poll_items(struct chirr_transport *transport, zmq_pollitem_t *items)
-{
-    int count = 0;
-    items[count++] = (zmq_pollitem_t){.socket = transport->publisher, .events = ZMQ_POLLIN};
-    items[count++] = (zmq_pollitem_t){.socket = transport->router, .events = ZMQ_POLLIN};
-    if (transport->zap.socket != NULL) {
-        items[count++] = (zmq_pollitem_t){.socket = transport->zap.socket, .events = ZMQ_POLLIN};
-    }
-    for (uint32_t i = 0; i < transport->config.peers_max; i++) {
-        void *subscriber = transport->peers[i].subscriber;
-        if (subscriber != NULL) {
-            items[count++] = (zmq_pollitem_t){.socket = subscriber, .events = ZMQ_POLLIN};
-        }
-    }
-    return count;
 }

@@ -43,6 +43,7 @@ static bool publish_parts(struct chirr_transport *transport, const char *topic,
                           struct publication *publication)
 {
     zmq_msg_t frame;
+    transport->ready[CHIRR_WAY_PUBLISHER] = true;
     if (zmq_send(transport->publisher, topic, strlen(topic), ZMQ_DONTWAIT | ZMQ_SNDMORE) < 0) {
         return false;
     }
@@ -75,7 +76,7 @@ static void publish_to(struct chirr_transport *transport, struct chirr_transport
         chirr_transport_drop(transport, CHIRR_DROP_PUBLISH_FULL,
                              "%016" PRIx64 " does not keep up and misses messages", peer->id);
     }
-    chirr_transport_note(transport, peer, CHIRR_WAY_PUBLISH, room);
+    chirr_transport_note(transport, peer, CHIRR_QUEUE_PUBLISH, room);
 }
 
 /* With NODROP one full queue would keep a message from every subscriber, and without it the loss
@@ -109,7 +110,7 @@ static void publish_to_neighbours(struct chirr_transport *transport,
         if (peer->id == 0 || peer->id == except || peer->link != CHIRR_LINK_NEIGHBOUR) {
             continue;
         }
-        if (peer->dealer == NULL) {
+        if (peer->closed) {
             chirr_transport_drop(transport, CHIRR_DROP_CLOSED,
                                  "the links to %016" PRIx64 " are closed for now", peer->id);
             continue;
@@ -149,14 +150,40 @@ void chirr_transport_publish(struct chirr_transport *transport, enum chirr_topic
 /* ---- Unicast -----------------------------------------------------------------------------------
  */
 
+/* Over the own connection, or back over the peer's, or over an own that is opened for it. False: no
+ * connection was to be had, which is counted. */
+static bool queue_frame(struct chirr_transport *transport, struct chirr_transport_peer *peer,
+                        size_t bytes, bool *room)
+{
+    if (peer->dealer == NULL) {
+        enum chirr_route_end end = chirr_transport_route_send(transport, peer->id, bytes);
+        *room = end == CHIRR_ROUTE_SENT;
+        if (end != CHIRR_ROUTE_GONE) {
+            return true;
+        }
+        if (chirr_transport_open_dealer(transport, peer) != CHIRR_OK) {
+            return false;
+        }
+    }
+    transport->ready[chirr_transport_way_of(transport, peer, false)] = true;
+    *room = zmq_send(peer->dealer, transport->frame, bytes, ZMQ_DONTWAIT) >= 0;
+    return true;
+}
+
+static void drop_closed(struct chirr_transport *transport, enum chirr_transport_drop reason,
+                        chirr_agent_id to, const struct chirr_message *message)
+{
+    chirr_transport_drop(transport, reason, "no connection to %016" PRIx64 " for a %s message", to,
+                         chirr_message_kind_name(message->kind));
+}
+
 void chirr_transport_send(struct chirr_transport *transport, chirr_agent_id to,
                           const struct chirr_message *message)
 {
     struct chirr_transport_peer *peer = to == 0 ? NULL : chirr_transport_find_peer(transport, to);
-    if (peer == NULL || peer->dealer == NULL) {
-        chirr_transport_drop(transport, peer == NULL ? CHIRR_DROP_UNKNOWN_PEER : CHIRR_DROP_CLOSED,
-                             "no connection to %016" PRIx64 " for a %s message", to,
-                             chirr_message_kind_name(message->kind));
+    if (peer == NULL || peer->closed) {
+        drop_closed(transport, peer == NULL ? CHIRR_DROP_UNKNOWN_PEER : CHIRR_DROP_CLOSED, to,
+                    message);
         return;
     }
     size_t bytes = seal(transport, message);
@@ -167,12 +194,16 @@ void chirr_transport_send(struct chirr_transport *transport, chirr_agent_id to,
         peer->fresh_us = transport->now_us; /* silent from now on, if at all */
     }
     peer->asked = true;
-    bool room = zmq_send(peer->dealer, transport->frame, bytes, ZMQ_DONTWAIT) >= 0;
+    bool room;
+    if (!queue_frame(transport, peer, bytes, &room)) {
+        drop_closed(transport, CHIRR_DROP_CLOSED, to, message);
+        return;
+    }
     if (room) {
         count_sent(transport, message->kind, 1, bytes);
     } else {
         chirr_transport_drop(transport, CHIRR_DROP_SEND_FULL, "the queue to %016" PRIx64 " is full",
                              to);
     }
-    chirr_transport_note(transport, peer, CHIRR_WAY_SEND, room);
+    chirr_transport_note(transport, peer, CHIRR_QUEUE_SEND, room);
 }

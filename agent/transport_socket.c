@@ -18,6 +18,8 @@
 #define FILES_BESIDES 256
 /* What has to stay free for the store, jobs, handshakes of others, and the link itself. */
 #define FILES_KEPT 48
+#define FILES_PER_LINK 4 /* two sockets with a connection each */
+#define FILES_TRUSTED 64
 /* A network that was away loses the first packets of an attempt, and the system would wait longer
  * and longer before it repeats them: a new attempt is faster. */
 #define CONNECT_MS 2000
@@ -48,23 +50,47 @@ enum chirr_err chirr_transport_reserve_files(uint32_t peers_max, struct chirr_er
     return CHIRR_OK;
 }
 
-bool chirr_transport_files_left(void)
+/* 0: nobody can tell. */
+static rlim_t count_open_files(void)
 {
-    struct rlimit limit;
     DIR *open = opendir("/proc/self/fd");
-    if (open == NULL || getrlimit(RLIMIT_NOFILE, &limit) != 0) {
-        if (open != NULL) {
-            closedir(open);
-        }
-        /* Without /proc nothing can be counted, and nothing but ENOENT proves that. */
-        return open == NULL && errno == ENOENT;
-    }
     rlim_t count = 0;
-    while (readdir(open) != NULL) {
+    while (open != NULL && readdir(open) != NULL) {
         count++;
     }
-    closedir(open);
-    return limit.rlim_cur == RLIM_INFINITY || count + FILES_KEPT <= limit.rlim_cur;
+    if (open != NULL) {
+        closedir(open);
+    }
+    return count;
+}
+
+/* A count takes tens of microseconds: the next one is made when a part of the room that was found
+ * could be gone. */
+bool chirr_transport_files_left(struct chirr_transport *transport)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) {
+        return false;
+    }
+    if (limit.rlim_cur == RLIM_INFINITY) {
+        return true;
+    }
+    if (transport->files_certain >= FILES_PER_LINK && transport->files_limit == limit.rlim_cur) {
+        transport->files_certain -= FILES_PER_LINK;
+        return true;
+    }
+    errno = 0;
+    rlim_t count = count_open_files();
+    if (count == 0) {
+        return errno == ENOENT; /* without /proc, and nothing else proves that */
+    }
+    if (count + FILES_KEPT > limit.rlim_cur) {
+        return false;
+    }
+    rlim_t certain = (limit.rlim_cur - count - FILES_KEPT) / 4; /* others connect meanwhile */
+    transport->files_certain = certain < FILES_TRUSTED ? (uint32_t)certain : FILES_TRUSTED;
+    transport->files_limit = limit.rlim_cur;
+    return true;
 }
 
 struct option {
@@ -179,10 +205,7 @@ void *chirr_transport_open_client(struct chirr_transport *transport, int type)
     if (socket == NULL) {
         return NULL;
     }
-    /* Nobody reads from a DEALER: what a peer sends that way must not pile up here. */
-    const struct option unread = {ZMQ_RCVHWM, 1};
     if (!set_limits(transport, socket) ||
-        (type == ZMQ_DEALER && !set_options(socket, &unread, 1)) ||
         (transport->config.curve && !set_curve_client(transport, socket))) {
         zmq_close(socket);
         return NULL;

@@ -3,8 +3,10 @@
  *   transport.c            its life
  *   transport_peers.c      links: opened, moved, evicted, renewed
  *   transport_send.c       the way out
+ *   transport_routes.c     answers go back over the connection that the question came by
  *   transport_receive.c    the way in
  *   transport_check.c      what a message says in others' names
+ *   transport_ready.c      which sockets have something to read
  *   transport_cut.c        who is no longer trusted is cut off
  *   transport_subscribers.c  who subscribed to what
  *   transport_socket.c     how sockets are opened, and whether there are any left
@@ -23,9 +25,23 @@
 #define CHIRR_UNBOUND_PUBLISHER 1U
 #define CHIRR_UNBOUND_ROUTER 2U
 #define CHIRR_WATCHED_FDS_MAX 4096
+#define CHIRR_ROUTING_ID_BYTES_MAX 16 /* libzmq's own have 5; who chose a longer one is not used   \
+                                       */
 
-/* The two ways to a peer. */
-enum chirr_transport_way { CHIRR_WAY_SEND, CHIRR_WAY_PUBLISH, CHIRR_WAY_COUNT };
+/* The two queues towards a peer. */
+enum chirr_transport_queue { CHIRR_QUEUE_SEND, CHIRR_QUEUE_PUBLISH, CHIRR_QUEUE_COUNT };
+
+/* The sockets that are read: those of the transport itself, then a SUB and a DEALER for each peer.
+ */
+enum chirr_transport_way {
+    CHIRR_WAY_PUBLISHER,
+    CHIRR_WAY_ROUTER,
+    CHIRR_WAY_ZAP,
+    CHIRR_WAY_MONITOR_PUBLISHER,
+    CHIRR_WAY_MONITOR_ROUTER,
+    CHIRR_WAY_PEERS,
+};
+#define CHIRR_WAYS_PER_PEER 2U
 
 struct chirr_transport_peer {
     chirr_agent_id id; /* 0: a free place */
@@ -34,13 +50,22 @@ struct chirr_transport_peer {
     enum chirr_topic topic;                /* that its records are heard on: EAGER or LAZY */
     uint8_t curve_public[CHIRR_KEY_BYTES]; /* that its connections pin */
     bool try_other_key;                    /* than the one that its address names */
-    void *dealer;                          /* NULL: closed, and the other two as well */
+    bool closed;                           /* until reopen_us; none of the following is open */
+    void *dealer;                          /* NULL: not needed so far, there is a way back */
     void *subscriber;                      /* SUB; NULL: no neighbour */
     void *monitor;          /* PAIR, of the DEALER, after it was silent; mostly NULL */
     chirr_time_us fresh_us; /* last heard of, or when its connections were opened */
     bool asked;             /* something was sent to it since */
-    chirr_time_us full_us[CHIRR_WAY_COUNT]; /* since when its queue is full; 0: it is not */
-    chirr_time_us reopen_us;                /* when it is closed: until then */
+    chirr_time_us full_us[CHIRR_QUEUE_COUNT]; /* since when it is full; 0: it is not */
+    chirr_time_us reopen_us;
+};
+
+/* An incoming connection by which an agent was heard. */
+struct chirr_transport_route {
+    chirr_agent_id id; /* 0: a free place */
+    chirr_time_us heard_us;
+    uint32_t bytes;
+    uint8_t routing_id[CHIRR_ROUTING_ID_BYTES_MAX];
 };
 
 struct chirr_transport_hosted {
@@ -76,7 +101,11 @@ struct chirr_transport {
     struct chirr_transport_watch watches[CHIRR_WATCH_COUNT];
     char publish_endpoint[CHIRR_ENDPOINT_BYTES_MAX];
     char unicast_endpoint[CHIRR_ENDPOINT_BYTES_MAX];
-    struct chirr_transport_peer *peers; /* [config.peers_max] */
+    struct chirr_transport_peer *peers;   /* [config.peers_max] */
+    struct chirr_transport_route *routes; /* [config.peers_max] */
+    int epoll_fd;
+    bool
+        *ready; /* [CHIRR_WAY_PEERS + CHIRR_WAYS_PER_PEER * config.peers_max]: may hold a message */
     struct chirr_transport_hosted hosted[CHIRR_HOSTED_MAX];
     uint32_t hosted_count;
     struct chirr_subscription subscriptions[CHIRR_SUBSCRIPTIONS_MAX];
@@ -95,7 +124,9 @@ struct chirr_transport {
     chirr_time_us now_us;   /* of the last receive */
     chirr_time_us renew_us; /* when to look for silent and refused peers again */
     bool router_first;      /* whose turn it is, so that neither starves the other */
-    uint32_t next_peer;     /* whose SUB is read next */
+    uint32_t next_way;      /* of the peers' sockets: which is read next */
+    uint32_t files_certain; /* file descriptors that are free, as far as they were counted last */
+    uint64_t files_limit;   /* as of then */
     uint64_t monitor_count; /* of all that were ever opened: names them */
     uint8_t frame[CHIRR_FRAME_BYTES_MAX];
 };
@@ -110,7 +141,7 @@ void chirr_transport_drop(struct chirr_transport *transport, enum chirr_transpor
 CHIRR_NODISCARD enum chirr_err chirr_transport_reserve_files(uint32_t peers_max,
                                                              struct chirr_error *error);
 /* Whether a link's file descriptors can be spent and enough stay for what must not fail. */
-bool chirr_transport_files_left(void);
+bool chirr_transport_files_left(struct chirr_transport *transport);
 
 /* A socket with every limit set and, where wanted, as CURVE server; NULL and words. */
 void *chirr_transport_open_bound(struct chirr_transport *transport, int type, const char *endpoint,
@@ -138,13 +169,17 @@ void chirr_transport_refusals_drain(struct chirr_transport *transport, void *mon
 /* NULL when not linked; `id` 0 finds a free place. */
 struct chirr_transport_peer *chirr_transport_find_peer(struct chirr_transport *transport,
                                                        chirr_agent_id id);
-void chirr_transport_close_peer(struct chirr_transport_peer *peer);
+void chirr_transport_close_peer(struct chirr_transport *transport,
+                                struct chirr_transport_peer *peer);
+/* The DEALER of a peer that is not closed; after an error it is, to be opened again later. */
+CHIRR_NODISCARD enum chirr_err chirr_transport_open_dealer(struct chirr_transport *transport,
+                                                           struct chirr_transport_peer *peer);
 /* Notes a sign of life; fresh connections for whoever gave none, a count of who refused. */
 void chirr_transport_heard(struct chirr_transport *transport, chirr_agent_id peer);
 void chirr_transport_renew(struct chirr_transport *transport);
 /* A message found room in the queue of a peer, or none: then, after long enough, it is evicted. */
 void chirr_transport_note(struct chirr_transport *transport, struct chirr_transport_peer *peer,
-                          enum chirr_transport_way way, bool room);
+                          enum chirr_transport_queue queue, bool room);
 
 /* "e/<subscriber>/", "i/", "h/", "k/<subscriber>/<lineage>/<partition>/". */
 struct chirr_transport_topic {
@@ -156,10 +191,41 @@ struct chirr_transport_topic {
 void chirr_transport_topic_format(const struct chirr_transport_topic *topic,
                                   char text[CHIRR_TOPIC_BYTES_MAX]);
 
+/* ---- transport_ready.c ---- */
+
+size_t chirr_transport_ready_bytes(const struct chirr_transport_config *config);
+CHIRR_NODISCARD enum chirr_err chirr_transport_ready_add(struct chirr_transport *transport,
+                                                         uint32_t way, void *socket);
+/* NULL: not open. */
+void *chirr_transport_socket_of(const struct chirr_transport *transport, uint32_t way);
+/* Before the socket is closed. */
+void chirr_transport_ready_remove(struct chirr_transport *transport, uint32_t way, void *socket);
+/* Of its SUB (`published`) or its DEALER. */
+uint32_t chirr_transport_way_of(const struct chirr_transport *transport,
+                                const struct chirr_transport_peer *peer, bool published);
+/* Sets the flags of the sockets that something happened to. */
+void chirr_transport_ready_look(struct chirr_transport *transport);
+
+/* ---- transport_routes.c ---- */
+
+/* `routing_id` is that of the connection over which a message of `id` came that passed every check.
+ */
+void chirr_transport_route_learn(struct chirr_transport *transport, chirr_agent_id id,
+                                 const uint8_t *routing_id, size_t bytes);
+bool chirr_transport_route_known(const struct chirr_transport *transport, chirr_agent_id id);
+void chirr_transport_route_forget(struct chirr_transport *transport, chirr_agent_id id);
+/* Forgets the ways back to whom the keyring no longer has, or `all`. */
+void chirr_transport_routes_review(struct chirr_transport *transport, bool all);
+
+enum chirr_route_end { CHIRR_ROUTE_SENT, CHIRR_ROUTE_FULL, CHIRR_ROUTE_GONE };
+/* Sends transport->frame. GONE: there is no such connection, or no longer. */
+enum chirr_route_end chirr_transport_route_send(struct chirr_transport *transport,
+                                                chirr_agent_id id, size_t frame_bytes);
+
 /* ---- transport_subscribers.c ---- */
 
-/* Reads what peers subscribed to and no longer do; bounded. */
-void chirr_transport_subscribers_drain(struct chirr_transport *transport);
+/* Reads what peers subscribed to and no longer do; true: there may be more. */
+bool chirr_transport_subscribers_drain(struct chirr_transport *transport);
 uint32_t chirr_transport_subscribers(const struct chirr_transport *transport, const char *topic);
 
 /* ---- transport_check.c ---- */

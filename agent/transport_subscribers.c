@@ -42,13 +42,13 @@ static void take_away(struct chirr_transport *transport, uint64_t topic)
     }
 }
 
-void chirr_transport_subscribers_drain(struct chirr_transport *transport)
+bool chirr_transport_subscribers_drain(struct chirr_transport *transport)
 {
     uint8_t text[1 + CHIRR_TOPIC_BYTES_MAX];
     for (int i = 0; i < SUBSCRIPTIONS_TURN; i++) {
         int bytes = zmq_recv(transport->publisher, text, sizeof text, ZMQ_DONTWAIT);
         if (bytes < 0) {
-            return;
+            return false;
         }
         if (bytes < 1 || (size_t)bytes > sizeof text || text[0] > 1) {
             chirr_transport_drop(transport, CHIRR_DROP_SUBSCRIPTION,
@@ -63,6 +63,7 @@ void chirr_transport_subscribers_drain(struct chirr_transport *transport)
             take_away(transport, topic);
         }
     }
+    return true;
 }
 
 uint32_t chirr_transport_subscribers(const struct chirr_transport *transport, const char *topic)

@@ -141,9 +141,22 @@ void chirr_trust_apply(struct chirr_keyring *keyring, const struct chirr_record_
     sort_out(&pass);
 }
 
+static bool has_any_register(const struct chirr_record_store *records)
+{
+    for (uint32_t i = 0; i < chirr_records_author_count(records); i++) {
+        if (chirr_records_trust(records, chirr_records_author_at(records, i)) != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
 enum chirr_err chirr_trust_apply_file(const char *path, const struct chirr_record_store *records,
                                       struct chirr_error *error)
 {
+    if (!has_any_register(records)) {
+        return CHIRR_OK; /* there is nothing that the file does not say */
+    }
     struct chirr_keyring *keyring = chirr_keyring_create();
     if (keyring == NULL) {
         return chirr_error_set(error, CHIRR_ERR_NOMEM, "%s: out of memory", path);

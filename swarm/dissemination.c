@@ -22,7 +22,7 @@
 /* An answer that brought so much has more to follow: asked again at once, not an interval later. */
 #define FOLLOW_UP_RECORDS 8
 /* Repair goes to a neighbour, but once in so many rounds to anybody, across whatever gap the
- * overlay may have. */
+ * overlay may have; that may cost a connection, so not in a hurry. */
 #define REPAIR_FAR_ONE_IN 8
 /* So many times as often as usual while it finds something. */
 #define REPAIR_HURRY 10
@@ -335,7 +335,10 @@ static enum chirr_err take_in_all(struct chirr_dissemination *d, chirr_agent_id 
 static void hurry_repair(struct chirr_dissemination *d)
 {
     chirr_time_us soon = d->now + jittered_interval(d) / REPAIR_HURRY;
-    d->repair_at = chirr_time_min(d->repair_at, soon);
+    if (soon < d->repair_at) {
+        d->repair_at = soon;
+        d->repair_hurries = true;
+    }
 }
 
 static enum chirr_err receive_records(struct chirr_dissemination *d, chirr_agent_id from,
@@ -488,7 +491,8 @@ static chirr_agent_id choose_partner(struct chirr_dissemination *d,
                                      const struct chirr_membership *membership)
 {
     bool far = d->mesh || d->neighbour_count == 0 ||
-               chirr_random_below(&d->random, REPAIR_FAR_ONE_IN) == 0;
+               (!d->repair_hurries && chirr_random_below(&d->random, REPAIR_FAR_ONE_IN) == 0);
+    d->repair_hurries = false;
     return far ? choose_member(d, membership)
                : d->neighbours[chirr_random_below(&d->random, d->neighbour_count)];
 }

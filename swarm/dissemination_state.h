@@ -40,6 +40,7 @@ struct chirr_dissemination {
     bool push_due;
     chirr_time_us now; /* of the newest input */
     chirr_time_us repair_at;
+    bool repair_hurries; /* the next round comes sooner than its interval */
     struct chirr_changes changes;
     struct chirr_ring relays; /* of struct chirr_handout: pushed on to all but `agent` */
     struct chirr_ring wanted; /* of struct chirr_handout: sent to `agent`, who grafted */

@@ -64,10 +64,16 @@ uint32_t overlay_mesh_end(const struct chirr_overlay_config *config)
                : config->mesh_below + (config->mesh_below + 3) / 4;
 }
 
+uint32_t chirr_overlay_active_most(const struct chirr_overlay_config *config)
+{
+    return config->active_max + (config->active_max + 1) / 2;
+}
+
 static uint32_t neighbours_max(const struct chirr_overlay_config *config)
 {
     uint32_t mesh_end = overlay_mesh_end(config);
-    return mesh_end > config->active_max ? mesh_end : config->active_max;
+    return mesh_end > chirr_overlay_active_most(config) ? mesh_end
+                                                        : chirr_overlay_active_most(config);
 }
 
 static struct chirr_links_config links_config(const struct chirr_overlay_config *config)

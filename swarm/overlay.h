@@ -13,6 +13,11 @@
  *     (Stoica et al., SIGCOMM 2001): where everybody knows of everybody the active views are then
  *     connected by construction, not by chance, and grow together as soon as a partition has
  *     healed; the others are random, which keeps ways short;
+ *   - five neighbours are looked for, but there is room for eight: of two hundred that start
+ *     together, those that have found five would refuse the others or drive one another out, and
+ *     every such attempt costs a handshake. For the same reason few are asked at once, fewer while
+ *     many come, and those next to oneself on the circle only when it is quiet;
+ *   - walks (FORWARD_JOIN) begin with a `local` view only: who soon knows everybody asks by itself;
  *   - a connection does not tell of its peer's death here, membership does; but who does not answer
  *     although it lives is replaced;
  *   - cards travel signed, so a lie about where somebody can be reached is impossible;
@@ -41,7 +46,7 @@ struct chirr_overlay_config {
     uint64_t seed;         /* of the random stream */
     bool local;            /* most of the swarm is unknown: views come from walks */
     uint32_t agents_max;   /* known at all, without self */
-    uint32_t active_max;   /* neighbours, 2…16 */
+    uint32_t active_max;   /* neighbours looked for, 2…16; see chirr_overlay_active_most */
     uint32_t passive_max;  /* 1…64 */
     uint32_t mesh_below;   /* live agents, self included; 0, or `local`: never a mesh; at most 64 */
     uint32_t links_max;    /* unicast links at once; the one idle longest makes room */
@@ -52,6 +57,10 @@ struct chirr_overlay_config {
 struct chirr_overlay_config chirr_overlay_config_default(void); /* 5, 30, 16 */
 CHIRR_NODISCARD enum chirr_err
 chirr_overlay_config_validate(const struct chirr_overlay_config *config, struct chirr_error *error);
+
+/* Neighbours that there is room for: half as many again, so that who asks need not be refused, and
+ * who is taken in need not drive another out. */
+uint32_t chirr_overlay_active_most(const struct chirr_overlay_config *config);
 
 struct chirr_overlay;
 

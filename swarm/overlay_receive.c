@@ -113,8 +113,8 @@ static void on_join(struct chirr_overlay *o, chirr_agent_id from, chirr_time_us 
         return;
     }
     accept(o, from, now);
-    if (!is_known) {
-        forward_to_all(o, from, now);
+    if (!is_known && o->config.local) {
+        forward_to_all(o, from, now); /* else the newcomer soon knows everybody to ask */
     }
 }
 
@@ -124,7 +124,7 @@ static void adopt(struct chirr_overlay *o, chirr_agent_id newcomer, chirr_time_u
     if (o->is_mesh) {
         return; /* which takes everybody in as soon as it is quiet */
     }
-    bool has_room = o->active.count < overlay_active_limit(o);
+    bool has_room = o->active.count < o->config.active_max;
     if (!has_room && !overlay_take_token(&o->force, now)) {
         o->counters.held_off++;
         return;
@@ -197,6 +197,7 @@ static void on_accept(struct chirr_overlay *o, chirr_agent_id from,
         is_held_by(o, neighbour, now);
     }
     learn_cards(o, view);
+    overlay_wake(o, now); /* perhaps another is to be asked */
 }
 
 static void on_refuse(struct chirr_overlay *o, chirr_agent_id from,

@@ -83,11 +83,13 @@ struct chirr_overlay {
     bool leaving;
     uint64_t change;
     chirr_time_us deadline;
-    chirr_time_us large_us;   /* too many for a mesh since; CHIRR_TIME_NEVER: they are not */
-    chirr_time_us quiet_us;   /* then nobody came or went lately */
-    chirr_time_us fill_us;    /* when to look for neighbours again */
-    uint32_t fill_failures;   /* in a row */
-    chirr_time_us contact_us; /* when to ask the next contact, alone */
+    chirr_time_us large_us;    /* too many for a mesh since; CHIRR_TIME_NEVER: they are not */
+    chirr_time_us quiet_us;    /* then nobody came or went lately */
+    chirr_time_us restless_us; /* since when there was no quiet */
+    chirr_time_us ring_us;     /* not to look for those next on the circle of ids before */
+    chirr_time_us fill_us;     /* when to look for neighbours again */
+    uint32_t fill_failures;    /* in a row */
+    chirr_time_us contact_us;  /* when to ask the next contact, alone */
     uint32_t contact_failures;
     chirr_time_us trim_us; /* when the next surplus neighbour goes */
     chirr_time_us shuffle_us;

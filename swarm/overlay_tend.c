@@ -8,6 +8,7 @@
 #define IMMEDIATE_TRIES 4 /* before that */
 #define MESH_OUTLASTS_US (30 * CHIRR_US_PER_S)
 #define TRIM_MS 100        /* between two surplus neighbours that go */
+#define ASKED_MAX 2        /* at once: all that start together ask each other as well */
 #define CANDIDATE_TRIES 16 /* random picks for a passive view, of which some fail */
 
 static chirr_time_us backed_off(struct chirr_overlay *o, uint32_t failures)
@@ -197,6 +198,26 @@ static void tend_ring_side(struct chirr_overlay *o, chirr_agent_id agent, chirr_
     }
 }
 
+/* While many come, whoever is next to oneself on the circle is soon next to somebody else: of a
+ * hundred that start together each would have ten such neighbours in turn. The next one is asked,
+ * and the one before only if it has not asked by itself: two that ask each other at once would open
+ * a connection each. */
+static void tend_ring(struct chirr_overlay *o, chirr_time_us now)
+{
+    if (o->ring_us > now) {
+        overlay_wake(o, o->ring_us);
+        return;
+    }
+    struct ring ring = overlay_ring(o, o->config.self, 0);
+    tend_ring_side(o, ring.after, now);
+    chirr_time_us before_us = o->ring_us + chirr_time_from_ms(o->config.request_timeout_ms);
+    if (before_us > now) {
+        overlay_wake(o, before_us);
+    } else {
+        tend_ring_side(o, ring.before, now);
+    }
+}
+
 static chirr_agent_id pick_candidate(struct chirr_overlay *o, chirr_time_us now)
 {
     chirr_agent_id candidates[64];
@@ -218,10 +239,22 @@ static uint32_t count_asked(const struct chirr_overlay *o)
     return count;
 }
 
+/* While many come, others ask as well: who asked for all its neighbours itself would end with twice
+ * as many. */
+static uint32_t wanted_neighbours(struct chirr_overlay *o, chirr_time_us now)
+{
+    if (now >= o->ring_us) {
+        return o->config.active_max;
+    }
+    overlay_wake(o, o->ring_us);
+    return o->config.active_max / 2 + 1;
+}
+
 /* "if the node has no other nodes in its active view the priority is high" (section 4.3). */
 static void fill(struct chirr_overlay *o, chirr_time_us now)
 {
-    while (o->active.count + count_asked(o) < o->config.active_max) {
+    uint32_t wanted = wanted_neighbours(o, now);
+    while (o->active.count + count_asked(o) < wanted && count_asked(o) < ASKED_MAX) {
         if (o->fill_us > now) {
             overlay_wake(o, o->fill_us);
             return;
@@ -320,10 +353,8 @@ void chirr_overlay_tick(struct chirr_overlay *o, chirr_time_us now)
     if (choose_mesh(o, now)) {
         tend_mesh(o, now);
     } else {
-        struct ring ring = overlay_ring(o, o->config.self, 0);
         trim(o, now);
-        tend_ring_side(o, ring.before, now);
-        tend_ring_side(o, ring.after, now);
+        tend_ring(o, now);
         fill(o, now);
     }
     tend_contacts(o, now);

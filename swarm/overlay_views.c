@@ -6,6 +6,7 @@
 
 #define FIRST_ASK_MS 1000 /* a new neighbour is asked soon whether both sides took it so */
 #define QUIET_US (CHIRR_US_PER_S / 2)
+#define RESTLESS_US (2 * CHIRR_US_PER_S) /* quiet or not, the ring is closed then */
 #define TOGETHER_US                                                                                \
     (10 * CHIRR_US_PER_MS) /* a thousand cards in a second are not a thousand causes */
 
@@ -46,15 +47,19 @@ void overlay_peers_changed(struct chirr_overlay *o, chirr_time_us now)
     uint32_t live_count = o->peers.live_count + 1;
     bool is_large = live_count >= o->config.mesh_below;
     o->large_us = is_large ? chirr_time_min(o->large_us, now) : CHIRR_TIME_NEVER;
+    o->restless_us = now >= o->quiet_us ? now : o->restless_us;
     o->quiet_us = now + QUIET_US;
-    o->fill_us = now;
-    o->fill_failures = 0;
+    o->ring_us = chirr_time_min(o->quiet_us, o->restless_us + RESTLESS_US);
+    if (o->active.count < o->config.active_max / 2 + 1) {
+        o->fill_us = now;
+        o->fill_failures = 0;
+    }
     overlay_wake(o, now + TOGETHER_US);
 }
 
 uint32_t overlay_active_limit(const struct chirr_overlay *o)
 {
-    return o->may_be_mesh ? o->active.capacity : o->config.active_max;
+    return o->may_be_mesh ? o->active.capacity : chirr_overlay_active_most(&o->config);
 }
 
 /* Distances round the circle are unsigned differences. */

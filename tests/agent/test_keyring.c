@@ -327,6 +327,7 @@ Test(keyring, saving_keeps_comments_and_what_still_counts)
     char text[1024];
     char expected[1024];
     char keys[4][CHIRR_KEY_TEXT_BYTES];
+    char curves[2][CHIRR_KEY_TEXT_BYTES];
     struct chirr_identity ada = generate_identity(&random_stream);
     struct chirr_identity gone = generate_identity(&random_stream);
     struct chirr_identity next = successor_of(&ada);
@@ -335,6 +336,8 @@ Test(keyring, saving_keeps_comments_and_what_still_counts)
     chirr_key_format(gone.public_key, keys[1]);
     chirr_key_format(next.public_key, keys[2]);
     chirr_key_format(boss.public_key, keys[3]);
+    chirr_key_format(next.curve_public, curves[0]);
+    chirr_key_format(boss.curve_public, curves[1]);
     snprintf(text, sizeof text, "# mine\n%s gone\n%s ada # a friend", keys[1], keys[0]);
     write_file(text);
     cr_assert_eq(chirr_keyring_load(keyring, path, &error), CHIRR_OK, "%s", error.text);
@@ -346,9 +349,10 @@ Test(keyring, saving_keeps_comments_and_what_still_counts)
     cr_assert_eq(chirr_keyring_add_key(keyring, &addition), CHIRR_OK);
     cr_assert_eq(chirr_keyring_save(keyring, path, &error), CHIRR_OK, "%s", error.text);
     read_file(text, sizeof text);
-    char lines[2][160];
-    snprintf(lines[0], sizeof lines[0], "%s of %016llx ada\n", keys[2], (unsigned long long)ada.id);
-    snprintf(lines[1], sizeof lines[1], "operator %s boss\n", keys[3]);
+    char lines[2][200];
+    snprintf(lines[0], sizeof lines[0], "%s of %016llx curve %s ada\n", keys[2],
+             (unsigned long long)ada.id, curves[0]);
+    snprintf(lines[1], sizeof lines[1], "operator %s curve %s boss\n", keys[3], curves[1]);
     bool ada_first = ada.id < boss.id;
     snprintf(expected, sizeof expected, "# mine\n%s ada # a friend\n%s%s", keys[0],
              lines[ada_first ? 0 : 1], lines[ada_first ? 1 : 0]);

@@ -54,9 +54,11 @@ static void submit_anywhere(struct local_world *world, struct errand *errands, u
 static void assert_bounds(const struct local_world *world, uint32_t index)
 {
     const struct chirr_node *node = local_world_node(world, index);
+    const struct chirr_overlay_config overlay = chirr_overlay_config_default();
     cr_assert_leq(chirr_membership_count(chirr_node_membership(node)), AGENTS_MAX / 2);
     cr_assert_leq(chirr_records_author_count(chirr_node_records(node)), AGENTS_MAX);
-    cr_assert_leq(chirr_overlay_neighbours(chirr_node_overlay(node)).count, 5);
+    cr_assert_leq(chirr_overlay_neighbours(chirr_node_overlay(node)).count,
+                  chirr_overlay_active_most(&overlay));
 }
 
 Test(node_local, a_swarm_of_which_each_knows_a_few_does_every_task_and_hardly_any_twice)

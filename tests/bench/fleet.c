@@ -77,11 +77,10 @@ static int remove_one(const char *path, const struct stat *status, int kind, str
     return remove(path);
 }
 
-static enum chirr_err make_identity(struct chirr_bench_fleet *fleet, uint32_t index, FILE *keyring,
-                                    struct chirr_error *error)
+static enum chirr_err make_identity(struct chirr_bench_fleet *fleet, uint32_t index,
+                                    struct chirr_keyring *keyring, struct chirr_error *error)
 {
     char path[128];
-    char key[CHIRR_KEY_TEXT_BYTES];
     struct chirr_identity *identity = &fleet->identities[index];
     snprintf(path, sizeof path, "%s/%u", fleet->directory, index);
     enum chirr_err err = chirr_provision_directory(path, error);
@@ -90,26 +89,25 @@ static enum chirr_err make_identity(struct chirr_bench_fleet *fleet, uint32_t in
         err = chirr_identity_create_file(path, identity, error);
     }
     fleet->ids[index] = identity->id;
-    chirr_key_format(identity->public_key, key);
-    fprintf(keyring, "%s\n", key);
-    return err;
+    return err == CHIRR_OK ? chirr_keyring_add(keyring, identity->public_key, NULL) : err;
 }
 
 static enum chirr_err make_identities(struct chirr_bench_fleet *fleet, struct chirr_error *error)
 {
     char path[128];
     snprintf(path, sizeof path, "%s/keyring", fleet->directory);
-    FILE *keyring = fopen(path, "we");
+    struct chirr_keyring *keyring = chirr_keyring_create();
     if (keyring == NULL) {
-        return chirr_error_set(error, CHIRR_ERR_IO, "%s: %s", path, strerror(errno));
+        return chirr_error_set(error, CHIRR_ERR_NOMEM, "%s: out of memory", path);
     }
     enum chirr_err err = CHIRR_OK;
     for (uint32_t i = 0; err == CHIRR_OK && i < fleet->count; i++) {
         err = make_identity(fleet, i, keyring, error);
     }
-    if (fclose(keyring) != 0 && err == CHIRR_OK) {
-        err = chirr_error_set(error, CHIRR_ERR_IO, "%s: %s", path, strerror(errno));
+    if (err == CHIRR_OK) {
+        err = chirr_keyring_save(keyring, path, error);
     }
+    chirr_keyring_destroy(keyring);
     return err;
 }
 
@@ -143,8 +141,9 @@ static void fill_config(struct chirr_bench_fleet *fleet, uint32_t index)
     config->model = false;
     format_endpoint(config->transport.publish_bind, index, PORT_PUBLISH);
     format_endpoint(config->transport.unicast_bind, index, PORT_UNICAST);
-    for (uint32_t step = 1; step < fleet->count && step <= CHIRR_PROVISION_SEEDS; step++) {
-        fill_seed(fleet, (index + step) % fleet->count,
+    uint32_t distance;
+    for (uint32_t k = 0; (distance = chirr_provision_seed_distance(k, fleet->count)) > 0; k++) {
+        fill_seed(fleet, (index + distance) % fleet->count,
                   &config->node.seeds[config->node.seed_count++]);
     }
 }

@@ -67,6 +67,59 @@ void bench_pass(struct bench *bench, chirr_time_us for_us)
     bench->now = until_us;
 }
 
+static uint32_t index_of(chirr_agent_id agent)
+{
+    uint32_t index = 0;
+    while (sample_agent(index) != agent) {
+        index++;
+        cr_assert_lt(index, BENCH_AGENTS);
+    }
+    return index;
+}
+
+/* Answers all that was put out. */
+static uint32_t answer_all(struct bench *bench, enum chirr_view_verb answer,
+                           uint32_t asked[BENCH_AGENTS])
+{
+    uint32_t to[BENCH_AGENTS];
+    uint32_t count = 0;
+    uint32_t others = 0;
+    struct chirr_output output;
+    while (chirr_overlay_poll(bench->overlay, &output)) {
+        if (output.kind == CHIRR_OUTPUT_SEND && output.message->view.verb == CHIRR_VIEW_NEIGHBOUR) {
+            cr_assert_lt(count, BENCH_AGENTS);
+            to[count++] = index_of(output.to);
+        }
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        bool is_held = bench_is_neighbour(bench, to[i]);
+        enum chirr_view_verb said = is_held ? CHIRR_VIEW_ACCEPT : answer;
+        others += !is_held;
+        if (!is_held && asked != NULL) {
+            asked[to[i]]++;
+        }
+        if (said != 0) {
+            cr_assert_eq(bench_hear(bench, said, to[i]), CHIRR_OK);
+        }
+    }
+    return others;
+}
+
+uint32_t bench_live(struct bench *bench, chirr_time_us for_us, enum chirr_view_verb answer,
+                    uint32_t asked[BENCH_AGENTS])
+{
+    uint32_t others = 0;
+    chirr_time_us until_us = bench->now + for_us;
+    while (chirr_overlay_deadline(bench->overlay) <= until_us) {
+        chirr_time_us deadline = chirr_overlay_deadline(bench->overlay);
+        bench->now = deadline > bench->now ? deadline : bench->now;
+        bench_tick(bench);
+        others += answer_all(bench, answer, asked);
+    }
+    bench->now = until_us;
+    return others;
+}
+
 enum chirr_err bench_say(struct bench *bench, const struct said *said)
 {
     static struct chirr_record cards[CHIRR_VIEW_CARDS_MAX];
@@ -141,6 +194,28 @@ void bench_expect_nothing(struct bench *bench)
 {
     struct chirr_output output;
     cr_assert_not(chirr_overlay_poll(bench->overlay, &output));
+}
+
+uint32_t bench_after(uint32_t count)
+{
+    uint32_t nearest = 1;
+    for (uint32_t i = 2; i <= count; i++) {
+        if (sample_agent(i) - sample_agent(0) < sample_agent(nearest) - sample_agent(0)) {
+            nearest = i;
+        }
+    }
+    return nearest;
+}
+
+uint32_t bench_before(uint32_t count)
+{
+    uint32_t nearest = 1;
+    for (uint32_t i = 2; i <= count; i++) {
+        if (sample_agent(0) - sample_agent(i) < sample_agent(0) - sample_agent(nearest)) {
+            nearest = i;
+        }
+    }
+    return nearest;
 }
 
 bool bench_is_neighbour(const struct bench *bench, uint32_t index)

@@ -23,6 +23,11 @@ void bench_end(struct bench *bench);
 enum chirr_err bench_card(struct bench *bench, uint32_t index);
 /* Lets time pass; what was put out meanwhile is dropped. */
 void bench_pass(struct bench *bench, chirr_time_us for_us);
+/* The same among others that live: neighbours repeat that they are, and whoever else is asked to be
+ * one answers `answer` (0: nothing). How often somebody was asked; `asked` (NULL: not told) counts
+ * for each of them. */
+uint32_t bench_live(struct bench *bench, chirr_time_us for_us, enum chirr_view_verb answer,
+                    uint32_t asked[BENCH_AGENTS]);
 /* Ticks at this instant. */
 void bench_tick(struct bench *bench);
 void bench_drop_outputs(struct bench *bench);
@@ -53,6 +58,9 @@ void bench_expect_connect(struct bench *bench, uint32_t to, enum chirr_link kind
 void bench_expect_disconnect(struct bench *bench, uint32_t to);
 void bench_expect_nothing(struct bench *bench);
 
+/* Next to bench's own agent on the circle of ids, among those at 1…`count`. */
+uint32_t bench_after(uint32_t count);
+uint32_t bench_before(uint32_t count);
 bool bench_is_neighbour(const struct bench *bench, uint32_t index);
 uint32_t bench_neighbour_count(const struct bench *bench);
 

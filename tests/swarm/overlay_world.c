@@ -419,8 +419,9 @@ static const char *fault_of(struct overlay_world *world, uint32_t at)
     struct node *node = &world->nodes[at];
     struct chirr_neighbours neighbours = chirr_overlay_neighbours(node->overlay);
     bool mesh = chirr_overlay_is_mesh(node->overlay);
-    uint32_t active_max = mesh ? UINT32_MAX : chirr_overlay_config_default().active_max;
-    if (neighbours.count == 0 || neighbours.count > active_max) {
+    const struct chirr_overlay_config config = chirr_overlay_config_default();
+    uint32_t active_most = mesh ? UINT32_MAX : chirr_overlay_active_most(&config);
+    if (neighbours.count == 0 || neighbours.count > active_most) {
         snprintf(text, sizeof text, "node %u has %u neighbours", at, neighbours.count);
         return text;
     }

@@ -34,8 +34,8 @@ struct chirr_overlay *overlay_world_at(struct overlay_world *world, uint32_t nod
 bool overlay_world_is_up(const struct overlay_world *world, uint32_t node);
 
 /* What is wrong with the graph of active views of those that are up; NULL: nothing. Every degree is
- * 1…active_max (in a mesh: all), every edge is held on both sides and has its link, and whoever
- * hears each other is connected. Static storage. */
+ * 1…chirr_overlay_active_most (in a mesh: all), every edge is held on both sides and has its link,
+ * and whoever hears each other is connected. Static storage. */
 const char *overlay_world_fault(struct overlay_world *world);
 /* Runs until nothing is wrong; how long that took, or CHIRR_TIME_NEVER after `at_most_us`. */
 chirr_time_us overlay_world_settle(struct overlay_world *world, chirr_time_us at_most_us);

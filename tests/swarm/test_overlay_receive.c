@@ -5,6 +5,7 @@
 #include "tests/swarm/overlay_bench.h"
 
 #define ANYBODY UINT32_MAX
+#define MOST 8 /* neighbours */
 
 static struct bench bench;
 
@@ -124,7 +125,7 @@ Test(overlay_receive, a_walk_of_its_own_that_comes_back_ends)
 
 /* ---- Floods -------------------------------------------------------------------------------- */
 
-Test(overlay_receive, a_flood_of_joins_evicts_few_and_sends_the_rest_elsewhere)
+static void flood_of_joins(void)
 {
     for (uint32_t i = 1; i < BENCH_AGENTS; i++) {
         cr_assert_eq(bench_card(&bench, i), CHIRR_OK);
@@ -138,12 +139,24 @@ Test(overlay_receive, a_flood_of_joins_evicts_few_and_sends_the_rest_elsewhere)
             cr_assert_gt(view.count, 0);
         }
     }
-    cr_assert_leq(bench_neighbour_count(&bench), 5);
+    cr_assert_eq(bench_neighbour_count(&bench), MOST);
     cr_assert_leq(counters()->evictions, 8 + 2); /* the bucket's, and two of the ring's */
-    cr_assert_leq(counters()->forwards, 8 * 5);
     cr_assert_gt(refused, 70);
     cr_assert_geq(counters()->held_off, refused);
     cr_assert_eq(counters()->dropped, 0);
+}
+
+Test(overlay_receive, a_flood_of_joins_evicts_few_and_sends_the_rest_elsewhere)
+{
+    flood_of_joins();
+    cr_assert_eq(counters()->forwards, 0);
+}
+
+Test(overlay_local, a_flood_of_joins_likewise_and_begins_few_walks)
+{
+    flood_of_joins();
+    cr_assert_gt(counters()->forwards, 0);
+    cr_assert_leq(counters()->forwards, 8 * MOST);
 }
 
 Test(overlay_receive, one_that_joins_again_and_again_is_only_answered)
@@ -194,7 +207,7 @@ Test(overlay_receive, an_acceptance_that_finds_no_room_is_taken_back)
     for (uint32_t i = 1; i < 30; i++) {
         cr_assert_eq(bench_card(&bench, i), CHIRR_OK);
     }
-    for (uint32_t i = 1; bench_neighbour_count(&bench) < 5; i++) {
+    for (uint32_t i = 1; bench_neighbour_count(&bench) < MOST; i++) {
         cr_assert_eq(bench_hear(&bench, CHIRR_VIEW_NEIGHBOUR, i), CHIRR_OK);
     }
     bench_drop_outputs(&bench);
@@ -207,7 +220,7 @@ Test(overlay_receive, an_acceptance_that_finds_no_room_is_taken_back)
         }
     }
     cr_assert_geq(taken_back, 15);
-    cr_assert_eq(bench_neighbour_count(&bench), 5);
+    cr_assert_eq(bench_neighbour_count(&bench), MOST);
 }
 
 Test(overlay_receive, who_never_answers_is_given_up_and_another_asked)
@@ -216,12 +229,21 @@ Test(overlay_receive, who_never_answers_is_given_up_and_another_asked)
     cr_assert_eq(bench_card(&bench, 2), CHIRR_OK);
     bench_pass(&bench, 5 * CHIRR_US_PER_S);
     cr_assert_geq(counters()->unanswered, 2);
-    cr_assert_eq(chirr_overlay_passive_count(bench.overlay), 0);
     uint64_t asked = counters()->requests;
     bench_pass(&bench, 5 * CHIRR_US_PER_S);
     cr_assert_leq(counters()->requests, asked + 3); /* for a while */
     bench_pass(&bench, 60 * CHIRR_US_PER_S);
     cr_assert_gt(counters()->requests, asked + 6); /* not for ever */
+}
+
+Test(overlay_local, who_never_answers_is_in_no_view_then)
+{
+    be_asked_to_ask(1);
+    cr_assert_eq(bench_card(&bench, 2), CHIRR_OK);
+    cr_assert_eq(chirr_overlay_passive_count(bench.overlay), 2);
+    bench_pass(&bench, 5 * CHIRR_US_PER_S);
+    cr_assert_geq(counters()->unanswered, 2);
+    cr_assert_eq(chirr_overlay_passive_count(bench.overlay), 0);
 }
 
 Test(overlay_receive, a_neighbour_that_falls_silent_is_replaced)
