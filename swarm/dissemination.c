@@ -331,9 +331,13 @@ static enum chirr_err take_in_all(struct chirr_dissemination *d, chirr_agent_id 
     return first;
 }
 
-/* Where repair finds something there is more to find: the next round comes sooner. */
-static void hurry_repair(struct chirr_dissemination *d)
+/* Where repair finds something there is more to find: the next round comes sooner, unless pushes
+ * bring news faster than repair does. */
+static void hurry_repair(struct chirr_dissemination *d, uint32_t repaired)
 {
+    if (repaired <= d->pushed_news) {
+        return;
+    }
     chirr_time_us soon = d->now + jittered_interval(d) / REPAIR_HURRY;
     if (soon < d->repair_at) {
         d->repair_at = soon;
@@ -354,11 +358,12 @@ static enum chirr_err receive_records(struct chirr_dissemination *d, chirr_agent
         d->counters.first_deliveries += haul.first;
         d->counters.duplicates += records->count - haul.first;
         chirr_tree_pushed(d->tree, from, haul.first > 0);
-    } else if (!haul.pushed && haul.changed >= FOLLOW_UP_RECORDS) {
+        d->pushed_news += haul.changed;
+    } else if (!haul.pushed && haul.changed >= FOLLOW_UP_RECORDS && haul.changed > d->pushed_news) {
         chirr_dissemination_ask(d, from);
     }
     if (!haul.pushed && haul.changed > 0) {
-        hurry_repair(d);
+        hurry_repair(d, haul.changed);
     }
     return err;
 }
@@ -512,11 +517,13 @@ void chirr_dissemination_tick(struct chirr_dissemination *d,
 {
     d->now = now;
     d->push_due = d->push_due || (d->life != 0 && push_is_incomplete(d));
+    d->relays_due = d->relays.count > 0;
     chirr_tree_tick(d->tree, now);
     if (now < d->repair_at) {
         return;
     }
     d->repair_at = now + jittered_interval(d);
+    d->pushed_news = 0;
     if (!chirr_budget_allows(&d->repair_budget, now)) {
         d->counters.postponed++;
         return;
@@ -527,7 +534,7 @@ void chirr_dissemination_tick(struct chirr_dissemination *d,
 chirr_time_us chirr_dissemination_deadline(const struct chirr_dissemination *d)
 {
     chirr_time_us at = chirr_time_min(d->repair_at, chirr_tree_deadline(d->tree));
-    if (something_to_push(d) && !d->push_due) {
+    if (something_to_push(d) && !d->push_due && !d->relays_due) {
         at = chirr_time_min(at, d->now);
     } else if (something_to_push(d)) {
         at = chirr_time_min(at, chirr_budget_ready_at(&d->push_budget));

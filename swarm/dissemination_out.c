@@ -55,17 +55,19 @@ static const struct chirr_record *find_or_newer(struct chirr_dissemination *d,
     return found ? newer : NULL;
 }
 
-/* The oldest handouts that go the same way, into d->push. */
+/* The oldest handout and those that go the same way, into d->push; the others keep their order. */
 static uint32_t take_handouts(struct chirr_dissemination *d, struct chirr_ring *handouts,
                               chirr_agent_id *agent)
 {
     uint32_t count = 0;
     struct chirr_handout handout;
     *agent = ((const struct chirr_handout *)chirr_ring_at(handouts, 0))->agent;
-    while (handouts->count > 0 && count < CHIRR_PUSH_RECORDS_MAX &&
-           ((const struct chirr_handout *)chirr_ring_at(handouts, 0))->agent == *agent) {
-        chirr_ring_pop(handouts, &handout);
+    for (size_t i = handouts->count; i > 0 && chirr_ring_pop(handouts, &handout); i--) {
         struct chirr_record newer;
+        if (handout.agent != *agent || count == CHIRR_PUSH_RECORDS_MAX) {
+            CHIRR_ASSERT(chirr_ring_push(handouts, &handout)); /* where it was a moment ago */
+            continue;
+        }
         const struct chirr_record *record = find_or_newer(d, &handout.statement, &newer);
         if (record != NULL) {
             chirr_record_copy(&d->push[count++], record);
@@ -76,7 +78,7 @@ static uint32_t take_handouts(struct chirr_dissemination *d, struct chirr_ring *
 
 static bool poll_relays(struct chirr_dissemination *d, struct chirr_output *output)
 {
-    while (d->relays.count > 0 && chirr_budget_allows(&d->push_budget, d->now)) {
+    while (d->relays_due && d->relays.count > 0 && chirr_budget_allows(&d->push_budget, d->now)) {
         chirr_agent_id from;
         uint32_t count = take_handouts(d, &d->relays, &from);
         if (count > 0) {
@@ -88,6 +90,7 @@ static bool poll_relays(struct chirr_dissemination *d, struct chirr_output *outp
             return true;
         }
     }
+    d->relays_due = d->relays_due && d->relays.count > 0;
     return false;
 }
 

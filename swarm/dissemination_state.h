@@ -40,9 +40,11 @@ struct chirr_dissemination {
     bool push_due;
     chirr_time_us now; /* of the newest input */
     chirr_time_us repair_at;
-    bool repair_hurries; /* the next round comes sooner than its interval */
+    uint32_t pushed_news; /* records that pushes brought since the last round */
+    bool repair_hurries;  /* the next round comes sooner than its interval */
     struct chirr_changes changes;
     struct chirr_ring relays; /* of struct chirr_handout: pushed on to all but `agent` */
+    bool relays_due;          /* with the tick, so that what came in together goes on together */
     struct chirr_ring wanted; /* of struct chirr_handout: sent to `agent`, who grafted */
     struct chirr_budget push_budget, repair_budget;
 
