@@ -295,6 +295,7 @@ void chirr_agent_destroy(struct chirr_agent *agent)
     chirr_beacon_destroy(agent->beacon);
     chirr_control_destroy(agent->control);
     chirr_transport_destroy(agent->transport);
+    chirr_process_commit(agent);
     chirr_store_destroy(agent->store);
     chirr_keyring_destroy(agent->keyring);
     chirr_arena_finish(&agent->arena);
@@ -318,6 +319,7 @@ static chirr_time_us next_deadline(const struct chirr_agent *agent)
     chirr_time_us at = agent->leaving ? agent->leave_at : CHIRR_TIME_NEVER;
     at = chirr_time_min(at, chirr_node_deadline(agent->node));
     at = chirr_time_min(at, chirr_executor_deadline(agent->executor));
+    at = chirr_time_min(at, chirr_process_commit_at(agent));
     if (is_beaconing(agent)) {
         at = chirr_time_min(at, chirr_beacon_deadline(agent->beacon));
     }

@@ -21,7 +21,7 @@ static void fail(struct chirr_agent *agent, enum chirr_err err, const struct chi
 }
 
 /* What was collected becomes durable; after a failure nothing is told to anybody any more. */
-static void commit(struct chirr_agent *agent)
+void chirr_process_commit(struct chirr_agent *agent)
 {
     struct chirr_error why;
     if (!agent->batch_open) {
@@ -35,18 +35,27 @@ static void commit(struct chirr_agent *agent)
     }
 }
 
-static void persist(struct chirr_agent *agent, const struct chirr_record *record)
+/* What others stated waits that long for company: it is durable with them, and a commit for each
+ * would keep what they are told of by this agent waiting, and wear out a flash card. */
+#define BATCH_US (50 * CHIRR_US_PER_MS)
+
+chirr_time_us chirr_process_commit_at(const struct chirr_agent *agent)
+{
+    return agent->batch_open ? agent->batch_us + BATCH_US : CHIRR_TIME_NEVER;
+}
+
+static void persist(struct chirr_agent *agent, const struct chirr_record *record, chirr_time_us now)
 {
     struct chirr_error why;
     struct chirr_record stored;
     enum chirr_err err = CHIRR_OK;
     chirr_record_copy(&stored, record);
-    /* What others stated is durable with them; it goes on first, and is committed after. */
     agent->batch_promises = agent->batch_promises || record->author == agent->identity.id ||
                             record->kind == CHIRR_RECORD_TRUST;
     if (!agent->batch_open) {
         err = chirr_store_begin(agent->store, &why);
         agent->batch_open = err == CHIRR_OK;
+        agent->batch_us = now;
     }
     /* Own statements are signed when they leave; what comes back from the disk must be signed too.
      */
@@ -255,7 +264,7 @@ static void carry_out(struct chirr_agent *agent, const struct chirr_output *outp
         }
         break;
     case CHIRR_OUTPUT_PERSIST:
-        persist(agent, output->record);
+        persist(agent, output->record, now);
         break;
     case CHIRR_OUTPUT_PRICE:
     case CHIRR_OUTPUT_OUTCOME:
@@ -286,13 +295,15 @@ void chirr_process_drain(struct chirr_agent *agent, chirr_time_us now)
     struct chirr_output output;
     while (agent->failure == CHIRR_OK && chirr_node_poll(agent->node, &output)) {
         if (output.kind != CHIRR_OUTPUT_PERSIST && agent->batch_promises) {
-            commit(agent);
+            chirr_process_commit(agent);
         }
         if (agent->failure == CHIRR_OK) {
             carry_out(agent, &output, now);
         }
     }
-    commit(agent);
+    if (agent->batch_promises || now >= chirr_process_commit_at(agent)) {
+        chirr_process_commit(agent);
+    }
 }
 
 void chirr_process_ended(struct chirr_agent *agent, const struct chirr_executor_ended *ended,

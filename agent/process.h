@@ -78,6 +78,7 @@ struct chirr_agent {
     chirr_time_us started_at;
     chirr_time_us turned_at; /* when the last turn of the loop began its work */
     bool batch_open;         /* records wait for the store's commit */
+    chirr_time_us batch_us;  /* since when */
     bool batch_promises;     /* own ones among them: nothing is told before it */
     enum chirr_err failure;  /* of the store: the agent cannot keep its promises any longer */
     struct chirr_error failure_why;
@@ -92,8 +93,10 @@ struct chirr_agent {
 };
 
 /* outputs.c: drains the node. Durable first: whatever follows the PERSIST of an own statement waits
- * for the commit; others' are committed when all is handed out. */
+ * for the commit; others' wait a little for company, until `commit_at`. */
 void chirr_process_drain(struct chirr_agent *agent, chirr_time_us now);
+chirr_time_us chirr_process_commit_at(const struct chirr_agent *agent);
+void chirr_process_commit(struct chirr_agent *agent);
 /* A run has ended: the node is told, and people's figures kept. */
 void chirr_process_ended(struct chirr_agent *agent, const struct chirr_executor_ended *ended,
                          chirr_time_us now);
