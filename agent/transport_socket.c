@@ -113,7 +113,6 @@ static bool set_limits(const struct chirr_transport *transport, void *socket)
 {
     const struct chirr_transport_config *config = &transport->config;
     const int64_t message_bytes_max = MESSAGE_BYTES_MAX;
-    const int heartbeat_ms = (int)config->heartbeat_ms;
     const struct option options[] = {
         {ZMQ_LINGER, 0},
         {ZMQ_SNDHWM, (int)config->queue_messages_max},
@@ -123,13 +122,22 @@ static bool set_limits(const struct chirr_transport *transport, void *socket)
         {ZMQ_RECONNECT_IVL, (int)config->reconnect_ms},
         {ZMQ_RECONNECT_IVL_MAX, (int)config->reconnect_ms_max},
         {ZMQ_BACKLOG, BACKLOG},
-        {ZMQ_HEARTBEAT_IVL, heartbeat_ms},
-        {ZMQ_HEARTBEAT_TIMEOUT, 3 * heartbeat_ms},
-        {ZMQ_HEARTBEAT_TTL, 3 * heartbeat_ms},
     };
     return set_options(socket, options, sizeof options / sizeof options[0]) &&
            zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &message_bytes_max, sizeof message_bytes_max) ==
                0;
+}
+
+/* One side's are enough: with each the other is told how long silence may last (its TTL). */
+static bool set_heartbeat(const struct chirr_transport *transport, void *socket)
+{
+    const int heartbeat_ms = (int)transport->config.heartbeat_ms;
+    const struct option options[] = {
+        {ZMQ_HEARTBEAT_IVL, heartbeat_ms},
+        {ZMQ_HEARTBEAT_TIMEOUT, 3 * heartbeat_ms},
+        {ZMQ_HEARTBEAT_TTL, 3 * heartbeat_ms},
+    };
+    return set_options(socket, options, sizeof options / sizeof options[0]);
 }
 
 static bool set_curve_server(const struct chirr_transport *transport, void *socket)
@@ -205,7 +213,7 @@ void *chirr_transport_open_client(struct chirr_transport *transport, int type)
     if (socket == NULL) {
         return NULL;
     }
-    if (!set_limits(transport, socket) ||
+    if (!set_limits(transport, socket) || !set_heartbeat(transport, socket) ||
         (transport->config.curve && !set_curve_client(transport, socket))) {
         zmq_close(socket);
         return NULL;
