@@ -175,7 +175,9 @@ Test(transport_traps, every_socket_that_connects_has_its_limits)
                        a->transport->publisher};
     for (size_t i = 0; i < sizeof sockets / sizeof sockets[0]; i++) {
         cr_expect_eq(option_of(sockets[i], ZMQ_LINGER, sizeof(int)), 0);
-        cr_expect_gt(option_of(sockets[i], ZMQ_HEARTBEAT_IVL, sizeof(int)), 0);
+        bool connects = i < 2; /* whose heartbeats tell the other side how long to wait */
+        cr_expect_eq(option_of(sockets[i], ZMQ_HEARTBEAT_IVL, sizeof(int)) > 0, connects);
+        cr_expect_eq(option_of(sockets[i], ZMQ_HEARTBEAT_TTL, sizeof(int)) > 0, connects);
         cr_expect_gt(option_of(sockets[i], ZMQ_HANDSHAKE_IVL, sizeof(int)), 0);
         cr_expect_gt(option_of(sockets[i], ZMQ_CONNECT_TIMEOUT, sizeof(int)), 0);
         cr_expect_eq(option_of(sockets[i], ZMQ_SNDHWM, sizeof(int)), a->config.queue_messages_max);
