@@ -206,7 +206,7 @@ enum chirr_message_kind {
     CHIRR_MESSAGE_DELTA,        /* published on "k/" */
     CHIRR_MESSAGE_NACK,         /* unicast: `target` has not answered me either, but I am here */
     CHIRR_MESSAGE_VIEW,         /* unicast: who is whose neighbour */
-    CHIRR_MESSAGE_HAVE,         /* published on "i/": these statements can be had from me */
+    CHIRR_MESSAGE_HAVE,         /* published on "i/", again on "e/": these can be had from me */
     CHIRR_MESSAGE_GRAFT,        /* unicast: send me these */
 };
 #define CHIRR_MESSAGE_KINDS (CHIRR_MESSAGE_GRAFT + 1) /* as the size of a table by kind */

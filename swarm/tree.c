@@ -53,6 +53,8 @@ struct chirr_tree {
     chirr_time_us announce_at;
     struct chirr_ring repeats; /* of struct repeat, in order of time */
     struct chirr_digest_entry announced[CHIRR_HAVE_ENTRIES_MAX]; /* borrowed by a PUBLISH */
+    uint32_t announced_count;
+    uint32_t eager_from; /* from there on to be published to the eager, if not announced_count */
     struct chirr_message message;
     struct chirr_tree_counters counters;
 };
@@ -452,24 +454,36 @@ static uint32_t take_fresh(struct chirr_tree *tree)
     return count;
 }
 
+static bool publish_have(struct chirr_tree *tree, enum chirr_topic topic, uint32_t first,
+                         struct chirr_output *output)
+{
+    uint32_t count = tree->announced_count - first;
+    tree->message = (struct chirr_message){
+        .kind = CHIRR_MESSAGE_HAVE, .have = {.count = count, .entries = &tree->announced[first]}};
+    *output = (struct chirr_output){
+        .kind = CHIRR_OUTPUT_PUBLISH, .topic = topic, .message = &tree->message};
+    return true;
+}
+
+/* What is new goes to the lazy, what is repeated to all. */
 static bool poll_have(struct chirr_tree *tree, struct chirr_output *output)
 {
+    uint32_t again = tree->eager_from;
+    if (again < tree->announced_count) {
+        tree->eager_from = tree->announced_count;
+        return publish_have(tree, CHIRR_TOPIC_EAGER, again, output);
+    }
     uint32_t count = take_fresh(tree);
+    tree->eager_from = count;
     while (tree->repeats.count > 0 && count < CHIRR_HAVE_ENTRIES_MAX &&
            ((const struct repeat *)chirr_ring_at(&tree->repeats, 0))->at <= tree->now) {
         struct repeat repeat;
         chirr_ring_pop(&tree->repeats, &repeat);
         tree->announced[count++] = repeat.statement;
     }
-    if (count == 0) {
-        return false;
-    }
-    tree->message = (struct chirr_message){.kind = CHIRR_MESSAGE_HAVE,
-                                           .have = {.count = count, .entries = tree->announced}};
+    tree->announced_count = count;
     tree->counters.announced += count;
-    *output = (struct chirr_output){
-        .kind = CHIRR_OUTPUT_PUBLISH, .topic = CHIRR_TOPIC_LAZY, .message = &tree->message};
-    return true;
+    return count > 0 && publish_have(tree, CHIRR_TOPIC_LAZY, 0, output);
 }
 
 bool chirr_tree_poll(struct chirr_tree *tree, struct chirr_output *output)

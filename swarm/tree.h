@@ -9,8 +9,10 @@
  *   - one tree carries what all agents say, so a neighbour is pruned only after `prune_after`
  *     pushes in a row without a single first delivery, and the last eager one never;
  *   - a message is a statement, named by (author, stamp);
- *   - an announcement is made twice, and a missing statement asked for until everybody who
- *     announced it was asked four times: at a loss of one in five, once is not enough.
+ *   - an announcement is made twice, the second time to the eager too: their push may have been
+ *     lost, and who listens eagerly to all its neighbours would otherwise hear of it from nobody;
+ *   - a missing statement is asked for until everybody who announced it was asked four times: at a
+ *     loss of one in five, once is not enough.
  *
  * Knows no records: whoever drives it says what was seen. Inside dissemination; outputs LISTEN,
  * SEND (GRAFT) and PUBLISH (HAVE). Not thread-safe; no allocation after create. */
@@ -26,8 +28,8 @@ struct chirr_tree_config {
     uint32_t missing_max;    /* announced ones waited for at once, 1…1,024 */
     uint32_t prune_after;    /* >= 1 */
     uint32_t have_delay_ms;  /* announcements wait that long for company */
-    uint32_t
-        have_repeat_ms; /* and are made once more after that, should the first have been lost */
+    uint32_t have_repeat_ms; /* and are made once more after that, to all, should the first or the
+                                push have been lost */
     uint32_t graft_delay_ms; /* the push gets that long after an announcement */
     uint32_t graft_retry_ms; /* then the next who announced it is asked */
 };
@@ -68,7 +70,7 @@ bool chirr_tree_is_eager(const struct chirr_tree *tree, chirr_agent_id neighbour
 
 struct chirr_tree_counters {
     uint64_t prunes, grafts;
-    uint64_t announced; /* statements, to the lazy */
+    uint64_t announced; /* statements, to the lazy, and once more to all */
     uint64_t asked;     /* statements, in GRAFTs */
     uint64_t given_up;  /* nobody of those who announced it sent it: left to the repair */
     uint64_t dropped;   /* announcements without room, either way */

@@ -241,7 +241,22 @@ Test(tree, announcements_wait_for_company_but_not_long)
     cr_assert_not(chirr_tree_poll(tree, &output));
 }
 
-Test(tree, announcements_are_made_once_more_and_then_no_more)
+/* The next output announces this many statements on this topic. */
+static void expect_have(struct chirr_tree *tree, enum chirr_topic topic, uint32_t count,
+                        uint64_t first_version)
+{
+    struct chirr_output output;
+    cr_assert(chirr_tree_poll(tree, &output));
+    cr_assert_eq(output.kind, CHIRR_OUTPUT_PUBLISH);
+    cr_assert_eq(output.topic, topic);
+    cr_assert_eq(output.message->kind, CHIRR_MESSAGE_HAVE);
+    cr_assert_eq(output.message->have.count, count);
+    cr_assert_eq(output.message->have.entries[0].stamp.version, first_version);
+}
+
+/* Without the second one to the eager, who listens eagerly to all its neighbours and loses every
+ * push would wait for the repair. */
+Test(tree, announcements_are_made_once_more_to_all_and_then_no_more)
 {
     struct chirr_tree *tree = tree_of_three();
     struct chirr_output output;
@@ -249,17 +264,20 @@ Test(tree, announcements_are_made_once_more_and_then_no_more)
     const struct chirr_digest_entry two = statement(2);
     chirr_tree_announce(tree, &one, 0);
     chirr_tree_tick(tree, ms(config.have_delay_ms));
-    cr_assert(chirr_tree_poll(tree, &output));
+    expect_have(tree, CHIRR_TOPIC_LAZY, 1, 1);
+    cr_assert_not(chirr_tree_poll(tree, &output));
     cr_assert_eq(chirr_tree_deadline(tree), ms(config.have_delay_ms + config.have_repeat_ms));
     chirr_tree_announce(tree, &two, ms(config.have_repeat_ms));
     chirr_tree_tick(tree, ms(config.have_delay_ms + config.have_repeat_ms));
-    cr_assert(chirr_tree_poll(tree, &output));
-    cr_assert_eq(output.message->have.count, 2); /* the new one goes along */
+    expect_have(tree, CHIRR_TOPIC_LAZY, 2, 2); /* the new one goes along */
+    expect_have(tree, CHIRR_TOPIC_EAGER, 1, 1);
+    cr_assert_not(chirr_tree_poll(tree, &output));
     chirr_tree_tick(tree, chirr_tree_deadline(tree));
-    cr_assert(chirr_tree_poll(tree, &output));
-    cr_assert_eq(output.message->have.count, 1);
-    cr_assert_eq(output.message->have.entries[0].stamp.version, 2);
+    expect_have(tree, CHIRR_TOPIC_LAZY, 1, 2);
+    expect_have(tree, CHIRR_TOPIC_EAGER, 1, 2);
+    cr_assert_not(chirr_tree_poll(tree, &output));
     cr_assert_eq(chirr_tree_deadline(tree), CHIRR_TIME_NEVER);
+    cr_assert_eq(chirr_tree_count(tree)->announced, 4);
 }
 
 Test(tree, more_announcements_than_it_has_room_for_are_counted)
