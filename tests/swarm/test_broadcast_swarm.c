@@ -4,29 +4,20 @@
 
 #include <criterion/criterion.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/random.h"
 #include "tests/support/mesh.h"
 #include "tests/support/sample.h"
+#include "tests/swarm/dissemination_agent.h"
 
 #define AGENTS 100
 #define DEGREE 5
 #define STATEMENT_INTERVAL_US 20000
 
-struct agent {
-    struct chirr_arena arena;
-    struct chirr_record_store *store;
-    struct chirr_membership *membership;
-    struct chirr_dissemination *dissemination;
-    chirr_agent_id neighbours[AGENTS];
-    uint32_t neighbour_count;
-    uint64_t said;
-};
-
 struct world {
+    struct agent agents[AGENTS]; /* first, for the mesh */
+    uint64_t said[AGENTS];
     struct chirr_random random;
-    struct agent agents[AGENTS];
     bool linked[AGENTS][AGENTS];
     bool lazy[AGENTS][AGENTS]; /* [who listens][to whom] */
     bool down[AGENTS];
@@ -44,33 +35,6 @@ static uint32_t index_of(chirr_agent_id agent)
     return 0;
 }
 
-static void on_receive(void *context, uint32_t node, chirr_agent_id from,
-                       const struct chirr_message *message, chirr_time_us now)
-{
-    struct agent *agent = &((struct world *)context)->agents[node];
-    cr_assert_eq(chirr_dissemination_receive(agent->dissemination, from, message, now), CHIRR_OK);
-}
-
-static void on_tick(void *context, uint32_t node, chirr_time_us now)
-{
-    struct agent *agent = &((struct world *)context)->agents[node];
-    chirr_dissemination_tick(agent->dissemination, agent->membership, now);
-}
-
-static chirr_time_us on_deadline(void *context, uint32_t node)
-{
-    return chirr_dissemination_deadline(((struct world *)context)->agents[node].dissemination);
-}
-
-static bool on_poll(void *context, uint32_t node, struct chirr_output *output)
-{
-    struct agent *agent = &((struct world *)context)->agents[node];
-    struct chirr_record record;
-    while (chirr_dissemination_changed(agent->dissemination, &record)) {
-    }
-    return chirr_dissemination_poll(agent->dissemination, output);
-}
-
 static void on_observe(void *context, uint32_t node, const struct chirr_output *output,
                        chirr_time_us now)
 {
@@ -85,10 +49,10 @@ static bool on_hears(void *context, uint32_t to, uint32_t from, const struct chi
     return world->linked[to][from] && world->lazy[to][from] == (publish->topic == CHIRR_TOPIC_LAZY);
 }
 
-static const struct mesh_machine machine = {.receive = on_receive,
-                                            .tick = on_tick,
-                                            .deadline = on_deadline,
-                                            .poll = on_poll,
+static const struct mesh_machine machine = {.receive = agents_receive,
+                                            .tick = agents_tick,
+                                            .deadline = agents_deadline,
+                                            .poll = agents_poll,
                                             .observe = on_observe,
                                             .hears = on_hears};
 
@@ -118,42 +82,15 @@ static int compare_ids(const void *a, const void *b)
 /* The overlay's part: neighbours that are up. */
 static void tell_neighbours(struct world *world, uint32_t node)
 {
-    struct agent *agent = &world->agents[node];
-    agent->neighbour_count = 0;
+    chirr_agent_id neighbours[AGENTS];
+    uint32_t count = 0;
     for (uint32_t i = 0; i < AGENTS; i++) {
         if (world->linked[node][i] && !world->down[i]) {
-            agent->neighbours[agent->neighbour_count++] = sample_agent(i);
+            neighbours[count++] = sample_agent(i);
         }
     }
-    qsort(agent->neighbours, agent->neighbour_count, sizeof agent->neighbours[0], compare_ids);
-    chirr_dissemination_set_neighbours(agent->dissemination, agent->neighbours,
-                                       agent->neighbour_count, false);
-}
-
-static void agent_init(struct world *world, uint32_t node, uint64_t seed)
-{
-    struct agent *agent = &world->agents[node];
-    const struct chirr_records_config records = {.agents_max = AGENTS, .tasks_max = 2048};
-    struct chirr_membership_config membership = chirr_membership_config_default();
-    membership.self = sample_agent(node);
-    membership.members_max = AGENTS;
-    struct chirr_dissemination_config config = chirr_dissemination_config_default();
-    config.self = sample_agent(node);
-    config.seed = seed;
-    cr_assert_eq(chirr_arena_init(&agent->arena, chirr_records_bytes(&records) +
-                                                     chirr_membership_bytes(&membership) +
-                                                     chirr_dissemination_bytes(&config)),
-                 CHIRR_OK);
-    agent->store = chirr_records_create(&agent->arena, &records);
-    agent->membership = chirr_membership_create(&agent->arena, &membership, 0);
-    agent->dissemination = chirr_dissemination_create(&agent->arena, &config, agent->store, 0);
-    cr_assert_not_null(agent->dissemination);
-    for (uint32_t i = 0; i < AGENTS; i++) {
-        cr_assert_eq(chirr_membership_add(agent->membership, sample_agent(i), 1, 0), CHIRR_OK);
-    }
-    tell_neighbours(world, node);
-    struct chirr_record card = sample_card(node);
-    cr_assert_eq(chirr_dissemination_state(agent->dissemination, &card, 1, 0), CHIRR_OK);
+    qsort(neighbours, count, sizeof neighbours[0], compare_ids);
+    chirr_dissemination_set_neighbours(world->agents[node].dissemination, neighbours, count, false);
 }
 
 static struct world *world_create(uint64_t seed, uint32_t loss_permille)
@@ -166,10 +103,14 @@ static struct world *world_create(uint64_t seed, uint32_t loss_permille)
                                         .latency_min_us = 1000,
                                         .latency_max_us = 20000,
                                         .loss_permille = loss_permille};
+    static const struct agent_swarm swarm = {.agent_count = AGENTS, .tasks_max = 2048};
+    struct chirr_dissemination_config config = chirr_dissemination_config_default();
+    config.seed = seed;
     world->mesh = mesh_create(&network, &machine, world);
     link_up(world);
     for (uint32_t i = 0; i < AGENTS; i++) {
-        agent_init(world, i, seed);
+        agent_create_among(&world->agents[i], &config, &swarm, i, 1, 0);
+        tell_neighbours(world, i);
         mesh_drain(world->mesh, i);
     }
     return world;
@@ -191,7 +132,7 @@ static void talk(struct world *world, uint32_t senders, uint32_t statements)
         uint32_t node = (uint32_t)chirr_random_below(&world->random, senders);
         struct agent *agent = &world->agents[node];
         if (!world->down[node]) {
-            struct chirr_record task = sample_task(node, ++agent->said);
+            struct chirr_record task = sample_task(node, ++world->said[node]);
             cr_assert_eq(
                 chirr_dissemination_state(agent->dissemination, &task, 1, mesh_now(world->mesh)),
                 CHIRR_OK);
@@ -257,7 +198,7 @@ static void assert_nobody_missed(const struct world *world, uint64_t seed)
 {
     for (uint32_t i = 0; i < AGENTS; i++) {
         for (uint32_t j = 0; j < AGENTS && !world->down[i]; j++) {
-            for (uint64_t nonce = 1; nonce <= world->agents[j].said; nonce++) {
+            for (uint64_t nonce = 1; nonce <= world->said[j]; nonce++) {
                 cr_assert(world->down[j] || has_heard(world, i, j, nonce),
                           "seed %llu: agent %u missed what agent %u said", (unsigned long long)seed,
                           i, j);
@@ -295,14 +236,14 @@ Test(broadcast_swarm, what_the_tree_loses_is_grafted_long_before_the_repair)
     talk(world, AGENTS, 300);
     mesh_set_loss(world->mesh, 200);
     struct agent *speaker = &world->agents[0];
-    struct chirr_record task = sample_task(0, ++speaker->said);
+    struct chirr_record task = sample_task(0, ++world->said[0]);
     cr_assert_eq(chirr_dissemination_state(speaker->dissemination, &task, 1, mesh_now(world->mesh)),
                  CHIRR_OK);
     mesh_drain(world->mesh, 0);
     mesh_run(world->mesh, mesh_now(world->mesh) + 700000);
     uint32_t heard = 0;
     for (uint32_t i = 0; i < AGENTS; i++) {
-        heard += has_heard(world, i, 0, speaker->said);
+        heard += has_heard(world, i, 0, world->said[0]);
     }
     cr_assert_geq(heard, AGENTS - 2, "%u", heard);
     world_destroy(world);

@@ -19,33 +19,10 @@ struct world {
     struct mesh *mesh;
 };
 
-static void on_receive(void *context, uint32_t node, chirr_agent_id from,
-                       const struct chirr_message *message, chirr_time_us now)
-{
-    struct agent *agent = &((struct world *)context)->agents[node];
-    cr_assert_eq(chirr_dissemination_receive(agent->dissemination, from, message, now), CHIRR_OK);
-}
-
-static void on_tick(void *context, uint32_t node, chirr_time_us now)
-{
-    struct agent *agent = &((struct world *)context)->agents[node];
-    chirr_dissemination_tick(agent->dissemination, agent->membership, now);
-}
-
-static chirr_time_us on_deadline(void *context, uint32_t node)
-{
-    return chirr_dissemination_deadline(((struct world *)context)->agents[node].dissemination);
-}
-
-static bool on_poll(void *context, uint32_t node, struct chirr_output *output)
-{
-    struct agent *agent = &((struct world *)context)->agents[node];
-    agent_take_changes(agent);
-    return chirr_dissemination_poll(agent->dissemination, output);
-}
-
-static const struct mesh_machine machine = {
-    .receive = on_receive, .tick = on_tick, .deadline = on_deadline, .poll = on_poll};
+static const struct mesh_machine machine = {.receive = agents_receive,
+                                            .tick = agents_tick,
+                                            .deadline = agents_deadline,
+                                            .poll = agents_poll};
 
 static struct world *world_create(uint64_t seed, struct mesh_config network)
 {
@@ -58,7 +35,7 @@ static struct world *world_create(uint64_t seed, struct mesh_config network)
     network.node_count = NODES;
     network.latency_min_us = 1000;
     network.latency_max_us = 200000;
-    world.mesh = mesh_create(&network, &machine, &world);
+    world.mesh = mesh_create(&network, &machine, world.agents);
     for (uint32_t i = 0; i < NODES; i++) {
         agent_create(&world.agents[i], &world.config, i, 1, 0);
         mesh_drain(world.mesh, i);
