@@ -11,7 +11,7 @@
 #include "agent/node_state.h"
 
 #define RELAYS_MAX 32
-#define ASK_INTERVAL_US (1000 * CHIRR_US_PER_MS) /* between two new neighbours */
+#define ASK_INTERVAL_US (250 * CHIRR_US_PER_MS) /* between two new neighbours */
 
 size_t chirr_node_bytes(const struct chirr_node_config *config)
 {
