@@ -363,6 +363,7 @@ static enum chirr_err receive_records(struct chirr_dissemination *d, chirr_agent
         chirr_dissemination_ask(d, from);
     }
     if (!haul.pushed && haul.changed > 0) {
+        chirr_tree_lost(d->tree, d->now);
         hurry_repair(d, haul.changed);
     }
     return err;
@@ -382,6 +383,7 @@ enum chirr_err chirr_dissemination_learn(struct chirr_dissemination *d, chirr_ag
 static void receive_graft(struct chirr_dissemination *d, chirr_agent_id from,
                           const struct chirr_have *have)
 {
+    chirr_tree_lost(d->tree, d->now);
     for (uint32_t i = 0; i < have->count; i++) {
         const struct chirr_handout wanted = {have->entries[i], from};
         if (!chirr_ring_push(&d->wanted, &wanted)) {

@@ -52,6 +52,7 @@ struct chirr_tree {
     uint32_t fresh_count;
     chirr_time_us announce_at;
     struct chirr_ring repeats; /* of struct repeat, in order of time */
+    chirr_time_us lossy_until;
     struct chirr_digest_entry announced[CHIRR_HAVE_ENTRIES_MAX]; /* borrowed by a PUBLISH */
     uint32_t announced_count;
     uint32_t eager_from; /* from there on to be published to the eager, if not announced_count */
@@ -68,6 +69,7 @@ struct chirr_tree_config chirr_tree_config_default(void)
         .prune_after = 3,
         .have_delay_ms = 10,
         .have_repeat_ms = 50,
+        .lossy_ms = 30000,
         .graft_delay_ms = 60,
         .graft_retry_ms = 60,
     };
@@ -345,6 +347,12 @@ void chirr_tree_announced(struct chirr_tree *tree, chirr_agent_id from,
     }
 }
 
+void chirr_tree_lost(struct chirr_tree *tree, chirr_time_us now)
+{
+    tree->now = now;
+    tree->lossy_until = now + chirr_time_from_ms(tree->config.lossy_ms);
+}
+
 /* ---- Time and output ----------------------------------------------------------------------- */
 
 void chirr_tree_tick(struct chirr_tree *tree, chirr_time_us now)
@@ -426,6 +434,7 @@ static bool poll_graft(struct chirr_tree *tree, struct chirr_output *output)
         move(tree, neighbour, true);
         uint32_t count = collect_due(tree, source);
         tree->counters.grafts++;
+        chirr_tree_lost(tree, tree->now);
         tree->counters.asked += count;
         tree->message = (struct chirr_message){.kind = CHIRR_MESSAGE_GRAFT,
                                                .have = {.count = count, .entries = tree->asked}};
@@ -436,7 +445,7 @@ static bool poll_graft(struct chirr_tree *tree, struct chirr_output *output)
     return false;
 }
 
-/* Into tree->announced: what is new, and is made again later. */
+/* Into tree->announced: what is new, and is made again later while there is loss. */
 static uint32_t take_fresh(struct chirr_tree *tree)
 {
     if (tree->fresh_count == 0 || tree->announce_at > tree->now) {
@@ -444,7 +453,7 @@ static uint32_t take_fresh(struct chirr_tree *tree)
     }
     uint32_t count = tree->fresh_count;
     memcpy(tree->announced, tree->fresh, count * sizeof tree->fresh[0]);
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t i = 0; i < count && tree->now < tree->lossy_until; i++) {
         const struct repeat repeat = {tree->fresh[i],
                                       tree->now + chirr_time_from_ms(tree->config.have_repeat_ms)};
         tree->counters.dropped += !chirr_ring_push(&tree->repeats, &repeat);

@@ -9,8 +9,10 @@
  *   - one tree carries what all agents say, so a neighbour is pruned only after `prune_after`
  *     pushes in a row without a single first delivery, and the last eager one never;
  *   - a message is a statement, named by (author, stamp);
- *   - an announcement is made twice, the second time to the eager too: their push may have been
- *     lost, and who listens eagerly to all its neighbours would otherwise hear of it from nobody;
+ *   - while something is being lost, an announcement is made twice, the second time to the eager
+ *     too: their push may have been lost, and who listens eagerly to all its neighbours would
+ *     otherwise hear of it from nobody. Connections rarely lose anything, and eight announcements
+ *     of each statement at each agent would be most of what a broadcast costs;
  *   - a missing statement is asked for until everybody who announced it was asked four times: at a
  *     loss of one in five, once is not enough.
  *
@@ -28,8 +30,8 @@ struct chirr_tree_config {
     uint32_t missing_max;    /* announced ones waited for at once, 1…1,024 */
     uint32_t prune_after;    /* >= 1 */
     uint32_t have_delay_ms;  /* announcements wait that long for company */
-    uint32_t have_repeat_ms; /* and are made once more after that, to all, should the first or the
-                                push have been lost */
+    uint32_t have_repeat_ms; /* and are made once more after that, to all, while there is loss */
+    uint32_t lossy_ms;       /* there is, so long after something was found missing; 0: never */
     uint32_t graft_delay_ms; /* the push gets that long after an announcement */
     uint32_t graft_retry_ms; /* then the next who announced it is asked */
 };
@@ -67,6 +69,9 @@ chirr_time_us chirr_tree_deadline(const struct chirr_tree *tree);
 bool chirr_tree_poll(struct chirr_tree *tree, struct chirr_output *output);
 
 bool chirr_tree_is_eager(const struct chirr_tree *tree, chirr_agent_id neighbour);
+
+/* Something was missed, here (repair brought it) or by a neighbour (it sent a GRAFT). */
+void chirr_tree_lost(struct chirr_tree *tree, chirr_time_us now);
 
 struct chirr_tree_counters {
     uint64_t prunes, grafts;

@@ -256,12 +256,13 @@ static void expect_have(struct chirr_tree *tree, enum chirr_topic topic, uint32_
 
 /* Without the second one to the eager, who listens eagerly to all its neighbours and loses every
  * push would wait for the repair. */
-Test(tree, announcements_are_made_once_more_to_all_and_then_no_more)
+Test(tree, while_there_is_loss_announcements_are_made_once_more_to_all_and_then_no_more)
 {
     struct chirr_tree *tree = tree_of_three();
     struct chirr_output output;
     const struct chirr_digest_entry one = statement(1);
     const struct chirr_digest_entry two = statement(2);
+    chirr_tree_lost(tree, 0);
     chirr_tree_announce(tree, &one, 0);
     chirr_tree_tick(tree, ms(config.have_delay_ms));
     expect_have(tree, CHIRR_TOPIC_LAZY, 1, 1);
@@ -278,6 +279,47 @@ Test(tree, announcements_are_made_once_more_to_all_and_then_no_more)
     cr_assert_not(chirr_tree_poll(tree, &output));
     cr_assert_eq(chirr_tree_deadline(tree), CHIRR_TIME_NEVER);
     cr_assert_eq(chirr_tree_count(tree)->announced, 4);
+}
+
+static void expect_announced_once(struct chirr_tree *tree, uint64_t version, chirr_time_us now)
+{
+    struct chirr_output output;
+    const struct chirr_digest_entry news = statement(version);
+    chirr_tree_announce(tree, &news, now);
+    chirr_tree_tick(tree, now + ms(config.have_delay_ms));
+    expect_have(tree, CHIRR_TOPIC_LAZY, 1, version);
+    cr_assert_not(chirr_tree_poll(tree, &output));
+    cr_assert_eq(chirr_tree_deadline(tree), CHIRR_TIME_NEVER);
+}
+
+Test(tree, where_nothing_is_lost_announcements_are_made_once)
+{
+    struct chirr_tree *tree = tree_of_three();
+    expect_announced_once(tree, 1, 0);
+    chirr_tree_lost(tree, ms(1000));
+    expect_announced_once(tree, 2, ms(1000 + config.lossy_ms));
+}
+
+/* A GRAFT of one's own says that something was lost. */
+Test(tree, who_had_to_ask_for_something_announces_twice)
+{
+    struct chirr_tree *tree = tree_of_three();
+    struct chirr_output output;
+    announce(tree, 20, 7, 0);
+    chirr_tree_tick(tree, chirr_tree_deadline(tree));
+    while (chirr_tree_poll(tree, &output)) {
+    }
+    cr_assert_eq(chirr_tree_count(tree)->grafts, 1);
+    chirr_time_us now = ms(config.graft_delay_ms);
+    const struct chirr_digest_entry news = statement(1);
+    chirr_tree_announce(tree, &news, now);
+    chirr_tree_tick(tree, now + ms(config.have_delay_ms));
+    expect_have(tree, CHIRR_TOPIC_LAZY, 1, 1);
+    chirr_tree_tick(tree, now + ms(config.have_delay_ms + config.have_repeat_ms));
+    while (chirr_tree_poll(tree, &output) && output.kind != CHIRR_OUTPUT_PUBLISH) {
+    }
+    cr_assert_eq(output.kind, CHIRR_OUTPUT_PUBLISH);
+    cr_assert_eq(output.topic, CHIRR_TOPIC_LAZY);
 }
 
 Test(tree, more_announcements_than_it_has_room_for_are_counted)
