@@ -26,7 +26,7 @@ struct chirr_transport_config chirr_transport_config_default(void)
         .curve = true,
         .peers_max = 64,
         .queue_messages_max = 256,
-        .heartbeat_ms = 5000,
+        .heartbeat_ms = 2000,
         .reconnect_ms = 100,
         .reconnect_ms_max = 2000,
         .silence_ms = 15000,

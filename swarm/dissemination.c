@@ -331,13 +331,9 @@ static enum chirr_err take_in_all(struct chirr_dissemination *d, chirr_agent_id 
     return first;
 }
 
-/* Where repair finds something there is more to find: the next round comes sooner, unless pushes
- * bring news faster than repair does. */
-static void hurry_repair(struct chirr_dissemination *d, uint32_t repaired)
+/* Where repair finds something there is more to find: the next round comes sooner. */
+static void hurry_repair(struct chirr_dissemination *d)
 {
-    if (repaired <= d->pushed_news) {
-        return;
-    }
     chirr_time_us soon = d->now + jittered_interval(d) / REPAIR_HURRY;
     if (soon < d->repair_at) {
         d->repair_at = soon;
@@ -364,7 +360,7 @@ static enum chirr_err receive_records(struct chirr_dissemination *d, chirr_agent
     }
     if (!haul.pushed && haul.changed > 0) {
         chirr_tree_lost(d->tree, d->now);
-        hurry_repair(d, haul.changed);
+        hurry_repair(d);
     }
     return err;
 }
