@@ -102,7 +102,7 @@ Test(transport, another_agent_on_a_dead_ones_port_is_heard)
     cr_assert_eq(a->last_from, c->identity.id);
 }
 
-/* A look for messages begins to read one of two parts; libzmq aborts when its connection goes then. */
+/* A look begins to read a message of two parts; libzmq aborts when its connection goes then. */
 Test(transport, a_connection_may_go_while_a_message_is_half_read)
 {
     enum { ROUNDS = 100, FLOOD = 5 };

@@ -9,12 +9,6 @@
 
 TestSuite(transport_links, .init = nodes_setup, .fini = nodes_teardown, .timeout = 120);
 
-static void connect_as(struct node *node, const struct node *other, enum chirr_link link)
-{
-    struct chirr_peer_address address = address_of(other);
-    cr_assert_eq(chirr_transport_connect(node->transport, &address, link), CHIRR_OK);
-}
-
 static void listen_on(struct node *node, const struct node *other, enum chirr_topic topic)
 {
     cr_assert_eq(chirr_transport_listen(node->transport, other->identity.id, topic), CHIRR_OK);
@@ -23,7 +17,7 @@ static void listen_on(struct node *node, const struct node *other, enum chirr_to
 Test(transport_links, a_unicast_link_sends_and_hears_nothing_published)
 {
     start_all();
-    connect_as(a, b, CHIRR_LINK_UNICAST);
+    link_as(a, b, CHIRR_LINK_UNICAST);
     link_to(c, b);
     ping(a, b, 1);
     WAIT(b->received[CHIRR_MESSAGE_PING] == 1);
@@ -37,14 +31,14 @@ Test(transport_links, a_unicast_link_sends_and_hears_nothing_published)
 Test(transport_links, a_link_is_raised_to_a_neighbours_and_lowered_again)
 {
     start_all();
-    connect_as(a, b, CHIRR_LINK_UNICAST);
+    link_as(a, b, CHIRR_LINK_UNICAST);
     void *dealer = chirr_transport_find_peer(a->transport, b->identity.id)->dealer;
-    connect_as(a, b, CHIRR_LINK_NEIGHBOUR);
+    link_as(a, b, CHIRR_LINK_NEIGHBOUR);
     WAIT(subscribers(b, "e/", a) == 1);
     publish(b, CHIRR_TOPIC_HEARTBEAT);
     WAIT(a->received[CHIRR_MESSAGE_HEARTBEAT] == 1);
     ping(a, b, 1);
-    connect_as(a, b, CHIRR_LINK_UNICAST);
+    link_as(a, b, CHIRR_LINK_UNICAST);
     WAIT(subscribers(b, "h/", NULL) == 0 && subscribers(b, "e/", a) == 0);
     cr_assert_eq(chirr_transport_find_peer(a->transport, b->identity.id)->dealer, dealer,
                  "what was sent before must still go out");

@@ -1,7 +1,6 @@
 /* Who is let in, and what becomes of those who are not: strangers, impostors, noise. */
 #include "agent/transport.h"
 
-#include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -276,11 +275,7 @@ Test(transport_security, oversized_frames_are_counted_and_greater_ones_end_the_c
 /* Connects, writes, and leaves it to the other side. */
 static int raw_tcp(const char *endpoint, const void *data, size_t bytes)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET};
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    address.sin_port = htons((uint16_t)atoi(strrchr(endpoint, ':') + 1));
-    int file = socket(AF_INET, SOCK_STREAM, 0);
-    cr_assert_eq(connect(file, (struct sockaddr *)&address, sizeof address), 0);
+    int file = connect_plainly(endpoint);
     cr_assert_eq(send(file, data, bytes, MSG_NOSIGNAL), (ssize_t)bytes);
     return file;
 }

@@ -1,6 +1,8 @@
 /* The traps of libzmq: file descriptors, silent loss, stuck peers, networks that go away.
  *
- * Others of them: full queues in test_transport.c, slow joiners in test_transport_links.c. */
+ * Others of them: full queues in test_transport.c, slow joiners in test_transport_links.c, options
+ * that come too late in test_transport_connecting.c, answers that nobody gets in
+ * test_transport_routes.c, messages left unread in test_transport_ready.c. */
 #include "agent/transport.h"
 
 #include <arpa/inet.h>
@@ -163,8 +165,7 @@ static int64_t option_of(void *socket, int option, size_t bytes)
     return bytes == sizeof wide ? wide : narrow;
 }
 
-/* Fails when one is set after connect: libzmq takes it then, and uses it for the next connection
- * alone. What is read here was set before the first. */
+/* That they were set in time, test_transport_connecting.c proves by what they do. */
 Test(transport_traps, every_socket_that_connects_has_its_limits)
 {
     start_all();
@@ -184,6 +185,44 @@ Test(transport_traps, every_socket_that_connects_has_its_limits)
         cr_expect_eq(option_of(sockets[i], ZMQ_RCVHWM, sizeof(int)), a->config.queue_messages_max);
         cr_expect_gt(option_of(sockets[i], ZMQ_MAXMSGSIZE, sizeof(int64_t)), 0);
     }
+}
+
+/* Fails with libzmq's own limit, 1,023: every link has two sockets, and as many may still close. */
+Test(transport_traps, the_most_peers_find_sockets_enough_while_as_many_are_closing)
+{
+    enum { SOCKETS = 4 * CHIRR_TRANSPORT_PEERS_MAX };
+    static void *sockets[SOCKETS];
+    a->config.peers_max = CHIRR_TRANSPORT_PEERS_MAX;
+    start(a);
+    int count = 0;
+    while (count < SOCKETS) {
+        sockets[count] = zmq_socket(chirr_transport_context(a->transport), ZMQ_DEALER);
+        if (sockets[count] == NULL) {
+            break;
+        }
+        count++;
+    }
+    cr_expect_eq(count, SOCKETS);
+    while (count > 0) {
+        zmq_close(sockets[--count]);
+    }
+}
+
+/* Fails when a monitor has a high-water mark: at it libzmq's own thread stops for all sockets. */
+Test(transport_traps, strangers_who_come_and_go_stop_nothing_while_the_loop_is_busy)
+{
+    enum { STRANGERS = 1200, GREETING_BYTES = 10 }; /* two events each; libzmq's marks are 1,000 */
+    start(a);
+    struct chirr_peer_address address = address_of(a);
+    for (int i = 0; i < STRANGERS; i++) {
+        uint8_t greeting[GREETING_BYTES];
+        int file = connect_plainly(address.publish_endpoint);
+        struct timeval patience = {.tv_sec = NODES_DEADLINE_US / CHIRR_US_PER_S};
+        cr_assert_eq(setsockopt(file, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience), 0);
+        cr_assert_gt(recv(file, greeting, sizeof greeting, 0), 0, "no greeting for stranger %d", i);
+        close(file);
+    }
+    WAIT(dropped(a, CHIRR_DROP_HANDSHAKE) == STRANGERS);
 }
 
 /* ---- A process that is stopped -----------------------------------------------------------------
@@ -235,6 +274,22 @@ static void start_with_other(struct chirr_peer_address *address, pid_t *child)
     *child = start_other(address);
     cr_assert_eq(chirr_transport_connect(a->transport, address, CHIRR_LINK_NEIGHBOUR), CHIRR_OK);
     WAIT(a->received[CHIRR_MESSAGE_HEARTBEAT] > 0 && subscribers(a, "e/", b) == 1);
+}
+
+/* Fails without ZMQ_HEARTBEAT_TTL: who bound sends no heartbeats of its own. */
+Test(transport_traps, who_connected_and_says_nothing_any_more_is_given_up)
+{
+    struct chirr_peer_address address;
+    pid_t child;
+    b->config.heartbeat_ms = 100;
+    start_with_other(&address, &child);
+    chirr_time_us until = now_us() + CHIRR_US_PER_S; /* for a heartbeat, at least */
+    WAIT(now_us() > until);
+    kill(child, SIGSTOP);
+    WAIT(subscribers(a, "h/", NULL) == 0);
+    kill(child, SIGCONT);
+    WAIT(subscribers(a, "h/", NULL) == 1);
+    end_child(child);
 }
 
 /* The sanitizer keeps a quarter of a gigabyte of what was freed. */

@@ -1,10 +1,13 @@
 /* Agents' transports for tests. */
 #include "tests/agent/transport_nodes.h"
 
+#include <arpa/inet.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 
 #include "agent/transport_state.h"
@@ -78,11 +81,15 @@ struct chirr_peer_address address_of(const struct node *node)
     return address;
 }
 
-void link_to(struct node *node, const struct node *other)
+void link_as(struct node *node, const struct node *other, enum chirr_link link)
 {
     struct chirr_peer_address address = address_of(other);
-    cr_assert_eq(chirr_transport_connect(node->transport, &address, CHIRR_LINK_NEIGHBOUR),
-                 CHIRR_OK);
+    cr_assert_eq(chirr_transport_connect(node->transport, &address, link), CHIRR_OK);
+}
+
+void link_to(struct node *node, const struct node *other)
+{
+    link_as(node, other, CHIRR_LINK_NEIGHBOUR);
 }
 
 void befriend(struct node *node, struct node *other)
@@ -104,6 +111,16 @@ uint32_t subscribers(const struct node *node, const char *topic, const struct no
 uint64_t dropped(const struct node *node, enum chirr_transport_drop reason)
 {
     return chirr_transport_count(node->transport)->dropped[reason];
+}
+
+int connect_plainly(const char *endpoint)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET};
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    address.sin_port = htons((uint16_t)atoi(strrchr(endpoint, ':') + 1));
+    int file = socket(AF_INET, SOCK_STREAM, 0);
+    cr_assert_eq(connect(file, (struct sockaddr *)&address, sizeof address), 0);
+    return file;
 }
 
 static void take_marks(struct node *node, const struct chirr_digest_entry *marks, uint32_t count)

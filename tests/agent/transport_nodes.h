@@ -42,14 +42,18 @@ void start(struct node *node);
 void start_all(void); /* who all trust each other */
 
 struct chirr_peer_address address_of(const struct node *node);
-void link_to(struct node *node, const struct node *other);  /* as a neighbour */
-void befriend(struct node *node, struct node *other);        /* both ways */
+void link_as(struct node *node, const struct node *other, enum chirr_link link);
+void link_to(struct node *node, const struct node *other); /* as a neighbour */
+void befriend(struct node *node, struct node *other);      /* both ways */
 /* Who subscribed at `node`: to `topic` as it is, or to "e/" of `to` alone. */
 uint32_t subscribers(const struct node *node, const char *topic, const struct node *to);
 uint64_t dropped(const struct node *node, enum chirr_transport_drop reason);
 
 void ping(struct node *node, const struct node *to, uint32_t sequence);
 void publish(struct node *node, enum chirr_topic topic); /* a heartbeat */
+
+/* Connects to where somebody bound, as whoever knows nothing of ZeroMQ does; a file descriptor. */
+int connect_plainly(const char *endpoint);
 
 chirr_time_us now_us(void);
 
