@@ -26,7 +26,6 @@ void chirr_transport_admitted(struct chirr_transport *transport,
  * nothing of a removed key is taken in meanwhile, and its agent hears that much longer. */
 #define KICK_AFTER_US (250 * CHIRR_US_PER_MS)
 
-/* With a full table nobody knows, so whoever it was has to go. */
 static bool is_any_admitted_gone(const struct chirr_transport *transport)
 {
     for (uint32_t i = 0; i < transport->admitted_count; i++) {
@@ -34,7 +33,7 @@ static bool is_any_admitted_gone(const struct chirr_transport *transport)
             return true;
         }
     }
-    return transport->admitted_count == CHIRR_ADMITTED_MAX;
+    return false;
 }
 
 static void review_peers(struct chirr_transport *transport)
@@ -66,9 +65,26 @@ static void bind_again(struct chirr_transport *transport)
     }
 }
 
+/* Closes all that one of the bound sockets accepted. */
+static bool unbind(struct chirr_transport *transport, uint32_t which)
+{
+    bool is_publisher = which == CHIRR_UNBOUND_PUBLISHER;
+    transport->ready[is_publisher ? CHIRR_WAY_PUBLISHER : CHIRR_WAY_ROUTER] = true;
+    if (zmq_unbind(is_publisher ? transport->publisher : transport->router,
+                   is_publisher ? transport->publish_endpoint : transport->unicast_endpoint) != 0) {
+        return false;
+    }
+    transport->unbound |= which;
+    return true;
+}
+
 void chirr_transport_review(struct chirr_transport *transport)
 {
     if (transport->unbound != 0) {
+        bind_again(transport);
+    }
+    if (transport->oversubscribed && (transport->unbound & CHIRR_UNBOUND_PUBLISHER) == 0) {
+        transport->oversubscribed = !unbind(transport, CHIRR_UNBOUND_PUBLISHER);
         bind_again(transport);
     }
     uint64_t revision = chirr_keyring_revision(transport->keyring);
@@ -90,17 +106,13 @@ void chirr_transport_kick(struct chirr_transport *transport)
     if (!transport->kick || transport->unbound != 0 || transport->now_us < transport->kick_us) {
         return;
     }
-    transport->kick = false;
-    transport->admitted_count = 0;
-    if (zmq_unbind(transport->publisher, transport->publish_endpoint) == 0) {
-        transport->unbound |= CHIRR_UNBOUND_PUBLISHER;
-    }
-    if (zmq_unbind(transport->router, transport->unicast_endpoint) == 0) {
-        transport->unbound |= CHIRR_UNBOUND_ROUTER;
-    }
-    transport->ready[CHIRR_WAY_PUBLISHER] = true;
-    transport->ready[CHIRR_WAY_ROUTER] = true;
+    bool publisher_closed = unbind(transport, CHIRR_UNBOUND_PUBLISHER);
+    bool router_closed = unbind(transport, CHIRR_UNBOUND_ROUTER);
     bind_again(transport);
+    if (publisher_closed && router_closed) { /* or again with the next look */
+        transport->kick = false;
+        transport->admitted_count = 0;
+    }
 }
 
 void chirr_transport_cut(struct chirr_transport *transport, chirr_agent_id peer)

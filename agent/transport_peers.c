@@ -138,7 +138,11 @@ static enum chirr_err open_way(struct chirr_transport *transport, struct chirr_t
     if (key == NULL) {
         return CHIRR_ERR_UNTRUSTED; /* no longer */
     }
+    static const uint8_t none[CHIRR_KEY_BYTES];
     memcpy(peer->curve_public, chirr_keyring_curve_of(key), sizeof peer->curve_public);
+    if (transport->config.curve && memcmp(peer->curve_public, none, sizeof none) == 0) {
+        return CHIRR_ERR_UNTRUSTED; /* a keyring line whose key is none */
+    }
     if (!chirr_transport_files_left(transport)) {
         chirr_transport_drop(transport, CHIRR_DROP_FILES,
                              "too few file descriptors are left for a link to %016" PRIx64,
@@ -157,6 +161,7 @@ static enum chirr_err open_way(struct chirr_transport *transport, struct chirr_t
         type == ZMQ_SUB ? peer->address.publish_endpoint : peer->address.unicast_endpoint,
         peer->curve_public);
     if (err == CHIRR_OK) {
+        peer->published_us = type == ZMQ_SUB ? transport->now_us : peer->published_us;
         err = chirr_transport_ready_add(
             transport, chirr_transport_way_of(transport, peer, type == ZMQ_SUB), *socket);
     }
@@ -346,11 +351,12 @@ void chirr_transport_note(struct chirr_transport *transport, struct chirr_transp
                          peer->id);
 }
 
-void chirr_transport_heard(struct chirr_transport *transport, chirr_agent_id id)
+void chirr_transport_heard(struct chirr_transport *transport, chirr_agent_id id, bool published)
 {
     struct chirr_transport_peer *peer = chirr_transport_find_peer(transport, id);
     if (peer != NULL) {
         peer->fresh_us = transport->now_us;
+        peer->published_us = published ? transport->now_us : peer->published_us;
         peer->asked = false;
         chirr_transport_monitor_close(&peer->monitor, peer->dealer);
     }
@@ -386,6 +392,24 @@ static void open_again(struct chirr_transport *transport, struct chirr_transport
     }
 }
 
+/* A neighbour publishes a heartbeat every second, so one that is heard but by its DEALER alone has
+ * a SUB that libzmq gave up. */
+static void renew_subscriber(struct chirr_transport *transport, struct chirr_transport_peer *peer)
+{
+    if (transport->config.silence_ms == 0 || peer->subscriber == NULL ||
+        transport->now_us - peer->published_us < chirr_time_from_ms(transport->config.silence_ms)) {
+        return;
+    }
+    chirr_transport_drop(transport, CHIRR_DROP_SILENT,
+                         "%016" PRIx64 " publishes nothing and gets a fresh subscription",
+                         peer->id);
+    close_way(transport, peer, true);
+    if (open_way(transport, peer, ZMQ_SUB, &peer->subscriber) != CHIRR_OK) {
+        chirr_transport_close_peer(transport, peer);
+        peer->reopen_us = transport->now_us + REOPEN_US;
+    }
+}
+
 static bool is_due(const struct chirr_transport *transport, const struct chirr_transport_peer *peer)
 {
     chirr_time_us silence_us = chirr_time_from_ms(transport->config.silence_ms);
@@ -409,12 +433,15 @@ void chirr_transport_renew(struct chirr_transport *transport)
         struct chirr_transport_peer *peer = &transport->peers[i];
         if (peer->id != 0 && peer->fresh_us == 0) {
             peer->fresh_us = transport->now_us; /* opened before the clock was known */
+            peer->published_us = transport->now_us;
         }
         if (peer->id != 0 && is_due(transport, peer)) {
             bool was_watched = peer->monitor != NULL;
             open_again(transport, peer, was_watched || monitored < MONITORS_MAX);
             monitored += !was_watched && peer->monitor != NULL;
             renewed++;
+        } else if (peer->id != 0) {
+            renew_subscriber(transport, peer);
         }
     }
 }

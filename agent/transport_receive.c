@@ -239,6 +239,9 @@ static enum outcome receive_from(struct chirr_transport *transport, const struct
                              parts.count);
     }
     zmq_msg_close(&body);
+    if (accepted) {
+        chirr_transport_heard(transport, *from, inlet->has_topic);
+    }
     if (accepted && is_router) {
         chirr_transport_route_learn(transport, *from, parts.first_head, parts.first_bytes);
     }
@@ -326,7 +329,6 @@ bool chirr_transport_receive(struct chirr_transport *transport, chirr_time_us no
             chirr_transport_kick(transport);
             return false;
         case OUTCOME_ACCEPTED:
-            chirr_transport_heard(transport, *from);
             return true;
         case OUTCOME_DROPPED:
             break;

@@ -78,15 +78,24 @@ enum chirr_route_end chirr_transport_route_send(struct chirr_transport *transpor
     if (route == NULL) {
         return CHIRR_ROUTE_GONE;
     }
-    transport->ready[CHIRR_WAY_ROUTER] = true;
-    if (zmq_send(transport->router, route->routing_id, route->bytes, ZMQ_DONTWAIT | ZMQ_SNDMORE) >=
-            0 &&
-        zmq_send(transport->router, transport->frame, frame_bytes, ZMQ_DONTWAIT) >= 0) {
-        return CHIRR_ROUTE_SENT;
-    }
-    if (errno == EAGAIN) {
+    zmq_msg_t frame; /* before the routing id is sent: what follows that cannot be left out */
+    if (zmq_msg_init_size(&frame, frame_bytes) != 0) {
         return CHIRR_ROUTE_FULL;
     }
-    chirr_transport_route_forget(transport, id);
-    return CHIRR_ROUTE_GONE;
+    memcpy(zmq_msg_data(&frame), transport->frame, frame_bytes);
+    transport->ready[CHIRR_WAY_ROUTER] = true;
+    if (zmq_send(transport->router, route->routing_id, route->bytes, ZMQ_DONTWAIT | ZMQ_SNDMORE) >=
+        0) {
+        /* The ROUTER has room for it, or drops it if the connection went this very moment. */
+        if (zmq_msg_send(&frame, transport->router, 0) < 0) {
+            zmq_msg_close(&frame);
+        }
+        return CHIRR_ROUTE_SENT;
+    }
+    bool is_full = errno == EAGAIN;
+    zmq_msg_close(&frame);
+    if (!is_full) {
+        chirr_transport_route_forget(transport, id);
+    }
+    return is_full ? CHIRR_ROUTE_FULL : CHIRR_ROUTE_GONE;
 }

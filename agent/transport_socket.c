@@ -12,6 +12,8 @@
 /* Larger messages end the connection inside libzmq; between this and CHIRR_FRAME_BYTES_MAX they
  * arrive, to be counted as oversized. */
 #define MESSAGE_BYTES_MAX ((int64_t)2 * (int64_t)CHIRR_FRAME_BYTES_MAX)
+/* Nothing but handshakes and subscriptions comes in where this agent publishes. */
+#define SUBSCRIPTION_BYTES_MAX ((int64_t)1024)
 /* A peer costs a DEALER and a SUB with an event descriptor and a connection each, the two
  * connections of its own, and as many again while they are made anew. */
 #define FILES_PER_PEER 12
@@ -188,8 +190,11 @@ void *chirr_transport_open_bound(struct chirr_transport *transport, int type, co
                                  char bound_endpoint[CHIRR_ENDPOINT_BYTES_MAX],
                                  struct chirr_error *error)
 {
+    const int64_t subscription_bytes_max = SUBSCRIPTION_BYTES_MAX;
     void *socket = zmq_socket(transport->context, type);
     if (socket == NULL || !set_limits(transport, socket) ||
+        (type == ZMQ_XPUB && zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &subscription_bytes_max,
+                                            sizeof subscription_bytes_max) != 0) ||
         (transport->config.curve && !set_curve_server(transport, socket))) {
         chirr_error_set(error, CHIRR_ERR_IO, "%s: no socket: %s", endpoint, zmq_strerror(errno));
     } else if (zmq_bind(socket, endpoint) != 0) {

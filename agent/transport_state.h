@@ -21,12 +21,13 @@
 #define CHIRR_TOPIC_BYTES_MAX 48 /* "k/", two ids, a partition */
 #define CHIRR_HOSTED_MAX 64
 #define CHIRR_SUBSCRIPTIONS_MAX 2048
-#define CHIRR_ADMITTED_MAX 512
+#define CHIRR_ADMITTED_MAX (CHIRR_KEYRING_HOLDERS_MAX * CHIRR_HOLDER_KEYS_MAX)
 #define CHIRR_UNBOUND_PUBLISHER 1U
 #define CHIRR_UNBOUND_ROUTER 2U
 #define CHIRR_WATCHED_FDS_MAX 4096
-#define CHIRR_ROUTING_ID_BYTES_MAX 16 /* libzmq's own have 5; who chose a longer one is not used   \
-                                       */
+#define CHIRR_ROUTING_ID_BYTES_MAX                                                                 \
+    16 /* libzmq's own have 5; who chose a longer one is not used                                  \
+        */
 
 /* The two queues towards a peer. */
 enum chirr_transport_queue { CHIRR_QUEUE_SEND, CHIRR_QUEUE_PUBLISH, CHIRR_QUEUE_COUNT };
@@ -53,9 +54,10 @@ struct chirr_transport_peer {
     bool closed;                           /* until reopen_us; none of the following is open */
     void *dealer;                          /* NULL: not needed so far, there is a way back */
     void *subscriber;                      /* SUB; NULL: no neighbour */
-    void *monitor;          /* PAIR, of the DEALER, after it was silent; mostly NULL */
-    chirr_time_us fresh_us; /* last heard of, or when its connections were opened */
-    bool asked;             /* something was sent to it since */
+    void *monitor;              /* PAIR, of the DEALER, after it was silent; mostly NULL */
+    chirr_time_us fresh_us;     /* last heard of, or when its connections were opened */
+    chirr_time_us published_us; /* the same of its SUB */
+    bool asked;                 /* something was sent to it since */
     chirr_time_us full_us[CHIRR_QUEUE_COUNT]; /* since when it is full; 0: it is not */
     chirr_time_us reopen_us;
 };
@@ -110,9 +112,10 @@ struct chirr_transport {
     uint32_t hosted_count;
     struct chirr_subscription subscriptions[CHIRR_SUBSCRIPTIONS_MAX];
     uint32_t subscription_count;
+    bool oversubscribed; /* too many: the publisher is to be unbound */
     struct chirr_verified verified;
     uint64_t keyring_revision; /* that everybody's keys were last reviewed under */
-    /* Keys that ZAP admitted since the sockets were bound; as many as there are places: and more */
+    /* Keys that ZAP admitted since the sockets were bound. */
     uint32_t admitted_count;
     uint8_t admitted[CHIRR_ADMITTED_MAX][CHIRR_KEY_BYTES];
     bool kick;                  /* somebody admitted is no longer trusted: unbind */
@@ -175,7 +178,7 @@ void chirr_transport_close_peer(struct chirr_transport *transport,
 CHIRR_NODISCARD enum chirr_err chirr_transport_open_dealer(struct chirr_transport *transport,
                                                            struct chirr_transport_peer *peer);
 /* Notes a sign of life; fresh connections for whoever gave none, a count of who refused. */
-void chirr_transport_heard(struct chirr_transport *transport, chirr_agent_id peer);
+void chirr_transport_heard(struct chirr_transport *transport, chirr_agent_id peer, bool published);
 void chirr_transport_renew(struct chirr_transport *transport);
 /* A message found room in the queue of a peer, or none: then, after long enough, it is evicted. */
 void chirr_transport_note(struct chirr_transport *transport, struct chirr_transport_peer *peer,

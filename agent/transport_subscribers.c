@@ -1,4 +1,8 @@
-/* Who subscribed to what, as the XPUB tells: for counters that count what really leaves. */
+/* Who subscribed to what, as the XPUB tells: for counters that count what really leaves, and for a
+ * bound that libzmq does not have. It keeps every subscription of every connection, does not tell
+ * whose one is, and drops none on request; but all that its listener accepted goes when the socket
+ * is unbound. So when there are more than peers of good will can need, everybody's go, and who
+ * is one of those subscribes again. */
 #include "agent/transport_state.h"
 
 #include <string.h>
@@ -27,9 +31,10 @@ static void add(struct chirr_transport *transport, uint64_t topic)
         transport->subscriptions[transport->subscription_count++] =
             (struct chirr_subscription){topic, 1};
     } else {
+        transport->oversubscribed = true;
         chirr_transport_drop(transport, CHIRR_DROP_SUBSCRIPTION,
-                             "more than %d topics are subscribed to: what is sent on others is "
-                             "not counted",
+                             "more than %d topics are subscribed to: every subscriber is cut off, "
+                             "and may come back",
                              CHIRR_SUBSCRIPTIONS_MAX);
     }
 }

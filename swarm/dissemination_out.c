@@ -65,7 +65,8 @@ static uint32_t take_handouts(struct chirr_dissemination *d, struct chirr_ring *
     for (size_t i = handouts->count; i > 0 && chirr_ring_pop(handouts, &handout); i--) {
         struct chirr_record newer;
         if (handout.agent != *agent || count == CHIRR_PUSH_RECORDS_MAX) {
-            CHIRR_ASSERT(chirr_ring_push(handouts, &handout)); /* where it was a moment ago */
+            bool is_back = chirr_ring_push(handouts, &handout);
+            CHIRR_ASSERT(is_back); /* its place was free a moment ago */
             continue;
         }
         const struct chirr_record *record = find_or_newer(d, &handout.statement, &newer);

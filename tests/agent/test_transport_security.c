@@ -1,6 +1,8 @@
 /* Who is let in, and what becomes of those who are not: strangers, impostors, noise. */
 #include "agent/transport.h"
 
+#include <arpa/inet.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -525,6 +527,36 @@ Test(transport_security, cards_of_strangers_and_forged_ones_are_cut_out)
     send_view(a, b, CHIRR_VIEW_JOIN, cards, 1);
     WAIT(dropped(b, CHIRR_DROP_SIGNATURE) == 1);
     cr_assert_eq(b->received[CHIRR_MESSAGE_VIEW], 1);
+}
+
+/* libzmq would keep them all, two thousand or two million. */
+Test(transport_security, who_subscribes_without_end_is_cut_off_and_the_others_come_back)
+{
+    enum { TOO_MANY = CHIRR_SUBSCRIPTIONS_MAX + 100 };
+    start_all();
+    befriend(a, c);
+    WAIT(subscribers(a, "e/", c) == 1);
+    struct chirr_peer_address address = address_of(a);
+    void *raw = raw_client(ZMQ_XSUB, &b->identity, a, address.publish_endpoint);
+    WAIT_DOING(zmq_send(raw, "\001h/", 3, 0), a->transport->subscription_count > 1);
+    uint32_t sent = 0;
+    uint32_t count_max = 0;
+    WAIT_DOING(
+        {
+            char topic[16];
+            int bytes = snprintf(topic, sizeof topic, "%c%u", 1, sent);
+            sent += zmq_send(raw, topic, (size_t)bytes, ZMQ_DONTWAIT) > 0;
+            count_max = a->transport->subscription_count > count_max
+                            ? a->transport->subscription_count
+                            : count_max;
+        },
+        dropped(a, CHIRR_DROP_SUBSCRIPTION) > 0 || sent > 2 * TOO_MANY);
+    WAIT(a->transport->subscription_count < CHIRR_SUBSCRIPTIONS_MAX / 2); /* though it goes on */
+    raw_close(raw);
+    cr_assert_leq(count_max, CHIRR_SUBSCRIPTIONS_MAX);
+    cr_assert_gt(dropped(a, CHIRR_DROP_SUBSCRIPTION), 0);
+    unsigned before = c->received[CHIRR_MESSAGE_HEARTBEAT];
+    WAIT_DOING(publish(a, CHIRR_TOPIC_HEARTBEAT), c->received[CHIRR_MESSAGE_HEARTBEAT] > before);
 }
 
 Test(transport_security, what_is_had_or_asked_for_of_strangers_is_cut_out)

@@ -407,7 +407,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
         step(&world, &input);
     }
     pass_deadline(&world);
-    must(chirr_node_state_hash(world.node) == chirr_node_state_hash(world.node));
+    must(chirr_node_state_hash(world.node) != 0); /* everything that it reads is initialised */
     chirr_arena_finish(&world.arena);
     return 0;
 }

@@ -495,10 +495,10 @@ Test(dissemination, a_bad_configuration_is_named)
     config.repair_records_max = CHIRR_RECORDS_MAX + 1;
     cr_assert_eq(chirr_dissemination_config_validate(&config, &error), CHIRR_ERR_RANGE);
     cr_assert_not_null(strstr(error.text, "repair_records_max"));
-    alone_config = chirr_dissemination_config_default();
+    config = chirr_dissemination_config_default();
     config.repair_interval_ms = 0;
     cr_assert_eq(chirr_dissemination_config_validate(&config, &error), CHIRR_ERR_RANGE);
-    alone_config = chirr_dissemination_config_default();
+    config = chirr_dissemination_config_default();
     config.changes_max = 0;
     cr_assert_eq(chirr_dissemination_config_validate(&config, &error), CHIRR_ERR_RANGE);
 }
