@@ -1,7 +1,6 @@
 /* Who is let in, and what becomes of those who are not: strangers, impostors, noise. */
 #include "agent/transport.h"
 
-#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
