@@ -130,12 +130,13 @@ static bool set_limits(const struct chirr_transport *transport, void *socket)
                0;
 }
 
-/* One side's are enough: with each the other is told how long silence may last (its TTL). */
-static bool set_heartbeat(const struct chirr_transport *transport, void *socket)
+/* With each the other side is told how long silence may last (its TTL), but libzmq forgets that
+ * with the next message, so the side that was connected to needs its own, less often. */
+static bool set_heartbeat(const struct chirr_transport *transport, void *socket, bool bound)
 {
     const int heartbeat_ms = (int)transport->config.heartbeat_ms;
     const struct option options[] = {
-        {ZMQ_HEARTBEAT_IVL, heartbeat_ms},
+        {ZMQ_HEARTBEAT_IVL, bound ? 2 * heartbeat_ms : heartbeat_ms},
         {ZMQ_HEARTBEAT_TIMEOUT, 3 * heartbeat_ms},
         {ZMQ_HEARTBEAT_TTL, 3 * heartbeat_ms},
     };
@@ -193,6 +194,7 @@ void *chirr_transport_open_bound(struct chirr_transport *transport, int type, co
     const int64_t subscription_bytes_max = SUBSCRIPTION_BYTES_MAX;
     void *socket = zmq_socket(transport->context, type);
     if (socket == NULL || !set_limits(transport, socket) ||
+        !set_heartbeat(transport, socket, true) ||
         (type == ZMQ_XPUB && zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &subscription_bytes_max,
                                             sizeof subscription_bytes_max) != 0) ||
         (transport->config.curve && !set_curve_server(transport, socket))) {
@@ -218,7 +220,7 @@ void *chirr_transport_open_client(struct chirr_transport *transport, int type)
     if (socket == NULL) {
         return NULL;
     }
-    if (!set_limits(transport, socket) || !set_heartbeat(transport, socket) ||
+    if (!set_limits(transport, socket) || !set_heartbeat(transport, socket, false) ||
         (transport->config.curve && !set_curve_client(transport, socket))) {
         zmq_close(socket);
         return NULL;

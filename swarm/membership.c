@@ -5,6 +5,7 @@
 
 #include "swarm/membership_state.h"
 
+#define INTRODUCTION_INTERVALS 3    /* before the first probe */
 #define STREAM UINT64_C(0x6d656d62) /* the machine's own, should seeds be shared */
 
 struct chirr_membership_config chirr_membership_config_default(void)
@@ -88,9 +89,11 @@ struct chirr_membership *chirr_membership_create(struct chirr_arena *arena,
     m->push_us = CHIRR_TIME_NEVER;
     m->hurry_until_us = now;
     chirr_random_init(&m->random, config->seed, config->self ^ STREAM);
-    /* Agents that start together do not probe in step. */
-    m->period_us = now + (chirr_time_us)chirr_random_below(
-                             &m->random, (uint64_t)chirr_time_from_ms(config->probe_interval_ms));
+    /* Agents that start together do not probe in step, and who is not known yet to those it would
+     * probe has to wait until it is: they could not answer. */
+    m->period_us = now + INTRODUCTION_INTERVALS * chirr_time_from_ms(config->probe_interval_ms) +
+                   (chirr_time_us)chirr_random_below(
+                       &m->random, (uint64_t)chirr_time_from_ms(config->probe_interval_ms));
     return m;
 }
 
