@@ -20,6 +20,7 @@
 
 /* Inputs of one kind in one turn, so that none starves the others. */
 #define MESSAGES_TURN 128
+#define SILENCE_MS_MAX 3600000 /* that a transport takes */
 #define REPORTS_TURN 64
 #define REQUESTS_TURN 16
 #define MEETINGS_TURN 16
@@ -87,8 +88,14 @@ static enum chirr_err open_store(struct chirr_agent *agent, struct chirr_error *
 static enum chirr_err open_sockets(struct chirr_agent *agent, struct chirr_error *error)
 {
     const struct chirr_agent_config *config = &agent->config;
-    agent->transport = chirr_transport_create(&config->transport, &agent->identity, agent->keyring,
-                                              agent->log, error);
+    struct chirr_transport_config transport = config->transport;
+    /* Nobody is silent who has not missed a few of its heartbeats. */
+    uint32_t patience_ms = 4 * config->node.heartbeat_interval_ms;
+    if (transport.silence_ms != 0 && transport.silence_ms < patience_ms) {
+        transport.silence_ms = patience_ms < SILENCE_MS_MAX ? patience_ms : SILENCE_MS_MAX;
+    }
+    agent->transport =
+        chirr_transport_create(&transport, &agent->identity, agent->keyring, agent->log, error);
     if (agent->transport == NULL) {
         return error->code;
     }
