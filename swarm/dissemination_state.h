@@ -1,5 +1,6 @@
-/* What the files of dissemination share: dissemination.c (in, and time), dissemination_own.c
- * (speaking as self), dissemination_out.c (the way out). Internal to them. */
+/* What the files of dissemination share: dissemination.c (the machine, and time),
+ * dissemination_in.c (taking in), dissemination_answer.c (who asks), dissemination_own.c (speaking
+ * as self), dissemination_out.c (the way out). Internal to them. */
 #ifndef CHIRR_SWARM_DISSEMINATION_STATE_H
 #define CHIRR_SWARM_DISSEMINATION_STATE_H
 
@@ -66,5 +67,19 @@ CHIRR_NODISCARD enum chirr_err chirr_dissemination_join(struct chirr_disseminati
 CHIRR_NODISCARD enum chirr_err
 chirr_dissemination_hear_own(struct chirr_dissemination *dissemination,
                              const struct chirr_record *record);
+
+CHIRR_NODISCARD enum chirr_err
+chirr_dissemination_hear_records(struct chirr_dissemination *dissemination, chirr_agent_id from,
+                                 const struct chirr_records *records);
+void chirr_dissemination_hear_graft(struct chirr_dissemination *dissemination, chirr_agent_id from,
+                                    const struct chirr_have *have);
+void chirr_dissemination_hear_digest(struct chirr_dissemination *dissemination, chirr_agent_id from,
+                                     const struct chirr_digest_message *digest);
+
+/* `to` is to be sent this statement, or what its author said after it. */
+void chirr_dissemination_want(struct chirr_dissemination *dissemination,
+                              const struct chirr_digest_entry *statement, chirr_agent_id to);
+/* Where repair finds something there is more to find: the next round comes sooner. */
+void chirr_dissemination_hurry(struct chirr_dissemination *dissemination);
 
 #endif
