@@ -94,6 +94,7 @@ struct chirr_membership *chirr_membership_create(struct chirr_arena *arena,
     m->period_us = now + INTRODUCTION_INTERVALS * chirr_time_from_ms(config->probe_interval_ms) +
                    (chirr_time_us)chirr_random_below(
                        &m->random, (uint64_t)chirr_time_from_ms(config->probe_interval_ms));
+    m->inquiry_us = m->period_us;
     return m;
 }
 
@@ -278,16 +279,34 @@ static struct membership_output *add_output(struct chirr_membership *m,
     return output;
 }
 
+/* What somebody just said that is outdated, told to it again. */
+static void add_corrections(const struct chirr_membership *m, struct chirr_member_updates *news)
+{
+    for (uint32_t i = 0; i < m->corrections.count && news->count < CHIRR_MEMBER_UPDATES_MAX; i++) {
+        const struct chirr_roster_slot *slot =
+            chirr_roster_find(&m->roster, m->corrections.agents[i]);
+        if (slot != NULL) {
+            news->updates[news->count++] = chirr_roster_update(&m->roster, slot);
+        }
+    }
+}
+
 /* Lifeguard, section IV-C: what the receiver is held to be comes first. What room the news leave
  * goes to what is old, for whoever was not there when it was news. */
 static void fill_news(struct chirr_membership *m, struct chirr_member_updates *news,
-                      chirr_agent_id to)
+                      const struct membership_send *send)
 {
     news->updates[news->count++] = chirr_membership_own(m);
-    const struct chirr_roster_slot *receiver = chirr_roster_find(&m->roster, to);
+    const struct chirr_roster_slot *receiver = chirr_roster_find(&m->roster, send->to);
     if (receiver != NULL &&
         (m->config.lifeguard || receiver->member.status != CHIRR_MEMBER_SUSPECT)) {
         news->updates[news->count++] = chirr_roster_update(&m->roster, receiver);
+    }
+    if (send->kind == CHIRR_MESSAGE_ACK && send->target == m->config.self) {
+        add_corrections(m, news);
+    }
+    if (send->inquires) {
+        chirr_roster_add_suspects(&m->roster, receiver, news);
     }
     chirr_roster_add_news(&m->roster, receiver, news);
     chirr_roster_remind(&m->roster, receiver, m->config.self, news);
@@ -300,16 +319,29 @@ void chirr_membership_send(struct chirr_membership *m, const struct membership_s
         output->to = send->to;
         output->message.probe.sequence = send->sequence;
         output->message.probe.target = send->target;
-        fill_news(m, &output->message.probe.news, send->to);
+        fill_news(m, &output->message.probe.news, send);
     }
+}
+
+static void send_ping(struct chirr_membership *m, chirr_agent_id to, bool inquires)
+{
+    m->sequence++;
+    const struct membership_send ping = {.to = to,
+                                         .kind = CHIRR_MESSAGE_PING,
+                                         .sequence = m->sequence,
+                                         .target = to,
+                                         .inquires = inquires};
+    chirr_membership_send(m, &ping);
 }
 
 void chirr_membership_ping(struct chirr_membership *m, chirr_agent_id to)
 {
-    m->sequence++;
-    const struct membership_send ping = {
-        .to = to, .kind = CHIRR_MESSAGE_PING, .sequence = m->sequence, .target = to};
-    chirr_membership_send(m, &ping);
+    send_ping(m, to, false);
+}
+
+void chirr_membership_inquire(struct chirr_membership *m, chirr_agent_id of)
+{
+    send_ping(m, of, true);
 }
 
 void chirr_membership_push(struct chirr_membership *m, const struct chirr_member_update *update,

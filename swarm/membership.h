@@ -15,7 +15,10 @@
  *     probes;
  *   - the dead go on being probed for ever, with jitter, on one budget for all of them, so that a
  *     healed partition rejoins; while they return, faster;
- *   - who is told something that is known to be outdated tells the newer again;
+ *   - who is told something that is known to be outdated corrects it in its answer, and tells the
+ *     newer again; who holds somebody for a suspect while its own health keeps it from probing asks
+ *     a neighbour each interval, so that a refutation that was missed is missed no longer than
+ * that;
  *   - probes remind of who is not alive, in turn, for agents that were not there when it was news;
  *     an old death is told as a suspicion, so that whoever lives after all can refute it;
  *   - every message begins with the sender's own incarnation, so that it is known first-hand;
@@ -135,6 +138,7 @@ bool chirr_membership_is_live(const struct chirr_membership *membership, chirr_a
 
 struct chirr_membership_counters {
     uint64_t probes, indirect_probes, dead_probes;
+    uint64_t inquiries;     /* of neighbours about suspects, between probes */
     uint64_t nacks;         /* sent for others */
     uint64_t suspicions;    /* raised here, not heard of */
     uint64_t confirmations; /* of suspicions, from here and elsewhere */

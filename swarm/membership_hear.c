@@ -91,6 +91,18 @@ static bool is_believable(struct chirr_roster_slot *slot, const struct chirr_mem
     return !is_beyond(update->incarnation, slot->proven);
 }
 
+/* The one who said so is corrected by the answer, if it gets one; and it may have said so to others
+ * as well. */
+static void hear_late(struct chirr_membership *m, const struct chirr_roster_slot *slot)
+{
+    if (m->corrections.count < CHIRR_MEMBER_UPDATES_MAX) {
+        m->corrections.agents[m->corrections.count++] = slot->member.agent;
+    }
+    if (!chirr_roster_is_told(&m->roster, slot)) {
+        chirr_roster_tell(&m->roster, slot);
+    }
+}
+
 static void hear_one(struct chirr_membership *m, const struct chirr_member_update *update,
                      chirr_agent_id from, chirr_time_us now)
 {
@@ -109,8 +121,8 @@ static void hear_one(struct chirr_membership *m, const struct chirr_member_updat
         if (may_accuse(m, update)) {
             chirr_membership_confirm(m, slot, update->accuser, from, now);
         }
-    } else if (is_late(slot, update) && !chirr_roster_is_told(&m->roster, slot)) {
-        chirr_roster_tell(&m->roster, slot);
+    } else if (is_late(slot, update)) {
+        hear_late(m, slot);
     }
 }
 
@@ -261,6 +273,7 @@ enum chirr_err chirr_membership_receive(struct chirr_membership *m, chirr_agent_
                                         const struct chirr_message *message, chirr_time_us now)
 {
     struct chirr_roster_slot *slot = chirr_roster_find(&m->roster, from);
+    m->corrections.count = 0;
     if (slot == NULL) {
         return receive_from_stranger(m, from, message);
     }

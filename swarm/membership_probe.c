@@ -159,6 +159,11 @@ static struct chirr_roster_slot *next_target(struct chirr_membership *m)
     return target != NULL ? target : chirr_roster_next(&m->roster, &m->random);
 }
 
+static void put_off_inquiry(struct chirr_membership *m, chirr_time_us now)
+{
+    m->inquiry_us = now + chirr_time_from_ms(m->config.probe_interval_ms);
+}
+
 static void begin_period(struct chirr_membership *m, chirr_time_us now)
 {
     m->period_us = now + scaled_us(m, m->config.probe_interval_ms);
@@ -166,6 +171,7 @@ static void begin_period(struct chirr_membership *m, chirr_time_us now)
     if (target != NULL) {
         m->counters.probes++;
         chirr_membership_ping(m, target->member.agent);
+        put_off_inquiry(m, now);
         m->probe =
             (struct membership_probe){.target = target->member.agent,
                                       .sequence = m->sequence,
@@ -232,6 +238,34 @@ static void tick_dead(struct chirr_membership *m, chirr_time_us now)
     chirr_membership_ping(m, slot->member.agent);
 }
 
+static bool inquires(const struct chirr_membership *m)
+{
+    return m->config.lifeguard && m->watch.count > 0 &&
+           m->roster.status_count[CHIRR_MEMBER_SUSPECT] > 0;
+}
+
+/* A refutation that did not get here is not told again, unless somebody is told what is outdated.
+ * Probes do so, but whoever doubts its own health probes seldom, and would hold on to what it heard
+ * while it was cut off until all of that is buried. This PING asks nothing of the neighbour's
+ * health, only what it knows; there is none as long as probes go out at their full pace. */
+static void tick_inquiry(struct chirr_membership *m, chirr_time_us now)
+{
+    if (!inquires(m) || now < m->inquiry_us) {
+        return;
+    }
+    put_off_inquiry(m, now);
+    uint32_t first = (uint32_t)chirr_random_below(&m->random, m->watch.count);
+    for (uint32_t i = 0; i < m->watch.count; i++) {
+        chirr_agent_id agent = m->watch.agents[(first + i) % m->watch.count];
+        const struct chirr_roster_slot *slot = chirr_roster_find(&m->roster, agent);
+        if (slot != NULL && slot->member.status == CHIRR_MEMBER_ALIVE) {
+            m->counters.inquiries++;
+            chirr_membership_inquire(m, agent);
+            return;
+        }
+    }
+}
+
 static void tick_suspects(struct chirr_membership *m, chirr_time_us now)
 {
     for (struct chirr_roster_slot *slot = chirr_roster_due(&m->roster, now); slot != NULL;
@@ -276,6 +310,9 @@ chirr_time_us chirr_membership_deadline(const struct chirr_membership *m)
     if (m->roster.status_count[CHIRR_MEMBER_DEAD] > 0) {
         at = chirr_time_min(at, m->dead_probe_us);
     }
+    if (inquires(m)) {
+        at = chirr_time_min(at, m->inquiry_us);
+    }
     at = chirr_time_min(at, chirr_relays_deadline(&m->relays));
     return chirr_time_min(at, chirr_schedule_deadline(&m->roster.verdicts));
 }
@@ -316,6 +353,7 @@ void chirr_membership_tick(struct chirr_membership *m, chirr_time_us now)
     bury_tombstones(m);
     tick_probe(m, now);
     tick_suspects(m, now);
+    tick_inquiry(m, now);
     tick_dead(m, now);
     tick_relays(m, now);
     if (now >= m->push_us) {

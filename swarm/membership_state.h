@@ -39,6 +39,12 @@ struct membership_output {
     struct chirr_message message;
 };
 
+/* About whom the message under way said what is outdated: its answer corrects that first. */
+struct membership_corrections {
+    uint32_t count;
+    chirr_agent_id agents[CHIRR_MEMBER_UPDATES_MAX];
+};
+
 struct chirr_membership {
     struct chirr_membership_config config;
     struct chirr_random random;
@@ -52,9 +58,11 @@ struct chirr_membership {
     struct membership_probe probe;
     chirr_time_us period_us; /* when the next period begins */
     uint32_t period_count;
+    chirr_time_us inquiry_us; /* when a neighbour is asked about the suspects, if there are any */
     chirr_time_us dead_probe_us;  /* the next probe of one of the dead, while there are any */
     chirr_time_us hurry_until_us; /* some of the dead returned lately */
     struct chirr_relays relays;
+    struct membership_corrections corrections;
 
     chirr_time_us push_us; /* when what waits is published; CHIRR_TIME_NEVER: nothing does */
     uint32_t push_count;
@@ -95,10 +103,13 @@ struct membership_send {
     enum chirr_message_kind kind;
     uint32_t sequence;
     chirr_agent_id target;
+    bool inquires; /* its news begin with the suspects */
 };
 void chirr_membership_send(struct chirr_membership *membership, const struct membership_send *send);
 /* A PING under the next sequence number. */
 void chirr_membership_ping(struct chirr_membership *membership, chirr_agent_id to);
+/* The same, to ask what is known of the suspects. */
+void chirr_membership_inquire(struct chirr_membership *membership, chirr_agent_id of);
 /* What waits is published now. */
 void chirr_membership_publish(struct chirr_membership *membership);
 

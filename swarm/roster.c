@@ -363,3 +363,17 @@ void chirr_roster_remind(struct chirr_roster *roster, const struct chirr_roster_
         news->updates[news->count++] = update;
     }
 }
+
+void chirr_roster_add_suspects(struct chirr_roster *roster, const struct chirr_roster_slot *except,
+                               struct chirr_member_updates *news)
+{
+    uint32_t count = roster->reminders.count;
+    for (uint32_t i = 0; i < count && news->count < CHIRR_MEMBER_UPDATES_MAX; i++) {
+        uint32_t index = chirr_news_first(&roster->reminders);
+        chirr_news_set(&roster->reminders, index, 1); /* now last */
+        const struct chirr_roster_slot *slot = &roster->slots[index];
+        if (slot != except && slot->member.status == CHIRR_MEMBER_SUSPECT) {
+            news->updates[news->count++] = chirr_roster_update(roster, slot);
+        }
+    }
+}

@@ -97,6 +97,9 @@ void chirr_roster_add_news(struct chirr_roster *roster, const struct chirr_roste
  * refute. */
 void chirr_roster_remind(struct chirr_roster *roster, const struct chirr_roster_slot *except,
                          chirr_agent_id teller, struct chirr_member_updates *news);
+/* Adds the suspects, each in its turn, `except` left out. */
+void chirr_roster_add_suspects(struct chirr_roster *roster, const struct chirr_roster_slot *except,
+                               struct chirr_member_updates *news);
 /* What is known of this member, as it is told: a suspect's accusers take turns, and a verdict on it
  * is passed on before it is believed here. */
 struct chirr_member_update chirr_roster_update(const struct chirr_roster *roster,
