@@ -169,6 +169,7 @@ enum chirr_err chirr_dissemination_receive(struct chirr_dissemination *d, chirr_
         chirr_dissemination_hear_graft(d, from, &message->have);
         return CHIRR_OK;
     default:
+        d->counters.refused++;
         return CHIRR_ERR_INVALID;
     }
 }

@@ -33,9 +33,11 @@ static enum chirr_err take_in(struct chirr_dissemination *d, const struct chirr_
 {
     *how = CHIRR_JOIN_DOMINATED;
     if (record->author == d->config.self) {
+        d->counters.own += record->kind != CHIRR_RECORD_TASK; /* tasks the store counts */
         return chirr_dissemination_hear_own(d, record);
     }
     if (was_forgotten(d, record)) {
+        d->counters.ended++;
         return CHIRR_OK;
     }
     enum chirr_err err = chirr_dissemination_join(d, record, how);
@@ -68,6 +70,7 @@ static void accept_marks(struct chirr_dissemination *d, const struct chirr_recor
     const struct chirr_digest_entry *echo =
         chirr_repair_find(records->covered, records->covered_count, d->config.self);
     if (d->life == 0 || echo == NULL || echo->stamp.incarnation != d->life) {
+        d->counters.unechoed += records->covered_count;
         return;
     }
     for (uint32_t i = 0; i < records->covered_count; i++) {
@@ -152,6 +155,7 @@ static enum chirr_err take_in_all(struct chirr_dissemination *d, chirr_agent_id 
         const struct chirr_record *record = &records->records[i];
         const struct chirr_digest_entry statement = {record->author, record->stamp};
         if (passes_over(d, from, record, haul)) {
+            d->counters.passed_over++;
             continue;
         }
         enum chirr_join how;
@@ -186,6 +190,7 @@ enum chirr_err chirr_dissemination_hear_records(struct chirr_dissemination *d, c
                                                 const struct chirr_records *records)
 {
     if (records->count > CHIRR_RECORDS_MAX) {
+        d->counters.refused++;
         return CHIRR_ERR_FULL;
     }
     struct haul haul = {.pushed = records->covered_count == 0 && is_neighbour(d, from)};

@@ -70,6 +70,7 @@ static uint32_t take_handouts(struct chirr_dissemination *d, struct chirr_ring *
             continue;
         }
         const struct chirr_record *record = find_or_newer(d, &handout.statement, &newer);
+        d->counters.gone += record == NULL;
         if (record != NULL) {
             chirr_record_copy(&d->push[count++], record);
         }

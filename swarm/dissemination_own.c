@@ -84,6 +84,7 @@ enum chirr_err chirr_dissemination_hear_own(struct chirr_dissemination *d,
                                             const struct chirr_record *record)
 {
     if (record->stamp.incarnation == UINT64_MAX) {
+        d->counters.refused++;
         return CHIRR_ERR_RANGE;
     }
     bool beyond = chirr_stamp_compare(record->stamp, d->own) > 0;

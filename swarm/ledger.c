@@ -372,6 +372,7 @@ enum chirr_err chirr_ledger_receive(struct chirr_ledger *ledger, chirr_agent_id 
     const struct chirr_delta_message *delta = &message->delta;
     if (message->kind != CHIRR_MESSAGE_DELTA ||
         delta->payload_bytes > CHIRR_DELTA_PAYLOAD_BYTES_MAX) {
+        ledger->counters.oversized++;
         return CHIRR_ERR_INVALID;
     }
     enum chirr_err err = admit(ledger, delta);
@@ -438,6 +439,7 @@ bool chirr_ledger_poll(struct chirr_ledger *ledger, struct chirr_output *output)
     while (chirr_ring_pop(&ledger->applies, &ledger->handed)) {
         const struct origin *origin = find(ledger, ledger->handed.delta.origin);
         if (origin == NULL || origin->quarantined) {
+            ledger->counters.withheld++;
             continue;
         }
         ledger->weigh_next = origin->id;

@@ -92,6 +92,9 @@ struct chirr_ledger_counters {
     uint64_t stale, other_lineage, not_hosted, refused_full, quarantined;
     uint64_t evicted;         /* origins forgotten for others */
     uint64_t quarantine_full; /* origins to be kept out that could not be remembered */
+    uint64_t oversized;       /* refused: no delta, or a longer payload than one may have */
+    uint64_t withheld;        /* of the applied: their origin was put into quarantine, or forgotten,
+                                 before the learner had them */
 };
 const struct chirr_ledger_counters *chirr_ledger_count(const struct chirr_ledger *ledger);
 /* Origins held, those in quarantine included. */

@@ -388,10 +388,11 @@ void chirr_membership_publish(struct chirr_membership *m)
     uint32_t at = 0;
     while (at < m->push_count) {
         struct membership_output *output = add_output(m, CHIRR_MESSAGE_GOSSIP);
-        if (output == NULL) {
-            break;
+        if (output != NULL) {
+            fill_gossip(m, output, &at);
+        } else {
+            at += CHIRR_MEMBER_UPDATES_MAX - 1; /* lost with it: each message is counted */
         }
-        fill_gossip(m, output, &at);
     }
     m->push_count = 0;
     m->push_us = CHIRR_TIME_NEVER;

@@ -151,6 +151,9 @@ struct chirr_membership_counters {
     uint64_t strangers;     /* messages from, and news about, agents that are not known */
     uint64_t dropped;       /* messages that found the output queue full, and relays forgotten */
     uint64_t unpushed;      /* news that found too many others waiting; they ride on probes alone */
+    uint64_t unasked;       /* answers of helpers to no probe that runs */
+    uint64_t misdirected;   /* probes of somebody else */
+    uint64_t accusers;      /* of suspects, that are not live members, or the suspect itself */
 };
 const struct chirr_membership_counters *
 chirr_membership_count_events(const struct chirr_membership *membership);

@@ -17,11 +17,10 @@ static void hear_of_self(struct chirr_membership *m, const struct chirr_member_u
                          chirr_time_us now)
 {
     bool accused = update->incarnation == m->incarnation && update->status != CHIRR_MEMBER_ALIVE;
-    if (m->leaving || update->incarnation == UINT64_MAX ||
-        (update->incarnation <= m->incarnation && !accused)) {
+    if (m->leaving || (update->incarnation <= m->incarnation && !accused)) {
         return;
     }
-    if (is_beyond(update->incarnation, m->incarnation)) {
+    if (update->incarnation == UINT64_MAX || is_beyond(update->incarnation, m->incarnation)) {
         m->counters.unproven++;
         return;
     }
@@ -120,6 +119,8 @@ static void hear_one(struct chirr_membership *m, const struct chirr_member_updat
                slot->member.incarnation == update->incarnation) {
         if (may_accuse(m, update)) {
             chirr_membership_confirm(m, slot, update->accuser, from, now);
+        } else {
+            m->counters.accusers++;
         }
     } else if (is_late(slot, update)) {
         hear_late(m, slot);
@@ -170,6 +171,7 @@ static enum chirr_err receive_ping(struct chirr_membership *m, chirr_agent_id fr
                                    const struct chirr_probe *ping)
 {
     if (ping->target != m->config.self) {
+        m->counters.misdirected++;
         return CHIRR_ERR_INVALID;
     }
     acknowledge(m, from, ping->sequence, m->config.self);
@@ -225,18 +227,20 @@ static void receive_ack(struct chirr_membership *m, chirr_agent_id from,
     if (slot != NULL && answers_probe(m, ack)) {
         slot->member.heard_us = now;
         chirr_membership_answer(m);
+    } else {
+        m->counters.unasked++;
     }
 }
 
 static void receive_nack(struct chirr_membership *m, chirr_agent_id from,
                          const struct chirr_probe *nack)
 {
-    if (!answers_probe(m, nack)) {
-        return;
-    }
-    for (uint32_t i = 0; i < m->probe.helper_count; i++) {
+    bool asked = false;
+    for (uint32_t i = 0; i < m->probe.helper_count && answers_probe(m, nack); i++) {
         m->probe.nacked[i] = m->probe.nacked[i] || m->probe.helpers[i] == from;
+        asked = asked || m->probe.helpers[i] == from;
     }
+    m->counters.unasked += !asked;
 }
 
 /* ---- Messages ------------------------------------------------------------------------------ */

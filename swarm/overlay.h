@@ -137,6 +137,9 @@ struct chirr_overlay_counters {
     uint64_t strangers;     /* messages refused: see receive */
     uint64_t links_evicted; /* unicast links closed for want of room */
     uint64_t dropped;       /* messages that found the output queue full, or nobody's card */
+    uint64_t inconsistent;  /* messages that contradict themselves */
+    uint64_t walks_ended;   /* of somebody dead, forgotten or unknown, or begun here */
+    uint64_t deaf;          /* messages to an agent that takes leave */
 };
 const struct chirr_overlay_counters *
 chirr_overlay_count_events(const struct chirr_overlay *overlay);

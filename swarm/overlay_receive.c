@@ -79,7 +79,9 @@ static void is_held_by(struct chirr_overlay *o, struct neighbour *neighbour, chi
 static bool may_walk(struct chirr_overlay *o, chirr_agent_id origin)
 {
     const struct chirr_peer *peer = overlay_learn(o, origin);
-    return origin != o->config.self && peer != NULL && chirr_peer_is_live(peer);
+    bool may = origin != o->config.self && peer != NULL && chirr_peer_is_live(peer);
+    o->counters.walks_ended += !may;
+    return may;
 }
 
 /* ---- Joining (section 4.2) ----------------------------------------------------------------- */
@@ -344,9 +346,11 @@ enum chirr_err chirr_overlay_receive(struct chirr_overlay *o, chirr_agent_id fro
 {
     if (message->kind != CHIRR_MESSAGE_VIEW || from == o->config.self ||
         !is_consistent(&message->view, from)) {
+        o->counters.inconsistent++;
         return CHIRR_ERR_INVALID;
     }
     if (o->leaving) {
+        o->counters.deaf++;
         return CHIRR_OK;
     }
     enum chirr_view_verb verb = message->view.verb;

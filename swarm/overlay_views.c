@@ -237,9 +237,12 @@ struct request *overlay_find_request(struct chirr_overlay *o, chirr_agent_id age
 
 void overlay_request(struct chirr_overlay *o, struct request request, chirr_time_us now)
 {
-    if (o->request_count == OVERLAY_REQUESTS_MAX ||
-        overlay_find_request(o, request.agent) != NULL ||
+    if (overlay_find_request(o, request.agent) != NULL ||
         chirr_view_has(&o->active, request.agent)) {
+        return;
+    }
+    if (o->request_count == OVERLAY_REQUESTS_MAX) {
+        o->counters.dropped++;
         return;
     }
     request.tries = 0;

@@ -496,9 +496,10 @@ static enum chirr_err join_checked(struct chirr_record_store *store,
 enum chirr_err chirr_records_join(struct chirr_record_store *store,
                                   const struct chirr_record *record, enum chirr_join *join)
 {
+    uint64_t equivocations = store->counters.equivocations;
     enum chirr_err err = join_checked(store, record, join);
     if (err != CHIRR_OK) {
-        store->counters.refused++;
+        store->counters.refused += store->counters.equivocations == equivocations;
         return err;
     }
     switch (*join) {

@@ -143,8 +143,11 @@ uint32_t chirr_records_live_since(const struct chirr_record_store *store, chirr_
                                   uint32_t capacity);
 
 struct chirr_records_counters {
-    uint64_t joined, known, dominated, refused, equivocations, forgotten;
-    uint64_t evicted; /* authors */
+    uint64_t joined, known, dominated;
+    uint64_t refused;       /* all but equivocations */
+    uint64_t equivocations; /* another content under a stamp that is held */
+    uint64_t forgotten;     /* tasks that had ended */
+    uint64_t evicted;       /* authors */
 };
 const struct chirr_records_counters *chirr_records_count(const struct chirr_record_store *store);
 

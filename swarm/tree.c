@@ -251,6 +251,7 @@ void chirr_tree_set_neighbours(struct chirr_tree *tree, const chirr_agent_id *ag
     memcpy(tree->neighbours, next, count * sizeof next[0]);
     tree->neighbour_count = count;
     tree->mesh = mesh;
+    tree->counters.dropped += mesh ? tree->repeats.count : 0;
     tree->repeats.count = mesh ? 0 : tree->repeats.count;
     for (uint32_t i = 0; mesh && i < count; i++) {
         move(tree, &tree->neighbours[i], true);
@@ -325,6 +326,7 @@ void chirr_tree_announced(struct chirr_tree *tree, chirr_agent_id from,
 {
     tree->now = now;
     if (find_neighbour(tree, from) == NULL) {
+        tree->counters.strangers += have->count;
         return;
     }
     for (uint32_t i = 0; i < have->count; i++) {

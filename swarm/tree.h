@@ -78,7 +78,8 @@ struct chirr_tree_counters {
     uint64_t announced; /* statements, to the lazy, and once more to all */
     uint64_t asked;     /* statements, in GRAFTs */
     uint64_t given_up;  /* nobody of those who announced it sent it: left to the repair */
-    uint64_t dropped;   /* announcements without room, either way */
+    uint64_t dropped;   /* announcements without room, either way, and those that a mesh ends */
+    uint64_t strangers; /* statements announced by somebody who is no neighbour */
 };
 const struct chirr_tree_counters *chirr_tree_count(const struct chirr_tree *tree);
 
