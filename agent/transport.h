@@ -54,6 +54,7 @@ enum chirr_transport_drop {
                                 caught up, the others miss none */
     CHIRR_DROP_EVICTED,      /* a peer whose queue stayed full: its links were closed for a while */
     CHIRR_DROP_SILENT, /* a silent peer got fresh connections: what waited in the old is lost */
+    CHIRR_DROP_CUT,    /* connections closed because a key is no longer trusted: likewise */
     CHIRR_DROP_UNKNOWN_PEER, /* nobody connected under that id */
     CHIRR_DROP_CLOSED,       /* a message to a peer whose links are closed for now */
     CHIRR_DROP_FILES,        /* a link was not opened: too few file descriptors or sockets left */
@@ -64,6 +65,8 @@ enum chirr_transport_drop {
                              agent */
     CHIRR_DROP_MALFORMED, /* noise, wrong version, wrong digest, codec refusal */
     CHIRR_DROP_SIGNATURE, /* of a message, or of a record or delta in it */
+    CHIRR_DROP_DOUBTED,   /* a record or mark of an author of whom the same message holds a badly
+                             signed record */
     CHIRR_DROP_UNTRUSTED, /* not on the keyring: a connection that ZAP refused, the sender of a
                              message, the author of a record, delta or mark */
     CHIRR_DROP_HANDSHAKE, /* a connection that never became one: noise, no CURVE, wrong server */

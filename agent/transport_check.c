@@ -24,6 +24,13 @@ static uint32_t check_marks(struct chirr_transport *transport,
     return count;
 }
 
+static void drop_doubted(struct chirr_transport *transport, const char *what, chirr_agent_id author)
+{
+    chirr_transport_drop(transport, CHIRR_DROP_DOUBTED,
+                         "a %s of %016" PRIx64 ", of whom another record is badly signed", what,
+                         author);
+}
+
 static void count_verified(struct chirr_transport *transport, bool known)
 {
     if (known) {
@@ -85,7 +92,11 @@ static void check_records(struct chirr_transport *transport, const struct chirr_
         }
     }
     for (uint32_t i = 0; i < *record_count; i++) {
-        if (!good[i] || is_doubted(doubted, records[i].author)) {
+        if (!good[i]) {
+            continue;
+        }
+        if (is_doubted(doubted, records[i].author)) {
+            drop_doubted(transport, "record", records[i].author);
             continue;
         }
         if (count != i) {
@@ -97,12 +108,15 @@ static void check_records(struct chirr_transport *transport, const struct chirr_
 }
 
 /* Without all its records it is not true that an author is known up to the mark. */
-static void cut_marks(struct chirr_records *records, const struct doubted *doubted)
+static void cut_marks(struct chirr_transport *transport, struct chirr_records *records,
+                      const struct doubted *doubted)
 {
     struct chirr_digest_entry *kept = (struct chirr_digest_entry *)records->covered;
     uint32_t count = 0;
     for (uint32_t i = 0; i < records->covered_count; i++) {
-        if (!is_doubted(doubted, records->covered[i].author)) {
+        if (is_doubted(doubted, records->covered[i].author)) {
+            drop_doubted(transport, "mark", records->covered[i].author);
+        } else {
             kept[count++] = records->covered[i];
         }
     }
@@ -115,7 +129,7 @@ static bool check_pushed(struct chirr_transport *transport, struct chirr_records
     bool was_empty = records->count == 0;
     records->covered_count = check_marks(transport, records->covered, records->covered_count);
     check_records(transport, records->records, &records->count, &doubted);
-    cut_marks(records, &doubted);
+    cut_marks(transport, records, &doubted);
     return records->count > 0 || records->covered_count > 0 || was_empty;
 }
 

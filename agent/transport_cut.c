@@ -36,6 +36,13 @@ static bool is_any_admitted_gone(const struct chirr_transport *transport)
     return false;
 }
 
+static void count_cut(struct chirr_transport *transport, chirr_agent_id peer)
+{
+    chirr_transport_drop(transport, CHIRR_DROP_CUT,
+                         "the links to %016" PRIx64 " are closed: its key is no longer trusted",
+                         peer);
+}
+
 static void review_peers(struct chirr_transport *transport)
 {
     for (uint32_t i = 0; i < transport->config.peers_max; i++) {
@@ -44,9 +51,11 @@ static void review_peers(struct chirr_transport *transport)
             continue;
         }
         if (chirr_keyring_find(transport->keyring, peer->id) == NULL) {
+            count_cut(transport, peer->id);
             chirr_transport_disconnect(transport, peer->id);
         } else if ((peer->dealer != NULL || peer->subscriber != NULL) &&
                    chirr_keyring_find_curve(transport->keyring, peer->curve_public) == NULL) {
+            count_cut(transport, peer->id);
             chirr_transport_close_peer(transport, peer); /* until its card names another key */
         }
     }
@@ -112,12 +121,17 @@ void chirr_transport_kick(struct chirr_transport *transport)
     if (publisher_closed && router_closed) { /* or again with the next look */
         transport->kick = false;
         transport->admitted_count = 0;
+        chirr_transport_drop(transport, CHIRR_DROP_CUT,
+                             "every incoming connection is closed, since one of them came by a key "
+                             "that is no longer trusted: the others may come back");
     }
 }
 
 void chirr_transport_cut(struct chirr_transport *transport, chirr_agent_id peer)
 {
-    if (chirr_keyring_find(transport->keyring, peer) == NULL) {
+    bool is_linked = peer != 0 && chirr_transport_find_peer(transport, peer) != NULL;
+    if (is_linked && chirr_keyring_find(transport->keyring, peer) == NULL) {
+        count_cut(transport, peer);
         chirr_transport_disconnect(transport, peer);
     }
     chirr_transport_review(transport);

@@ -81,6 +81,7 @@ Test(transport_security, who_is_no_longer_trusted_is_cut_off_and_the_others_come
     WAIT(dropped(a, CHIRR_DROP_UNTRUSTED) >= 2); /* b knocks again, with SUB and DEALER */
     WAIT_DOING(ping(c, a, 3), a->last_sequence == 3);
     WAIT(subscribers(a, "h/", NULL) == 1);
+    cr_assert_eq(dropped(a, CHIRR_DROP_CUT), 2); /* the links to it, and what came from all */
     ping(a, b, 1);
     cr_assert_eq(dropped(a, CHIRR_DROP_UNKNOWN_PEER), 1);
     publish(a, CHIRR_TOPIC_HEARTBEAT);
@@ -405,7 +406,8 @@ Test(transport_security, an_author_with_a_bad_signature_is_cut_out_with_all_it_w
     cr_assert_eq(b->last_marks, 1);
     cr_assert_eq(b->last_marked, a->identity.id);
     cr_assert_eq(dropped(b, CHIRR_DROP_SIGNATURE), 1);
-    send_records(a, b, records + 2, 1); /* nothing would be left */
+    cr_assert_eq(dropped(b, CHIRR_DROP_DOUBTED), 2); /* its task and its mark */
+    send_records(a, b, records + 2, 1);              /* nothing would be left */
     WAIT(dropped(b, CHIRR_DROP_SIGNATURE) == 2);
     cr_assert_eq(b->received[CHIRR_MESSAGE_RECORDS], 1);
 }
