@@ -424,8 +424,10 @@ static void turn_beacon(struct chirr_agent *agent, chirr_time_us now)
     }
     for (int i = 0;
          i < MEETINGS_TURN && chirr_beacon_receive(agent->beacon, agent->node, now, &card); i++) {
-        agent->counters.meetings_refused += chirr_node_meet(agent->node, &card, now) != CHIRR_OK;
-        chirr_process_drain(agent, now);
+        /* What the node refuses is counted there. */
+        if (chirr_node_meet(agent->node, &card, now) == CHIRR_OK) {
+            chirr_process_drain(agent, now);
+        }
     }
     chirr_beacon_tick(agent->beacon, agent->node, now);
 }
@@ -546,7 +548,9 @@ enum chirr_err chirr_agent_feed(struct chirr_agent *agent, const char *sense, co
                 .count = (uint32_t)count,
                 .bytes = bytes,
             };
-            return chirr_learner_thread_post(agent->learner, &request) ? CHIRR_OK : CHIRR_ERR_FULL;
+            bool posted = chirr_learner_thread_post(agent->learner, &request);
+            agent->counters.texts_unposted += !posted;
+            return posted ? CHIRR_OK : CHIRR_ERR_FULL;
         }
     }
     return CHIRR_ERR_NOTFOUND;

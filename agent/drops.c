@@ -1,162 +1,108 @@
-/* Every place that drops, refuses or forgets, by reason: whoever adds one lists it here and in
- * docs/control.md. Repeats are none of it: what gossip brings over several ways is handled once,
- * and the copies are counted apart. */
+/* Every place that drops, refuses or forgets, by reason: whoever adds one lists it here, or in
+ * node_drops.c, and in docs/control.md. Each is counted once: what one part hands to another and
+ * that one refuses is the other's. Repeats are none of it: what gossip brings over several ways is
+ * handled once, and the copies are counted apart. */
 #include "agent/process.h"
 
-struct drop {
-    const char *name;
-    uint64_t count;
-};
+#define ADD(reasons, list) chirr_reasons_add(reasons, list, sizeof(list) / sizeof((list)[0]))
 
-static void put(json_t *drops, const struct drop *list, size_t count)
+/* ---- What counts --------------------------------------------------------------------------- */
+
+void chirr_process_count(const struct chirr_agent *agent, struct chirr_process_counts *counts)
 {
-    for (size_t i = 0; i < count; i++) {
-        json_object_set_new(drops, list[i].name, json_integer((json_int_t)list[i].count));
+    *counts = (struct chirr_process_counts){
+        .transport = *chirr_transport_count(agent->transport),
+        .process = agent->counters,
+        .executor = *chirr_executor_count(agent->executor),
+        .store = *chirr_store_count(agent->store),
+        .senses = agent->status.senses,
+        .learner_refused = agent->status.learner.refused,
+        .control_malformed = chirr_control_malformed(agent->control),
+    };
+    chirr_node_counts(agent->node, &counts->node);
+    if (agent->beacon != NULL) {
+        counts->beacon = *chirr_beacon_count(agent->beacon);
     }
-}
-#define PUT(drops, list) put(drops, list, sizeof(list) / sizeof((list)[0]))
-
-static void put_transport(json_t *drops, const struct chirr_agent *agent)
-{
-    const struct chirr_transport_counters *wire = chirr_transport_count(agent->transport);
-    for (int reason = 0; reason < CHIRR_DROP_COUNT; reason++) {
-        struct drop drop = {chirr_transport_drop_name(reason), wire->dropped[reason]};
-        put(drops, &drop, 1);
-    }
-}
-
-static void put_swarm(json_t *drops, const struct chirr_node *node)
-{
-    const struct chirr_node_counters *counters = chirr_node_count(node);
-    const struct chirr_membership_counters *membership =
-        chirr_membership_count_events(chirr_node_membership(node));
-    const struct chirr_overlay_counters *overlay =
-        chirr_overlay_count_events(chirr_node_overlay(node));
-    const struct chirr_dissemination_counters gossip =
-        chirr_dissemination_count(chirr_node_dissemination(node));
-    const struct chirr_records_counters *records = chirr_records_count(chirr_node_records(node));
-    const struct chirr_ledger_counters *ledger = chirr_ledger_count(chirr_node_ledger(node));
-    const struct drop list[] = {
-        {"node_refused", counters->refused},
-        {"node_unreachable", counters->unreachable},
-        {"node_relays", counters->relays_dropped},
-        {"node_interrupted", counters->interrupted},
-        {"membership_strangers", membership->strangers},
-        {"membership_unproven", membership->unproven},
-        {"membership_queue", membership->dropped},
-        {"membership_unpushed", membership->unpushed},
-        {"membership_evictions", membership->evictions},
-        {"overlay_cards", overlay->refused},
-        {"overlay_held_off", overlay->held_off},
-        {"overlay_unanswered", overlay->unanswered},
-        {"overlay_strangers", overlay->strangers},
-        {"overlay_links_evicted", overlay->links_evicted},
-        {"overlay_queue", overlay->dropped},
-        {"gossip_overflows", gossip.overflows},
-        {"gossip_queue", gossip.dropped},
-        {"gossip_postponed", gossip.postponed},
-        {"gossip_announcements", gossip.tree.dropped},
-        {"gossip_given_up", gossip.tree.given_up},
-        {"records_refused", records->refused},
-        {"records_equivocations", records->equivocations},
-        {"records_forgotten", records->forgotten},
-        {"records_authors_forgotten", records->evicted},
-        {"deltas_stale", ledger->stale},
-        {"deltas_other_lineage", ledger->other_lineage},
-        {"deltas_not_hosted", ledger->not_hosted},
-        {"deltas_refused_full", ledger->refused_full},
-        {"deltas_quarantined", ledger->quarantined},
-        {"deltas_origins_forgotten", ledger->evicted},
-        {"deltas_quarantine_full", ledger->quarantine_full},
-    };
-    PUT(drops, list);
-}
-
-static const struct chirr_beacon_counters *count_beacons(const struct chirr_agent *agent)
-{
-    static const struct chirr_beacon_counters none;
-    return agent->beacon == NULL ? &none : chirr_beacon_count(agent->beacon);
-}
-
-static void put_beacon(json_t *drops, const struct chirr_agent *agent)
-{
-    const struct chirr_beacon_counters *counters = count_beacons(agent);
-    const struct drop list[] = {
-        {"beacon_unsent", counters->unsent},
-        {"beacon_malformed", counters->malformed},
-        {"beacon_other_swarm", counters->other_swarm},
-        {"beacon_untrusted", counters->untrusted},
-        {"beacon_signature", counters->signature},
-        {"beacon_stale", counters->stale},
-        {"beacon_too_many", counters->too_many},
-        {"beacon_refused", agent->counters.meetings_refused},
-    };
-    PUT(drops, list);
-}
-
-static void put_process(json_t *drops, const struct chirr_agent *agent)
-{
-    const struct chirr_process_counters *counters = &agent->counters;
-    const struct drop list[] = {
-        {"connects_refused", counters->connects_refused},
-        {"listens_refused", counters->listens_refused},
-        {"unsigned", counters->unsigned_dropped},
-        {"starts_refused", counters->starts_refused},
-        {"store_failures", counters->store_failures},
-        {"trust_refused", counters->trust_refused},
-        {"keyring_failures", counters->keyring_failures},
-        {"control_waiters_full", counters->waiters_refused},
-        {"control_malformed", chirr_control_malformed(agent->control)},
-        {"control_requests_failed", counters->requests_failed},
-        {"executor_output_bytes", chirr_executor_count(agent->executor)->discarded_bytes},
-    };
-    PUT(drops, list);
-}
-
-static void put_learner(json_t *drops, const struct chirr_agent *agent)
-{
-    const struct chirr_source_counters *senses = &agent->status.senses;
-    struct chirr_learner_thread_counters thread = {0};
     if (agent->learner != NULL) {
-        chirr_learner_thread_count(agent->learner, &thread);
+        chirr_learner_thread_count(agent->learner, &counts->learner);
     }
-    const struct drop list[] = {
-        {"learner_requests_full", thread.requests_refused},
-        {"learner_reports_full", thread.reports_refused},
-        {"learner_replies", agent->counters.replies_dropped},
-        {"learner_prices", agent->counters.prices_unanswered},
-        {"learner_knowledge", agent->counters.knowledge_unposted},
+}
+
+/* ---- Reasons ------------------------------------------------------------------------------- */
+
+static void add_transport(const struct chirr_transport_counters *wire,
+                          struct chirr_reasons *reasons)
+{
+    for (int reason = 0; reason < CHIRR_DROP_COUNT; reason++) {
+        const struct chirr_reason drop = {chirr_transport_drop_name(reason), wire->dropped[reason]};
+        chirr_reasons_add(reasons, &drop, 1);
+    }
+}
+
+static void add_beacon(const struct chirr_beacon_counters *counters, struct chirr_reasons *reasons)
+{
+    const struct chirr_reason list[] = {
+        {"beacon_unsent", counters->unsent},           {"beacon_malformed", counters->malformed},
+        {"beacon_other_swarm", counters->other_swarm}, {"beacon_untrusted", counters->untrusted},
+        {"beacon_signature", counters->signature},     {"beacon_stale", counters->stale},
+        {"beacon_too_many", counters->too_many},
+    };
+    ADD(reasons, list);
+}
+
+static void add_process(const struct chirr_process_counts *counts, struct chirr_reasons *reasons)
+{
+    const struct chirr_process_counters *process = &counts->process;
+    const struct chirr_reason list[] = {
+        {"connects_refused", process->connects_refused},
+        {"listens_refused", process->listens_refused},
+        {"unsigned", process->unsigned_dropped},
+        {"starts_refused", process->starts_refused},
+        {"store_failures", process->store_failures},
+        {"store_undecodable", counts->store.undecodable},
+        {"store_forgotten", counts->store.forgotten_tasks + counts->store.forgotten_outcomes},
+        {"trust_refused", process->trust_refused},
+        {"keyring_failures", process->keyring_failures},
+        {"control_waiters_full", process->waiters_refused},
+        {"control_malformed", counts->control_malformed},
+        {"control_requests_failed", process->requests_failed},
+        {"executor_output_bytes", counts->executor.discarded_bytes},
+    };
+    ADD(reasons, list);
+}
+
+static void add_learner(const struct chirr_process_counts *counts, struct chirr_reasons *reasons)
+{
+    const struct chirr_process_counters *process = &counts->process;
+    const struct chirr_source_counters *senses = &counts->senses;
+    const struct chirr_reason list[] = {
+        {"learner_prices", process->prices_unanswered},
+        {"learner_knowledge", process->knowledge_unposted},
+        {"learner_texts", process->texts_unposted},
+        {"learner_refused", counts->learner_refused},
+        {"learner_reports_full", counts->learner.reports_refused},
+        {"learner_replies", process->replies_dropped},
         {"sense_files_unreadable", senses->files_unreadable},
         {"sense_files_binary", senses->files_binary},
         {"sense_files_misfit", senses->files_misfit},
         {"sense_files_over_limit", senses->files_dropped},
         {"sense_restarts", senses->restarts},
     };
-    PUT(drops, list);
+    ADD(reasons, list);
 }
 
-json_t *chirr_process_drops(const struct chirr_agent *agent)
+void chirr_process_drops(const struct chirr_process_counts *counts, struct chirr_reasons *reasons)
 {
-    json_t *drops = json_object();
-    put_transport(drops, agent);
-    put_swarm(drops, agent->node);
-    put_beacon(drops, agent);
-    put_process(drops, agent);
-    put_learner(drops, agent);
-    return drops;
+    add_transport(&counts->transport, reasons);
+    chirr_node_drops(&counts->node, reasons);
+    add_beacon(&counts->beacon, reasons);
+    add_process(counts, reasons);
+    add_learner(counts, reasons);
 }
 
-json_t *chirr_process_repeats(const struct chirr_agent *agent)
+void chirr_process_repeats(const struct chirr_process_counts *counts, struct chirr_reasons *reasons)
 {
-    const struct chirr_records_counters *records =
-        chirr_records_count(chirr_node_records(agent->node));
-    const struct chirr_beacon_counters *beacons = count_beacons(agent);
-    const struct drop list[] = {
-        {"records", records->known + records->dominated},
-        {"deltas", chirr_ledger_count(chirr_node_ledger(agent->node))->repeats},
-        {"beacons", beacons->known + beacons->own},
-    };
-    json_t *repeats = json_object();
-    PUT(repeats, list);
-    return repeats;
+    const struct chirr_reason beacons = {"beacons", counts->beacon.known + counts->beacon.own};
+    chirr_node_repeats(&counts->node, reasons);
+    chirr_reasons_add(reasons, &beacons, 1);
 }

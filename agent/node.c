@@ -60,9 +60,13 @@ static void greet_seeds(struct chirr_node *node)
     for (uint32_t i = 0; i < node->config.seed_count; i++) {
         const struct chirr_card *seed = &node->config.seeds[i];
         chirr_agent_id id = chirr_agent_id_of(seed->public_key);
-        if (id != node->self &&
-            chirr_overlay_card(node->overlay, id, seed, node->now) == CHIRR_OK) {
+        if (id == node->self) {
+            continue;
+        }
+        if (chirr_overlay_card(node->overlay, id, seed, node->now) == CHIRR_OK) {
             chirr_overlay_join(node->overlay, id, node->now);
+        } else {
+            node->counters.unadmitted++;
         }
     }
 }
@@ -123,6 +127,8 @@ static enum chirr_err receive_heartbeat(struct chirr_node *node, chirr_agent_id 
     const struct chirr_heartbeat *heartbeat = &message->heartbeat;
     enum chirr_err err = chirr_lease_renew(node->leases, from, heartbeat->incarnation,
                                            heartbeat->sequence, node->now);
+    node->counters.replayed += err == CHIRR_ERR_STALE;
+    node->counters.leases_full += err == CHIRR_ERR_FULL;
     if (err != CHIRR_OK) {
         return err; /* replayed or reordered: no sign of life either */
     }
@@ -147,7 +153,7 @@ static void show_cards(struct chirr_node *node, const struct chirr_record *recor
     for (uint32_t i = 0; i < count; i++) {
         const struct chirr_record *card = chirr_records_card(node->records, records[i].author);
         if (records[i].kind == CHIRR_RECORD_CARD && card != NULL) {
-            chirr_node_show_card(node, card);
+            chirr_node_show_card(node, card); /* what has no room is counted when it is settled */
         }
     }
 }
@@ -267,6 +273,7 @@ static enum chirr_err route(struct chirr_node *node, chirr_agent_id from,
     case CHIRR_MESSAGE_VIEW:
         return receive_view(node, from, message);
     }
+    node->counters.strays++;
     return CHIRR_ERR_MALFORMED;
 }
 
@@ -275,6 +282,7 @@ enum chirr_err chirr_node_receive(struct chirr_node *node, chirr_agent_id from,
 {
     now = chirr_node_begin(node, now);
     if (from == node->self || from == 0) {
+        node->counters.strays++;
         node->counters.refused++;
         return CHIRR_ERR_UNTRUSTED;
     }
@@ -319,7 +327,7 @@ static void prove_incarnation(struct chirr_node *node)
     }
     claims.kind = CHIRR_RECORD_CLAIMS;
     node->counters.incarnations_proven++;
-    node->counters.refused += chirr_node_state_record(node, &claims) != CHIRR_OK;
+    node->counters.unstated += chirr_node_state_record(node, &claims) != CHIRR_OK;
 }
 
 void chirr_node_tick(struct chirr_node *node, chirr_time_us now)

@@ -90,8 +90,12 @@ enum chirr_err chirr_node_meet(struct chirr_node *node, const struct chirr_recor
     chirr_node_make_room(node, 0, card, 1);
     enum chirr_err err = chirr_dissemination_learn(node->dissemination, 0, card, 1, now);
     const struct chirr_record *held = chirr_records_card(node->records, card->author);
-    if (err != CHIRR_OK || held == NULL) {
-        return err == CHIRR_OK ? CHIRR_ERR_FULL : err;
+    if (err != CHIRR_OK) {
+        return err;
+    }
+    if (held == NULL) {
+        node->counters.unadmitted++;
+        return CHIRR_ERR_FULL;
     }
     chirr_node_show_card(node, held);
     chirr_overlay_join(node->overlay, card->author, now);

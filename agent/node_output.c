@@ -17,22 +17,21 @@ static bool make_member(struct chirr_node *node, const struct chirr_record *reco
     return err == CHIRR_OK;
 }
 
-void chirr_node_show_card(struct chirr_node *node, const struct chirr_record *record)
+bool chirr_node_show_card(struct chirr_node *node, const struct chirr_record *record)
 {
     if (record->author == node->self) {
-        return;
+        return true;
     }
     /* Its life began with this incarnation: what an earlier one ran is gone. STALE: that is known;
      * FULL: one lease from the first question on, as without. */
     enum chirr_err err =
         chirr_lease_renew(node->leases, record->author, record->stamp.incarnation, 0, node->now);
     node->counters.leases_begun += err == CHIRR_OK;
-    /* With a full view both tables are as large as the record store's: what it took in fits. A card
-     * that does not is counted there and the agent stays a stranger. */
-    if (chirr_overlay_card(node->overlay, record->author, &record->card, node->now) != CHIRR_OK ||
-        !make_member(node, record)) {
-        node->counters.refused++;
-    }
+    /* With a full view both tables are as large as the record store's: what it took in fits. Who
+     * does not stays a stranger. */
+    return chirr_overlay_card(node->overlay, record->author, &record->card, node->now) ==
+               CHIRR_OK &&
+           make_member(node, record);
 }
 
 /* A record changed: everybody who lives on its kind gets to see it. */
@@ -41,7 +40,7 @@ static void show(struct chirr_node *node, const struct chirr_record *record)
     chirr_membership_prove(node->membership, record->author, record->stamp.incarnation, node->now);
     switch (record->kind) {
     case CHIRR_RECORD_CARD:
-        chirr_node_show_card(node, record);
+        node->counters.unadmitted += !chirr_node_show_card(node, record);
         break;
     case CHIRR_RECORD_CLAIMS:
     case CHIRR_RECORD_TASK:
@@ -72,9 +71,7 @@ static bool settle(struct chirr_node *node, struct chirr_output *output)
                 return true;
             }
         } else if (chirr_auction_statement(node->auction, &node->current)) {
-            if (chirr_node_state_record(node, &node->current) != CHIRR_OK) {
-                node->counters.refused++;
-            }
+            node->counters.unstated += chirr_node_state_record(node, &node->current) != CHIRR_OK;
         } else {
             return false;
         }

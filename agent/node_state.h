@@ -73,8 +73,8 @@ chirr_time_us chirr_node_begin(struct chirr_node *node, chirr_time_us now);
 /* States `record` as self. */
 CHIRR_NODISCARD enum chirr_err chirr_node_state_record(struct chirr_node *node,
                                                        struct chirr_record *record);
-/* The holder of a card is known to membership and overlay from now on. */
-void chirr_node_show_card(struct chirr_node *node, const struct chirr_record *record);
+/* The holder of a card is known to membership and overlay from now on; false: no room. */
+bool chirr_node_show_card(struct chirr_node *node, const struct chirr_record *record);
 /* ---- node_local.c: with a local view ------------------------------------------------------- */
 
 /* Room in the record store for what a message of `from` brings; 0: cards of anybody count. */

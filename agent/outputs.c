@@ -162,10 +162,12 @@ static void connect_to(struct chirr_agent *agent, const struct chirr_output *out
            sizeof address.publish_endpoint);
     memcpy(address.unicast_endpoint, output->card->unicast_endpoint,
            sizeof address.unicast_endpoint);
+    const uint64_t *files = &chirr_transport_count(agent->transport)->dropped[CHIRR_DROP_FILES];
+    uint64_t files_before = *files;
     enum chirr_err err = chirr_transport_connect(agent->transport, &address, output->link);
     uint64_t held_back;
     if (err != CHIRR_OK) {
-        agent->counters.connects_refused++;
+        agent->counters.connects_refused += *files == files_before; /* else counted there */
         if (chirr_log_limit_pass(&agent->connect_limit, now, &held_back)) {
             chirr_log_warning(
                 agent->log, "does not connect to %016" PRIx64 ": %s (and %" PRIu64 " more before)",

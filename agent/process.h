@@ -4,7 +4,7 @@
  *   outputs.c   carries out what the node wants
  *   requests.c  answers the control socket
  *   operators.c obeys what operators say of trust
- *   drops.c     whatever was dropped, by reason; repeats
+ *   drops.c     whatever was dropped, by reason; repeats (of the node: node_drops.c)
  *   status.c    the figures of `chirr ps --json`
  *
  * All of it runs on the event loop's thread. */
@@ -19,6 +19,7 @@
 #include "agent/control.h"
 #include "agent/executor.h"
 #include "agent/learner_thread.h"
+#include "agent/node_drops.h"
 #include "agent/store.h"
 
 #define CHIRR_WAITERS_MAX CHIRR_CONTROL_WAITING_MAX
@@ -40,13 +41,16 @@ struct chirr_process_counters {
     uint64_t deltas_out;
     uint64_t prices_unanswered;  /* the learner's mailbox was full */
     uint64_t knowledge_unposted; /* deltas, weights, outcomes: likewise */
+    uint64_t texts_unposted;     /* fed by the program that embeds the agent: likewise */
     uint64_t replies_dropped;    /* the node refused the learner's answer */
-    uint64_t connects_refused;   /* untrusted, or no room for more */
+    uint64_t connects_refused;   /* untrusted, or no room for more; not for want of files */
     uint64_t listens_refused;    /* to somebody who is not connected */
     uint64_t unsigned_dropped;   /* own messages that could not be signed */
     uint64_t starts_refused;     /* the executor had no slot */
-    uint64_t requests, requests_failed, waiters_refused;
-    uint64_t meetings_refused; /* cards heard by beacon that the node did not take */
+    uint64_t requests;
+    uint64_t
+        requests_failed; /* and nothing that was asked for was refused and counted further in */
+    uint64_t waiters_refused;
     uint64_t store_failures;
     uint64_t trust_refused;    /* operators' changes that the keyring had no room for */
     uint64_t keyring_failures; /* its file could not be written */
@@ -120,9 +124,24 @@ void chirr_process_trust(struct chirr_agent *agent, chirr_time_us now);
 json_t *chirr_process_ask_trust(struct chirr_agent *agent, const json_t *request,
                                 chirr_time_us now);
 
-/* drops.c: {REASON: count}, and {WHAT: count} of what came again; new references. */
-json_t *chirr_process_drops(const struct chirr_agent *agent);
-json_t *chirr_process_repeats(const struct chirr_agent *agent);
+/* drops.c: everything that counts what is dropped. */
+struct chirr_process_counts {
+    struct chirr_node_counts node;
+    struct chirr_transport_counters transport;
+    struct chirr_beacon_counters beacon;
+    struct chirr_process_counters process;
+    struct chirr_executor_counters executor;
+    struct chirr_store_counters store;
+    struct chirr_learner_thread_counters learner;
+    struct chirr_source_counters senses;
+    uint64_t learner_refused; /* as of its last status */
+    uint64_t control_malformed;
+};
+void chirr_process_count(const struct chirr_agent *agent, struct chirr_process_counts *counts);
+/* What was dropped, each once; what came again. Both add to `reasons`. */
+void chirr_process_drops(const struct chirr_process_counts *counts, struct chirr_reasons *reasons);
+void chirr_process_repeats(const struct chirr_process_counts *counts,
+                           struct chirr_reasons *reasons);
 
 /* status.c: new references. */
 json_t *chirr_process_status(struct chirr_agent *agent, chirr_time_us now);

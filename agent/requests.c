@@ -430,6 +430,14 @@ static json_t *do_trust(struct chirr_agent *agent, const struct chirr_control_cl
     return chirr_process_ask_trust(agent, request, now);
 }
 
+/* What a request asked for and was refused is counted where it was: not once more as a request. */
+static uint64_t count_refused_inside(const struct chirr_agent *agent)
+{
+    const struct chirr_records_counters *records =
+        chirr_records_count(chirr_node_records(agent->node));
+    return agent->counters.waiters_refused + records->refused;
+}
+
 void chirr_process_request(struct chirr_agent *agent, const struct chirr_control_client *client,
                            const json_t *request, chirr_time_us now)
 {
@@ -445,6 +453,7 @@ void chirr_process_request(struct chirr_agent *agent, const struct chirr_control
     const char *name = json_string_value(json_object_get(request, "verb"));
     json_t *reply = chirr_control_failure(CHIRR_ERR_INVALID, "unknown verb");
     bool able = name != NULL && agent->failure == CHIRR_OK;
+    uint64_t refused_inside = count_refused_inside(agent);
     for (size_t i = 0; able && i < sizeof verbs / sizeof verbs[0]; i++) {
         if (strcmp(name, verbs[i].name) == 0) {
             json_decref(reply);
@@ -455,7 +464,8 @@ void chirr_process_request(struct chirr_agent *agent, const struct chirr_control
     agent->counters.requests++;
     if (reply != NULL) {
         reply = unless_failed(agent, reply);
-        agent->counters.requests_failed += json_is_false(json_object_get(reply, "ok"));
+        agent->counters.requests_failed += json_is_false(json_object_get(reply, "ok")) &&
+                                           count_refused_inside(agent) == refused_inside;
         chirr_control_reply(agent->control, client, reply);
     }
 }

@@ -183,8 +183,24 @@ static json_t *about_members(const struct chirr_agent *agent)
     return members;
 }
 
+/* {NAME: count} */
+static json_t *json_of_reasons(const struct chirr_reasons *reasons)
+{
+    json_t *out = json_object();
+    for (uint32_t i = 0; i < reasons->count; i++) {
+        json_object_set_new(out, reasons->list[i].name, count(reasons->list[i].count));
+    }
+    return out;
+}
+
 json_t *chirr_process_status(struct chirr_agent *agent, chirr_time_us now)
 {
+    struct chirr_process_counts counts;
+    struct chirr_reasons drops = {0};
+    struct chirr_reasons repeats = {0};
+    chirr_process_count(agent, &counts);
+    chirr_process_drops(&counts, &drops);
+    chirr_process_repeats(&counts, &repeats);
     const struct chirr_transport_counters *wire = chirr_transport_count(agent->transport);
     return json_pack(
         "{s:b, s:o, s:o, s:o, s:o, s:{s:o, s:o, s:o}, s:o, s:o, s:o, s:{s:f, s:f, s:o}}", "ok", 1,
@@ -192,7 +208,7 @@ json_t *chirr_process_status(struct chirr_agent *agent, chirr_time_us now)
         about_knowledge(agent), "tasks", about_tasks(agent), "wire", "sent",
         wire_of(wire->sent_bytes_by_kind), "received", wire_of(wire->received_bytes_by_kind),
         "signatures", about_signatures(wire), "members", about_members(agent), "drops",
-        chirr_process_drops(agent), "repeats", chirr_process_repeats(agent), "loop", "lag_ms_max",
+        json_of_reasons(&drops), "repeats", json_of_reasons(&repeats), "loop", "lag_ms_max",
         (double)agent->counters.lag_us_max / 1e3, "turn_ms_max",
         (double)agent->counters.turn_us_max / 1e3, "turns", count(agent->counters.turns));
 }

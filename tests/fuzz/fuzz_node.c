@@ -6,7 +6,7 @@
  * The node's memory ends with its arena, so that a sanitizer sees one byte too far. */
 #include <string.h>
 
-#include "agent/node.h"
+#include "agent/node_drops.h"
 #include "proto/codec.h"
 #include "tests/fuzz/node_input.h"
 #include "tests/fuzz/target.h"
@@ -234,12 +234,23 @@ static void run_to_deadlines(struct world *world, struct node_input *input)
     }
 }
 
+static uint64_t count_drops(const struct chirr_node *node)
+{
+    struct chirr_node_counts counts;
+    struct chirr_reasons drops = {.count = 0};
+    chirr_node_counts(node, &counts);
+    chirr_node_drops(&counts, &drops);
+    return chirr_reasons_sum(&drops);
+}
+
 static void receive(struct world *world, chirr_agent_id from, const struct chirr_message *message)
 {
     const struct chirr_node_counters *count = chirr_node_count(world->node);
     uint64_t refused = count->refused;
+    uint64_t drops = count_drops(world->node);
     enum chirr_err err = chirr_node_receive(world->node, from, message, world->now);
     must(err == CHIRR_OK || count->refused > refused);
+    must(err == CHIRR_OK || count_drops(world->node) > drops); /* by whoever refused it */
 }
 
 static void say_something(struct world *world, struct node_input *input)
