@@ -131,7 +131,8 @@ struct chirr_dissemination_counters {
     /* Dropped, besides what the store refuses: */
     uint64_t passed_over; /* cards of others, with a local view: see passes_over */
     uint64_t unechoed;    /* marks of an answer that does not name this life: to nothing asked */
-    uint64_t refused;     /* messages too long or of nobody, own statements that none can follow */
+    uint64_t refused;     /* messages too long, questions without an echo with a local view, own
+                             statements that none can follow */
     uint64_t gone;        /* statements asked for, or to be passed on, that are not held any more */
     struct chirr_tree_counters tree;
 };

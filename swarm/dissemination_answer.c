@@ -45,6 +45,8 @@ static void receive_entries(struct chirr_dissemination *d, chirr_agent_id from,
 {
     if (d->answer_due) {
         d->counters.dropped++;
+    } else if (d->config.local && chirr_repair_find(digest->entries, digest->count, from) == NULL) {
+        d->counters.refused++; /* it could not tell the answer from a push */
     } else {
         d->answer_to = from;
         d->answer_due =
