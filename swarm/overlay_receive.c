@@ -338,6 +338,7 @@ static enum chirr_err dispatch(struct chirr_overlay *o, chirr_agent_id from,
     case CHIRR_VIEW_SHUFFLE_REPLY:
         return on_shuffle_reply(o, view, now);
     }
+    o->counters.inconsistent++;
     return CHIRR_ERR_INVALID;
 }
 

@@ -1,6 +1,7 @@
 #include "agent/agent.h"
 
 #include <criterion/criterion.h>
+#include <inttypes.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -382,6 +383,36 @@ Test(agent, bad_requests_are_refused_and_counted)
         json_decref(status);
     }
     cr_assert_eq(chirr_records_task_count(chirr_node_records(chirr_agent_node(agent))), 0);
+    chirr_agent_destroy(agent);
+}
+
+static json_int_t drop_in(const json_t *status, const char *reason)
+{
+    return json_integer_value(json_object_get(json_object_get(status, "drops"), reason));
+}
+
+/* What was refused further in is not a failed request as well. */
+Test(agent, a_request_without_room_is_counted_once)
+{
+    struct chirr_agent_config config = config_of("crowded");
+    config.slots = 0; /* nothing ends */
+    config.node.tasks_max = 2;
+    struct chirr_agent *agent = open_agent(&config);
+    struct chirr_task_spec spec = SPEC(1, "true");
+    chirr_task_id id;
+    char wait[64];
+    cr_assert_eq(chirr_agent_submit(agent, &spec, &id), CHIRR_OK);
+    cr_assert_eq(chirr_agent_submit(agent, &spec, &id), CHIRR_OK);
+    snprintf(wait, sizeof wait, "{\"verb\": \"wait\", \"task\": \"%016" PRIx64 "\"}", id);
+    for (int i = 0; i < CHIRR_WAITERS_MAX + 1; i++) {
+        json_decref(answer_of(agent, wait));
+    }
+    json_t *status =
+        answer_of(agent, "{\"verb\": \"submit\", \"kind\": \"k\", \"command\": [\"a\"]}");
+    cr_assert_eq(drop_in(status, "control_waiters_full"), 1);
+    cr_assert_eq(drop_in(status, "records_refused"), 1);
+    cr_assert_eq(drop_in(status, "control_requests_failed"), 0);
+    json_decref(status);
     chirr_agent_destroy(agent);
 }
 

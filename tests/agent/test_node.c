@@ -532,6 +532,7 @@ Test(node, refuses_messages_from_itself_and_from_nobody)
     cr_assert_eq(chirr_node_receive(node, chirr_node_id(node), &message, 1), CHIRR_ERR_UNTRUSTED);
     cr_assert_eq(chirr_node_receive(node, 0, &message, 1), CHIRR_ERR_UNTRUSTED);
     cr_assert_eq(chirr_node_count(node)->refused, 2);
+    cr_assert_eq(chirr_node_count(node)->strays, 2);
     world_destroy(world);
 }
 
@@ -546,6 +547,7 @@ Test(node, a_replayed_heartbeat_is_refused)
     };
     cr_assert_eq(chirr_node_receive(world->places[0].node, from, &message, world->now),
                  CHIRR_ERR_STALE);
+    cr_assert_eq(chirr_node_count(world->places[0].node)->replayed, 1);
     world_destroy(world);
 }
 

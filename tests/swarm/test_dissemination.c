@@ -48,6 +48,11 @@ static uint64_t mark_of(const struct agent *agent, uint32_t author)
     return chirr_records_span(agent->store, sample_agent(author)).covered.version;
 }
 
+static struct chirr_dissemination_counters counted(const struct agent *agent)
+{
+    return chirr_dissemination_count(agent->dissemination);
+}
+
 static struct chirr_record task_of(uint32_t author, uint64_t version)
 {
     struct chirr_record task = sample_task(author, version);
@@ -152,9 +157,11 @@ Test(dissemination, marks_of_an_answer_to_an_earlier_life_do_not_count)
     struct chirr_record task = task_of(1, 5);
     cr_assert_eq(give(agent, &task, 1, covered, 2), CHIRR_OK);
     cr_assert_eq(mark_of(agent, 1), 0);
+    cr_assert_eq(counted(agent).unechoed, 2);
     covered[self_first ? 0 : 1].stamp = (struct chirr_stamp){1, 0};
     cr_assert_eq(give(agent, &task, 1, covered, 2), CHIRR_OK);
     cr_assert_eq(mark_of(agent, 1), 5);
+    cr_assert_eq(counted(agent).unechoed, 2);
 }
 
 static void ask(struct agent *agent, struct chirr_stamp known)
@@ -273,8 +280,10 @@ Test(dissemination, a_task_forgotten_by_the_store_is_not_taken_in_again)
         cr_assert_eq(give(agent, &task, 1, NULL, 0), CHIRR_OK);
         cr_assert_eq(give(agent, &end, 1, NULL, 0), CHIRR_OK);
     }
+    cr_assert_eq(counted(agent).ended, 0);
     cr_assert_eq(give(agent, &first, 1, NULL, 0), CHIRR_OK);
     cr_assert_null(chirr_records_task(agent->store, first.task.id));
+    cr_assert_eq(counted(agent).ended, 1);
 }
 
 Test(dissemination, a_false_mark_keeps_nothing_of_its_author_out)
@@ -466,6 +475,65 @@ Test(dissemination, other_messages_are_refused)
     struct chirr_message ping = {.kind = CHIRR_MESSAGE_PING};
     cr_assert_eq(chirr_dissemination_receive(agent->dissemination, sample_agent(1), &ping, 0),
                  CHIRR_ERR_INVALID);
+    cr_assert_eq(counted(agent).refused, 1);
+    static struct chirr_record many[CHIRR_RECORDS_MAX + 1];
+    cr_assert_eq(give(agent, many, CHIRR_RECORDS_MAX + 1, NULL, 0), CHIRR_ERR_FULL);
+    cr_assert_eq(counted(agent).refused, 2);
+}
+
+Test(dissemination, with_a_local_view_others_cards_are_passed_over_and_counted)
+{
+    alone_config = chirr_dissemination_config_default();
+    alone_config.local = true;
+    struct agent *agent = agent_configured();
+    struct chirr_record card = sample_card(6);
+    card = sample_stamped(&card, 6, 1, 1);
+    const struct chirr_record *held = chirr_records_card(agent->store, sample_agent(6));
+    cr_assert_null(held);
+    cr_assert_eq(give(agent, &card, 1, NULL, 0), CHIRR_OK); /* it is agent 1 who sends it */
+    cr_assert_null(chirr_records_card(agent->store, sample_agent(6)));
+    cr_assert_eq(counted(agent).passed_over, 1);
+    cr_assert_eq(chirr_dissemination_learn(agent->dissemination, sample_agent(1), &card, 1, 0),
+                 CHIRR_OK);
+    cr_assert_not_null(chirr_records_card(agent->store, sample_agent(6)));
+    cr_assert_eq(counted(agent).passed_over, 1);
+}
+
+Test(dissemination, with_a_local_view_a_question_without_an_echo_is_counted_and_not_answered)
+{
+    alone_config = chirr_dissemination_config_default();
+    alone_config.local = true;
+    struct agent *agent = agent_configured();
+    struct chirr_output output;
+    ask(agent, (struct chirr_stamp){0, 0});
+    cr_assert_not(poll_kind(agent, CHIRR_OUTPUT_SEND, CHIRR_MESSAGE_RECORDS, &output));
+    cr_assert_eq(counted(agent).refused, 1);
+}
+
+Test(dissemination, what_is_asked_for_and_not_held_any_more_is_counted)
+{
+    struct agent *agent = agent_alone();
+    struct chirr_output output;
+    const struct chirr_digest_entry wanted = {sample_agent(5), {1, 7}};
+    struct chirr_message graft = {.kind = CHIRR_MESSAGE_GRAFT,
+                                  .have = {.count = 1, .entries = &wanted}};
+    cr_assert_eq(chirr_dissemination_receive(agent->dissemination, sample_agent(1), &graft, 0),
+                 CHIRR_OK);
+    cr_assert_not(poll_kind(agent, CHIRR_OUTPUT_SEND, CHIRR_MESSAGE_RECORDS, &output));
+    cr_assert_eq(counted(agent).gone, 1);
+}
+
+Test(dissemination, own_statements_that_come_back_are_repeats_but_for_the_last_incarnation)
+{
+    struct agent *agent = agent_alone();
+    struct chirr_record claims = sample_claims(5, 1);
+    cr_assert_eq(chirr_dissemination_state(agent->dissemination, &claims, 1, 0), CHIRR_OK);
+    cr_assert_eq(give(agent, &claims, 1, NULL, 0), CHIRR_OK);
+    cr_assert_eq(counted(agent).own, 1);
+    cr_assert_eq(counted(agent).refused, 0);
+    claims.stamp.incarnation = UINT64_MAX;
+    cr_assert_eq(give(agent, &claims, 1, NULL, 0), CHIRR_ERR_RANGE);
+    cr_assert_eq(counted(agent).refused, 1);
 }
 
 Test(dissemination, creation_fails_at_every_cut_and_takes_exactly_its_bytes)

@@ -362,6 +362,7 @@ Test(ledger, quarantine_takes_an_origin_out_for_good)
     chirr_ledger_tick(ledger, chirr_ledger_deadline(ledger));
     expect_weight(2, 600);
     expect_silence();
+    cr_assert_eq(chirr_ledger_count(ledger)->withheld, 1);
     cr_assert_eq(receive(1, 3, 0), CHIRR_ERR_UNTRUSTED);
     cr_assert_eq(chirr_ledger_count(ledger)->quarantined, 1);
     expect_silence();

@@ -229,6 +229,24 @@ Test(membership, outputs_that_nobody_polls_are_dropped_and_counted, .init = setu
     cr_assert_eq(chirr_membership_count_events(one)->dropped, 1000 - polled);
 }
 
+/* 64 of them fill the queue; 40 news would be three messages more. */
+Test(membership, news_that_find_the_queue_full_are_counted_by_message, .init = setup,
+     .fini = teardown)
+{
+    bench_drain(one);
+    struct chirr_message ping = {.kind = CHIRR_MESSAGE_PING,
+                                 .probe = {.sequence = 1, .target = sample_agent(0)}};
+    for (int i = 0; i < 64; i++) {
+        cr_assert_eq(chirr_membership_receive(one, sample_agent(1), &ping, 0), CHIRR_OK);
+    }
+    for (uint64_t i = 0; i < 40; i++) {
+        cr_assert_eq(gossip(1, 2, 6 + i, CHIRR_MEMBER_ALIVE), CHIRR_OK);
+    }
+    cr_assert_eq(chirr_membership_count_events(one)->dropped, 0);
+    chirr_membership_tick(one, 0);
+    cr_assert_eq(chirr_membership_count_events(one)->dropped, 3);
+}
+
 Test(membership, relays_that_are_never_answered_are_bounded, .init = setup, .fini = teardown)
 {
     struct chirr_message request = {.kind = CHIRR_MESSAGE_PING_REQUEST,

@@ -108,6 +108,23 @@ Test(membership_lies, however_many_accusers_are_made_up_the_shortest_suspicion_i
     cr_assert_eq(bench_status(one, victim), CHIRR_MEMBER_SUSPECT);
 }
 
+Test(membership_lies, strangers_the_gone_and_the_suspect_itself_do_not_accuse_and_are_counted,
+     .init = setup, .fini = teardown)
+{
+    say(3, 3, PROVEN, CHIRR_MEMBER_LEFT, 0);
+    say(4, victim, PROVEN, CHIRR_MEMBER_SUSPECT, 0);
+    const uint32_t accusers[] = {77, 3, victim, 5};
+    for (uint32_t i = 0; i < 4; i++) {
+        const struct chirr_member_update update = {.agent = sample_agent(victim),
+                                                   .incarnation = PROVEN,
+                                                   .status = CHIRR_MEMBER_SUSPECT,
+                                                   .accuser = sample_agent(accusers[i])};
+        cr_assert_eq(bench_hear(one, liar, &update, 0), CHIRR_OK);
+    }
+    cr_assert_eq(counted()->accusers, 3);
+    cr_assert_eq(counted()->confirmations, 1);
+}
+
 Test(membership_lies, a_lie_about_who_is_heard_of_all_the_time_is_never_believed, .init = setup,
      .fini = teardown)
 {
@@ -157,6 +174,8 @@ Test(membership_lies, nobody_is_driven_to_the_last_incarnation, .init = setup, .
     say(liar, 0, CHIRR_INCARNATION_LEAD_MAX + 2, CHIRR_MEMBER_DEAD, 0);
     cr_assert_eq(chirr_membership_incarnation(one), 1);
     cr_assert_eq(counted()->unproven, 2);
+    say(liar, 0, UINT64_MAX, CHIRR_MEMBER_DEAD, 0);
+    cr_assert_eq(counted()->unproven, 3);
     say(liar, 0, 400, CHIRR_MEMBER_DEAD, 0);
     cr_assert_eq(chirr_membership_incarnation(one), 401, "an earlier life may have had it");
 }

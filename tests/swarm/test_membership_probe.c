@@ -100,6 +100,42 @@ Test(membership_probe, indirect_probes_go_through_neighbours, .init = setup, .fi
     cr_assert_not(chirr_membership_poll(one, &output));
 }
 
+static uint64_t count_unasked(void)
+{
+    return chirr_membership_count_events(one)->unasked;
+}
+
+Test(membership_probe, answers_of_helpers_to_no_running_probe_are_counted, .init = setup,
+     .fini = teardown)
+{
+    bench_drain(one);
+    chirr_time_us now;
+    struct chirr_probe probe = bench_next_ping(one, &now)->probe;
+    chirr_membership_tick(one, now + chirr_time_from_ms(300));
+    chirr_agent_id helper;
+    cr_assert_not_null(bench_next(one, CHIRR_MESSAGE_PING_REQUEST, 0, &helper));
+    bench_drain(one);
+    bench_probe(one, helper, CHIRR_MESSAGE_NACK, &probe, now);
+    bench_probe(one, helper, CHIRR_MESSAGE_ACK, &probe, now);
+    bench_probe(one, probe.target, CHIRR_MESSAGE_ACK, &probe, now); /* late, but a sign of life */
+    cr_assert_eq(count_unasked(), 0);
+    bench_probe(one, probe.target, CHIRR_MESSAGE_NACK, &probe, now); /* it was not asked to help */
+    cr_assert_eq(count_unasked(), 1);
+    probe.sequence += 99;
+    bench_probe(one, helper, CHIRR_MESSAGE_NACK, &probe, now);
+    bench_probe(one, helper, CHIRR_MESSAGE_ACK, &probe, now);
+    cr_assert_eq(count_unasked(), 3);
+}
+
+Test(membership_probe, a_probe_of_somebody_else_is_invalid_and_counted, .init = setup,
+     .fini = teardown)
+{
+    const struct chirr_message ping = {.kind = CHIRR_MESSAGE_PING,
+                                       .probe = {.sequence = 1, .target = sample_agent(2)}};
+    cr_assert_eq(chirr_membership_receive(one, sample_agent(1), &ping, 0), CHIRR_ERR_INVALID);
+    cr_assert_eq(chirr_membership_count_events(one)->misdirected, 1);
+}
+
 Test(membership_probe, a_clock_that_jumps_by_hours_accuses_nobody, .init = setup, .fini = teardown)
 {
     bench_drain(one);

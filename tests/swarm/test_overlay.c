@@ -304,6 +304,7 @@ Test(overlay, who_leaves_tells_every_neighbour_and_is_deaf_then)
     cr_assert_eq(bench_hear(&bench, CHIRR_VIEW_NEIGHBOUR, 1), CHIRR_OK);
     cr_assert_eq(bench_neighbour_count(&bench), 0);
     bench_expect_nothing(&bench);
+    cr_assert_eq(chirr_overlay_count_events(bench.overlay)->deaf, 1);
 }
 
 Test(overlay, who_left_is_disconnected)

@@ -90,6 +90,7 @@ Test(overlay_receive, what_contradicts_itself_is_invalid)
     cr_assert_eq(chirr_overlay_receive(bench.overlay, sample_agent(1), &ping, bench.now),
                  CHIRR_ERR_INVALID);
     bench_expect_nothing(&bench);
+    cr_assert_eq(counters()->inconsistent, 6);
 }
 
 /* ---- Walks --------------------------------------------------------------------------------- */
@@ -120,7 +121,22 @@ Test(overlay_receive, a_walk_of_its_own_that_comes_back_ends)
             .verb = walks[i], .from = 1, .origin = 0, .hops = 4, .count = 1, .cards = {0}};
         cr_assert_eq(bench_say(&bench, &walk), CHIRR_OK);
         bench_expect_nothing(&bench);
+        cr_assert_eq(counters()->walks_ended, i + 1);
     }
+}
+
+/* Ends of walks, all of which are to be asked. */
+Test(overlay_receive, more_questions_than_it_can_wait_for_are_counted)
+{
+    cr_assert_eq(bench_card(&bench, 1), CHIRR_OK);
+    for (uint32_t i = 2; i < 2 + 30; i++) {
+        const struct said walk = {
+            .verb = CHIRR_VIEW_FORWARD_JOIN, .from = 1, .origin = i, .count = 1, .cards = {i}};
+        cr_assert_eq(bench_card(&bench, i), CHIRR_OK);
+        cr_assert_eq(bench_say(&bench, &walk), CHIRR_OK);
+        cr_assert_eq(bench_say(&bench, &walk), CHIRR_OK); /* is asked already, or not again */
+    }
+    cr_assert_eq(counters()->dropped, 2 * (30 - 24));
 }
 
 /* ---- Floods -------------------------------------------------------------------------------- */

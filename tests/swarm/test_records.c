@@ -264,6 +264,7 @@ Test(records, two_contents_under_one_stamp_quarantine_their_author)
     struct chirr_record bystander = sample_card(1);
     cr_assert_eq(join(store, sample_stamped(&bystander, 1, 1, 1)), CHIRR_JOIN_CHANGED);
     cr_assert_eq(chirr_records_count(store)->equivocations, 1);
+    cr_assert_eq(chirr_records_count(store)->refused, 2); /* what it said after that alone */
 }
 
 Test(records, one_stamp_for_two_kinds_is_equivocation_too)

@@ -206,6 +206,7 @@ Test(tree, strangers_announce_nothing)
     struct chirr_tree *tree = tree_of_three();
     announce(tree, 99, 5, 0);
     cr_assert_eq(chirr_tree_deadline(tree), CHIRR_TIME_NEVER);
+    cr_assert_eq(chirr_tree_count(tree)->strangers, 1);
 }
 
 Test(tree, one_graft_asks_for_everything_that_a_neighbour_announced)
@@ -279,6 +280,21 @@ Test(tree, while_there_is_loss_announcements_are_made_once_more_to_all_and_then_
     cr_assert_not(chirr_tree_poll(tree, &output));
     cr_assert_eq(chirr_tree_deadline(tree), CHIRR_TIME_NEVER);
     cr_assert_eq(chirr_tree_count(tree)->announced, 4);
+}
+
+Test(tree, what_was_to_be_announced_once_more_is_not_in_a_mesh_and_counted)
+{
+    struct chirr_tree *tree = tree_of_three();
+    const struct chirr_digest_entry one = statement(1);
+    const chirr_agent_id neighbours[] = {10, 20, 30};
+    chirr_tree_lost(tree, 0);
+    chirr_tree_announce(tree, &one, 0);
+    chirr_tree_tick(tree, ms(config.have_delay_ms));
+    expect_have(tree, CHIRR_TOPIC_LAZY, 1, 1);
+    cr_assert_eq(chirr_tree_count(tree)->dropped, 0);
+    chirr_tree_set_neighbours(tree, neighbours, 3, true);
+    cr_assert_eq(chirr_tree_deadline(tree), CHIRR_TIME_NEVER);
+    cr_assert_eq(chirr_tree_count(tree)->dropped, 1);
 }
 
 static void expect_announced_once(struct chirr_tree *tree, uint64_t version, chirr_time_us now)
