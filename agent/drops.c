@@ -86,6 +86,7 @@ static void add_learner(const struct chirr_process_counts *counts, struct chirr_
         {"sense_files_binary", senses->files_binary},
         {"sense_files_misfit", senses->files_misfit},
         {"sense_files_over_limit", senses->files_dropped},
+        {"sense_errors", senses->errors},
         {"sense_restarts", senses->restarts},
     };
     ADD(reasons, list);

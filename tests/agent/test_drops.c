@@ -109,8 +109,7 @@ static const struct extent none[] = {
     NONE(senses.files),
     NONE(senses.rounds),
     NONE(senses.files_empty),
-    NONE(senses.missing),
-    NONE(senses.errors), /* of the descriptor that is read: restarts, or the end of the sense */
+    NONE(senses.missing), /* components of a vector, which is learned without them */
 };
 
 static const struct {

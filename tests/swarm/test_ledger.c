@@ -264,6 +264,7 @@ Test(ledger, what_is_no_delta_or_too_long_is_invalid)
     message = delta_of(1, 1);
     message.delta.payload_bytes = CHIRR_DELTA_PAYLOAD_BYTES_MAX + 1;
     cr_assert_eq(chirr_ledger_receive(ledger, 1, &message, 0), CHIRR_ERR_INVALID);
+    cr_assert_eq(chirr_ledger_count(ledger)->oversized, 2);
 }
 
 Test(ledger, deltas_nobody_polls_are_refused_and_may_come_again)

@@ -180,6 +180,16 @@ Test(membership_lies, nobody_is_driven_to_the_last_incarnation, .init = setup, .
     cr_assert_eq(chirr_membership_incarnation(one), 401, "an earlier life may have had it");
 }
 
+/* Near the end of all incarnations the last is no further beyond than others may be. */
+Test(membership_lies, the_last_incarnation_is_never_believed_of_oneself, .init = setup,
+     .fini = teardown)
+{
+    chirr_membership_prove(one, sample_agent(0), UINT64_MAX - 5, 0);
+    say(liar, 0, UINT64_MAX, CHIRR_MEMBER_DEAD, 0);
+    cr_assert_eq(chirr_membership_incarnation(one), UINT64_MAX - 5);
+    cr_assert_eq(counted()->unproven, 1);
+}
+
 Test(membership_lies, an_own_statement_of_a_greater_life_is_continued, .init = setup,
      .fini = teardown)
 {
