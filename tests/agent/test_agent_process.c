@@ -13,6 +13,7 @@
 #include "agent/control.h"
 #include "agent/process.h"
 #include "tests/support/directory.h"
+#include "tests/support/generate.h"
 
 /* Whole agents on loopback, several in one process, their loops turned one after the other. */
 
@@ -413,6 +414,52 @@ Test(agent, a_request_without_room_is_counted_once)
     cr_assert_eq(drop_in(status, "records_refused"), 1);
     cr_assert_eq(drop_in(status, "control_requests_failed"), 0);
     json_decref(status);
+    chirr_agent_destroy(agent);
+}
+
+static void meet(struct chirr_agent *agent, const struct chirr_identity *somebody)
+{
+    struct chirr_random random;
+    struct chirr_record card;
+    chirr_random_init(&random, somebody->id, 1);
+    generate_record(&random, somebody, CHIRR_RECORD_CARD, &card);
+    cr_assert_eq(chirr_node_meet(agent->node, &card, chirr_clock_now()), CHIRR_OK);
+}
+
+static void turn_until_one_of(struct chirr_agent *agent, const uint64_t *count)
+{
+    chirr_time_us until = chirr_clock_now() + PATIENCE_US;
+    while (*count == 0) {
+        turn_all(&agent, 1);
+        cr_assert_lt(chirr_clock_now(), until, "nothing was counted");
+    }
+}
+
+Test(agent, a_link_that_is_refused_is_counted_once_whoever_refuses_it)
+{
+    struct chirr_random random;
+    chirr_random_init(&random, 5, 1);
+    struct chirr_identity known = generate_identity(&random);
+    struct chirr_identity stranger = generate_identity(&random);
+    struct chirr_agent_config config = config_of("poor");
+    struct chirr_agent *agent = open_agent(&config);
+    const uint64_t *files = &chirr_transport_count(agent->transport)->dropped[CHIRR_DROP_FILES];
+    const uint64_t *refused = &agent->counters.connects_refused;
+    struct chirr_keyring_addition addition = {.holder = known.id, .name = "known"};
+    memcpy(addition.public_key, known.public_key, sizeof addition.public_key);
+    cr_assert_eq(chirr_keyring_add_key(agent->keyring, &addition), CHIRR_OK);
+    struct rlimit limit;
+    cr_assert_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    limit.rlim_cur = 64; /* of which the transport leaves 48 to others */
+    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    meet(agent, &known);
+    turn_until_one_of(agent, files);
+    cr_assert_eq(*refused, 0);
+    uint64_t files_before = *files;
+    chirr_node_forget(agent->node, known.id, chirr_clock_now());
+    meet(agent, &stranger);
+    turn_until_one_of(agent, refused);
+    cr_assert_eq(*files, files_before);
     chirr_agent_destroy(agent);
 }
 

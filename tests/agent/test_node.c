@@ -524,15 +524,18 @@ Test(node, who_says_two_things_at_once_is_not_believed_in_what_it_learned)
     world_destroy(world);
 }
 
-Test(node, refuses_messages_from_itself_and_from_nobody)
+Test(node, refuses_messages_from_itself_from_nobody_and_of_no_kind)
 {
     struct world *world = world_create(2);
     struct chirr_message message = {.kind = CHIRR_MESSAGE_PING};
     struct chirr_node *node = world->places[0].node;
     cr_assert_eq(chirr_node_receive(node, chirr_node_id(node), &message, 1), CHIRR_ERR_UNTRUSTED);
     cr_assert_eq(chirr_node_receive(node, 0, &message, 1), CHIRR_ERR_UNTRUSTED);
-    cr_assert_eq(chirr_node_count(node)->refused, 2);
-    cr_assert_eq(chirr_node_count(node)->strays, 2);
+    message.kind = (enum chirr_message_kind)99;
+    chirr_agent_id other = chirr_node_id(world->places[1].node);
+    cr_assert_eq(chirr_node_receive(node, other, &message, 1), CHIRR_ERR_MALFORMED);
+    cr_assert_eq(chirr_node_count(node)->refused, 3);
+    cr_assert_eq(chirr_node_count(node)->strays, 3);
     world_destroy(world);
 }
 
