@@ -49,6 +49,7 @@ const char *chirr_transport_drop_name(enum chirr_transport_drop reason)
         [CHIRR_DROP_OVERSIZED] = "oversized",
         [CHIRR_DROP_UNAUTHENTICATED] = "unauthenticated",
         [CHIRR_DROP_IMPOSTOR] = "impostor",
+        [CHIRR_DROP_VERSION] = "version",
         [CHIRR_DROP_MALFORMED] = "malformed",
         [CHIRR_DROP_SIGNATURE] = "signature",
         [CHIRR_DROP_DOUBTED] = "doubted",

@@ -63,7 +63,8 @@ enum chirr_transport_drop {
     CHIRR_DROP_UNAUTHENTICATED, /* no user on the connection */
     CHIRR_DROP_IMPOSTOR,  /* the envelope's sender is not the connection's key, or is this very
                              agent */
-    CHIRR_DROP_MALFORMED, /* noise, wrong version, wrong digest, codec refusal */
+    CHIRR_DROP_VERSION,   /* another one, of the wire or of a record */
+    CHIRR_DROP_MALFORMED, /* noise, wrong digest, codec refusal */
     CHIRR_DROP_SIGNATURE, /* of a message, or of a record or delta in it */
     CHIRR_DROP_DOUBTED,   /* a record or mark of an author of whom the same message holds a badly
                              signed record */

@@ -171,6 +171,12 @@ static void count_received(struct chirr_transport *transport, enum chirr_message
     transport->counters.received_bytes_by_kind[kind] += bytes;
 }
 
+/* Of a frame or of a message in it. */
+static enum chirr_transport_drop reason_of(enum chirr_err err)
+{
+    return err == CHIRR_ERR_VERSION ? CHIRR_DROP_VERSION : CHIRR_DROP_MALFORMED;
+}
+
 static bool accept(struct chirr_transport *transport, const struct arrival *arrival,
                    chirr_agent_id *from, struct chirr_message *message)
 {
@@ -182,7 +188,7 @@ static bool accept(struct chirr_transport *transport, const struct arrival *arri
     }
     enum chirr_err err = chirr_frame_open(zmq_msg_data(arrival->body), bytes, &envelope);
     if (err != CHIRR_OK) {
-        chirr_transport_drop(transport, CHIRR_DROP_MALFORMED, "a frame of %zu bytes: %s", bytes,
+        chirr_transport_drop(transport, reason_of(err), "a frame of %zu bytes: %s", bytes,
                              chirr_err_text(err));
         return false;
     }
@@ -192,7 +198,7 @@ static bool accept(struct chirr_transport *transport, const struct arrival *arri
     err = chirr_codec_decode_message(envelope.payload, envelope.payload_bytes, &transport->scratch,
                                      message);
     if (err != CHIRR_OK) {
-        chirr_transport_drop(transport, CHIRR_DROP_MALFORMED, "a message by %016" PRIx64 ": %s",
+        chirr_transport_drop(transport, reason_of(err), "a message by %016" PRIx64 ": %s",
                              envelope.from, chirr_err_text(err));
         return false;
     }

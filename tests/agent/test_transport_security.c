@@ -9,6 +9,7 @@
 
 #include "agent/transport_state.h"
 #include "tests/agent/transport_nodes.h"
+#include "tests/agent/transport_raw.h"
 
 TestSuite(transport_security, .init = nodes_setup, .fini = nodes_teardown, .timeout = 120);
 
@@ -108,44 +109,8 @@ Test(transport_security, a_removed_key_is_out_at_once_though_its_holder_stays)
     cr_assert_eq(a->received[CHIRR_MESSAGE_PING], 1);
 }
 
-/* ---- Raw sockets, as an attacker has them ------------------------------------------------------
+/* ---- Who is who --------------------------------------------------------------------------------
  */
-
-static void *raw_context;
-
-/* A client with any identity's CURVE keys, or with none. */
-static void *raw_client(int type, const struct chirr_identity *identity, const struct node *server,
-                        const char *endpoint)
-{
-    const int no_linger = 0;
-    raw_context = raw_context == NULL ? zmq_ctx_new() : raw_context;
-    void *socket = zmq_socket(raw_context, type);
-    cr_assert_not_null(socket);
-    zmq_setsockopt(socket, ZMQ_LINGER, &no_linger, sizeof no_linger);
-    if (identity != NULL) {
-        zmq_setsockopt(socket, ZMQ_CURVE_SERVERKEY, server->identity.curve_public, 32);
-        zmq_setsockopt(socket, ZMQ_CURVE_PUBLICKEY, identity->curve_public, 32);
-        zmq_setsockopt(socket, ZMQ_CURVE_SECRETKEY, identity->curve_secret, 32);
-    }
-    cr_assert_eq(zmq_connect(socket, endpoint), 0);
-    return socket;
-}
-
-static void raw_close(void *socket)
-{
-    zmq_close(socket);
-    zmq_ctx_term(raw_context);
-    raw_context = NULL;
-}
-
-static size_t seal_ping(const struct chirr_identity *from, bool sign, uint8_t *frame,
-                        size_t capacity)
-{
-    size_t bytes;
-    struct chirr_message message = {.kind = CHIRR_MESSAGE_PING, .probe = {.target = 1}};
-    cr_assert_eq(chirr_frame_seal(&message, from, sign, frame, capacity, &bytes), CHIRR_OK);
-    return bytes;
-}
 
 Test(transport_security, who_sends_in_anothers_name_is_dropped)
 {
@@ -174,34 +139,13 @@ Test(transport_security, a_clone_with_the_agents_own_key_is_refused)
     raw_close(raw);
 }
 
-/* b takes a raw publisher, with a's CURVE key or without CURVE, for a. */
-static void *raw_publisher(struct chirr_peer_address *address)
-{
-    size_t bytes = sizeof address->publish_endpoint;
-    const int one = 1;
-    raw_context = zmq_ctx_new();
-    void *raw = zmq_socket(raw_context, ZMQ_PUB);
-    zmq_setsockopt(raw, ZMQ_LINGER, &(int){0}, sizeof(int));
-    if (b->config.curve) {
-        zmq_setsockopt(raw, ZMQ_CURVE_SERVER, &one, sizeof one);
-        zmq_setsockopt(raw, ZMQ_CURVE_SECRETKEY, a->identity.curve_secret, 32);
-    }
-    cr_assert_eq(zmq_bind(raw, "tcp://127.0.0.1:*"), 0);
-    *address = address_of(a);
-    memset(address->publish_endpoint, 0, bytes);
-    cr_assert_eq(zmq_getsockopt(raw, ZMQ_LAST_ENDPOINT, address->publish_endpoint, &bytes), 0);
-    cr_assert_eq(chirr_transport_connect(b->transport, address, CHIRR_LINK_NEIGHBOUR), CHIRR_OK);
-    return raw;
-}
-
 #define RAW_PUBLISH (zmq_send(raw, "h/", 2, ZMQ_SNDMORE), zmq_send(raw, frame, bytes, 0))
 
 Test(transport_security, under_curve_a_publisher_speaks_for_itself_alone_and_needs_no_signature)
 {
     uint8_t frame[512];
-    struct chirr_peer_address address;
     start_all();
-    void *raw = raw_publisher(&address);
+    void *raw = raw_publisher(ZMQ_PUB, a, b);
     size_t bytes = seal_ping(&c->identity, true, frame, sizeof frame); /* even if c signed it */
     WAIT_DOING(RAW_PUBLISH, dropped(b, CHIRR_DROP_IMPOSTOR) > 0);
     uint64_t impostors = dropped(b, CHIRR_DROP_IMPOSTOR);
@@ -217,12 +161,11 @@ Test(transport_security, under_curve_a_publisher_speaks_for_itself_alone_and_nee
 Test(transport_security, without_curve_a_published_frame_must_be_signed_by_its_publisher)
 {
     uint8_t frame[512];
-    struct chirr_peer_address address;
     for (int i = 0; i < NODES_MAX; i++) {
         nodes[i].config.curve = false;
     }
     start_all();
-    void *raw = raw_publisher(&address);
+    void *raw = raw_publisher(ZMQ_PUB, a, b);
     struct chirr_identity fake = c->identity;
     fake.id = a->identity.id; /* signed by c in the name of a */
     size_t bytes = seal_ping(&fake, true, frame, sizeof frame);
@@ -233,45 +176,6 @@ Test(transport_security, without_curve_a_published_frame_must_be_signed_by_its_p
     cr_assert_eq(b->received[CHIRR_MESSAGE_PING], 0);
     bytes = seal_ping(&a->identity, true, frame, sizeof frame);
     WAIT_DOING(RAW_PUBLISH, b->received[CHIRR_MESSAGE_PING] > 0);
-    raw_close(raw);
-}
-
-Test(transport_security, frames_of_noise_and_of_too_many_parts_are_counted_and_dropped)
-{
-    uint8_t noise[300];
-    start_all();
-    struct chirr_peer_address address = address_of(b);
-    void *raw = raw_client(ZMQ_DEALER, &a->identity, b, address.unicast_endpoint);
-    for (uint64_t i = 0; i < 200; i++) {
-        size_t bytes = chirr_random_below(&random_stream, sizeof noise);
-        generate_bytes(&random_stream, noise, bytes);
-        zmq_send(raw, noise, bytes, 0);
-    }
-    WAIT(dropped(b, CHIRR_DROP_MALFORMED) == 200);
-    uint8_t frame[512];
-    size_t bytes = seal_ping(&a->identity, false, frame, sizeof frame);
-    zmq_send(raw, frame, bytes, ZMQ_SNDMORE); /* good, but for what follows */
-    zmq_send(raw, noise, sizeof noise, ZMQ_SNDMORE);
-    zmq_send(raw, noise, sizeof noise, 0);
-    WAIT(dropped(b, CHIRR_DROP_MALFORMED) == 201);
-    cr_assert_eq(b->received[CHIRR_MESSAGE_PING], 0);
-    cr_assert_eq(b->lines, 1);
-    raw_close(raw);
-}
-
-Test(transport_security, oversized_frames_are_counted_and_greater_ones_end_the_connection)
-{
-    static uint8_t large[4 * CHIRR_FRAME_BYTES_MAX];
-    uint8_t frame[512];
-    start_all();
-    struct chirr_peer_address address = address_of(b);
-    void *raw = raw_client(ZMQ_DEALER, &a->identity, b, address.unicast_endpoint);
-    zmq_send(raw, large, CHIRR_FRAME_BYTES_MAX + 1, 0);
-    WAIT(dropped(b, CHIRR_DROP_OVERSIZED) == 1);
-    zmq_send(raw, large, sizeof large, 0);
-    size_t bytes = seal_ping(&a->identity, false, frame, sizeof frame);
-    WAIT_DOING(zmq_send(raw, frame, bytes, ZMQ_DONTWAIT), b->received[CHIRR_MESSAGE_PING] > 0);
-    cr_assert_eq(dropped(b, CHIRR_DROP_OVERSIZED), 1);
     raw_close(raw);
 }
 
@@ -529,36 +433,6 @@ Test(transport_security, cards_of_strangers_and_forged_ones_are_cut_out)
     send_view(a, b, CHIRR_VIEW_JOIN, cards, 1);
     WAIT(dropped(b, CHIRR_DROP_SIGNATURE) == 1);
     cr_assert_eq(b->received[CHIRR_MESSAGE_VIEW], 1);
-}
-
-/* libzmq would keep them all, two thousand or two million. */
-Test(transport_security, who_subscribes_without_end_is_cut_off_and_the_others_come_back)
-{
-    enum { TOO_MANY = CHIRR_SUBSCRIPTIONS_MAX + 100 };
-    start_all();
-    befriend(a, c);
-    WAIT(subscribers(a, "e/", c) == 1);
-    struct chirr_peer_address address = address_of(a);
-    void *raw = raw_client(ZMQ_XSUB, &b->identity, a, address.publish_endpoint);
-    WAIT_DOING(zmq_send(raw, "\001h/", 3, 0), a->transport->subscription_count > 1);
-    uint32_t sent = 0;
-    uint32_t count_max = 0;
-    WAIT_DOING(
-        {
-            char topic[16];
-            int bytes = snprintf(topic, sizeof topic, "%c%u", 1, sent);
-            sent += zmq_send(raw, topic, (size_t)bytes, ZMQ_DONTWAIT) > 0;
-            count_max = a->transport->subscription_count > count_max
-                            ? a->transport->subscription_count
-                            : count_max;
-        },
-        dropped(a, CHIRR_DROP_SUBSCRIPTION) > 0 || sent > 2 * TOO_MANY);
-    WAIT(a->transport->subscription_count < CHIRR_SUBSCRIPTIONS_MAX / 2); /* though it goes on */
-    raw_close(raw);
-    cr_assert_leq(count_max, CHIRR_SUBSCRIPTIONS_MAX);
-    cr_assert_gt(dropped(a, CHIRR_DROP_SUBSCRIPTION), 0);
-    unsigned before = c->received[CHIRR_MESSAGE_HEARTBEAT];
-    WAIT_DOING(publish(a, CHIRR_TOPIC_HEARTBEAT), c->received[CHIRR_MESSAGE_HEARTBEAT] > before);
 }
 
 Test(transport_security, what_is_had_or_asked_for_of_strangers_is_cut_out)
