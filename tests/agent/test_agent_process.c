@@ -12,48 +12,13 @@
 #include "agent/clock.h"
 #include "agent/control.h"
 #include "agent/process.h"
+#include "tests/agent/loopback_agents.h"
 #include "tests/support/directory.h"
 #include "tests/support/generate.h"
 
-/* Whole agents on loopback, several in one process, their loops turned one after the other. */
-
-#define PATIENCE_US (40 * CHIRR_US_PER_S)
 #define AGENTS_MAX 3
 
-static char directory[DIRECTORY_PATH_BYTES_MAX];
-
-static void setup(void)
-{
-    directory_create(directory);
-}
-
-static void teardown(void)
-{
-    directory_remove(directory);
-}
-
-TestSuite(agent, .init = setup, .fini = teardown, .timeout = 120);
-
-static struct chirr_agent_config config_of(const char *name)
-{
-    struct chirr_agent_config config = chirr_agent_config_default();
-    snprintf(config.name, sizeof config.name, "%s", name);
-    snprintf(config.swarm, sizeof config.swarm, "test");
-    snprintf(config.device, sizeof config.device, "bench");
-    snprintf(config.state_dir, sizeof config.state_dir, "%s/%s", directory, name);
-    snprintf(config.runtime_dir, sizeof config.runtime_dir, "%s/run", directory);
-    config.slots = 1;
-    config.model = false;
-    return config;
-}
-
-static struct chirr_agent *open_agent(const struct chirr_agent_config *config)
-{
-    struct chirr_error error = {0};
-    struct chirr_agent *agent = chirr_agent_create(config, NULL, &error);
-    cr_assert_not_null(agent, "%s", error.text);
-    return agent;
-}
+TestSuite(agent, .init = loopback_setup, .fini = loopback_teardown, .timeout = 120);
 
 static void expect_refusal(const struct chirr_agent_config *config, enum chirr_err code,
                            const char *words)
@@ -62,49 +27,6 @@ static void expect_refusal(const struct chirr_agent_config *config, enum chirr_e
     cr_assert_null(chirr_agent_create(config, NULL, &error));
     cr_assert_eq(error.code, code, "%s: %s", chirr_err_text(error.code), error.text);
     cr_assert_not_null(strstr(error.text, words), "expected “%s” in: %s", words, error.text);
-}
-
-static void turn_all(struct chirr_agent **agents, int count)
-{
-    for (int i = 0; i < count; i++) {
-        struct chirr_error error;
-        cr_assert_eq(chirr_agent_turn(agents[i], 5, &error), CHIRR_OK, "%s", error.text);
-    }
-}
-
-static struct chirr_task_spec spec_of(const char *command, size_t bytes, uint32_t arguments)
-{
-    struct chirr_task_spec spec = {
-        .kind = "test",
-        .time_limit_ms = 10000,
-        .argument_count = arguments,
-        .command_bytes = (uint32_t)bytes,
-    };
-    memcpy(spec.command, command, bytes);
-    return spec;
-}
-#define SPEC(arguments, text) spec_of(text "\0", sizeof text, arguments)
-
-static const struct chirr_task *task_of(const struct chirr_agent *agent, chirr_task_id id)
-{
-    const struct chirr_record *record =
-        chirr_records_task(chirr_node_records(chirr_agent_node(agent)), id);
-    return record == NULL ? NULL : &record->task;
-}
-
-static const struct chirr_task *turn_until_done(struct chirr_agent **agents, int count,
-                                                chirr_task_id id)
-{
-    chirr_time_us until = chirr_clock_now() + PATIENCE_US;
-    while (chirr_clock_now() < until) {
-        turn_all(agents, count);
-        const struct chirr_task *task = task_of(agents[0], id);
-        if (task != NULL && task->phase == CHIRR_TASK_DONE) {
-            return task;
-        }
-    }
-    cr_assert_fail("the task was not done in time");
-    return NULL;
 }
 
 Test(agent, does_a_job_and_keeps_its_output)
@@ -136,54 +58,19 @@ Test(agent, what_it_was_submitted_is_done_after_a_restart)
     chirr_agent_destroy(agent);
 }
 
-/* Three agents that know each other's keys, the later ones the first one's address. */
+/* The later ones know the first one's address. */
 static void open_swarm(struct chirr_agent *agents[AGENTS_MAX])
 {
     static const char *const names[AGENTS_MAX] = {"ant", "bee", "cicada"};
-    struct chirr_identity identities[AGENTS_MAX];
-    const char *keyring = directory_file(directory, "keyring");
-    FILE *file = fopen(keyring, "w");
-    cr_assert_not_null(file);
+    make_keyring(names, AGENTS_MAX);
     for (int i = 0; i < AGENTS_MAX; i++) {
-        char path[512];
-        char text[CHIRR_KEY_TEXT_BYTES];
-        struct chirr_error error;
-        snprintf(path, sizeof path, "%s/%s", directory, names[i]);
-        mkdir(path, 0700);
-        snprintf(path, sizeof path, "%s/%s/identity", directory, names[i]);
-        cr_assert_eq(chirr_identity_create_file(path, &identities[i], &error), CHIRR_OK, "%s",
-                     error.text);
-        chirr_key_format(identities[i].public_key, text);
-        fprintf(file, "%s %s\n", text, names[i]);
-    }
-    fclose(file);
-    for (int i = 0; i < AGENTS_MAX; i++) {
-        struct chirr_agent_config config = config_of(names[i]);
-        snprintf(config.keyring, sizeof config.keyring, "%s/keyring", directory);
+        struct chirr_agent_config config = config_of_member(names[i]);
         if (i > 0) {
-            const struct chirr_record *card = chirr_records_card(
-                chirr_node_records(chirr_agent_node(agents[0])), chirr_agent_identity(agents[0]));
             config.node.seed_count = 1;
-            config.node.seeds[0] = card->card;
+            config.node.seeds[0] = *card_of(agents[0], agents[0]);
         }
         agents[i] = open_agent(&config);
     }
-}
-
-static bool everybody_sees(struct chirr_agent **agents, uint32_t others)
-{
-    for (int i = 0; i < AGENTS_MAX; i++) {
-        const struct chirr_membership *membership =
-            chirr_node_membership(chirr_agent_node(agents[i]));
-        uint32_t alive = 0;
-        for (uint32_t m = 0; m < chirr_membership_count(membership); m++) {
-            alive += chirr_membership_at(membership, m)->status == CHIRR_MEMBER_ALIVE;
-        }
-        if (alive < others) {
-            return false;
-        }
-    }
-    return true;
 }
 
 Test(agent, three_find_each_other_over_real_sockets_and_share_the_work)
@@ -191,7 +78,7 @@ Test(agent, three_find_each_other_over_real_sockets_and_share_the_work)
     struct chirr_agent *agents[AGENTS_MAX];
     open_swarm(agents);
     chirr_time_us until = chirr_clock_now() + PATIENCE_US;
-    while (!everybody_sees(agents, 2)) {
+    while (!everybody_sees(agents, AGENTS_MAX)) {
         turn_all(agents, AGENTS_MAX);
         cr_assert_lt(chirr_clock_now(), until, "they did not meet in time");
     }
@@ -245,10 +132,11 @@ Test(agent, a_learner_that_is_busy_holds_nothing_up)
     config.senses[0].source = CHIRR_SOURCE_FEED;
     struct chirr_agent *agent = open_agent(&config);
     static uint8_t text[CHIRR_EVALUATE_BYTES_MAX];
-    directory_write(directory, "text", text, sizeof text);
+    directory_write(loopback_directory, "text", text, sizeof text);
     for (uint64_t tag = 1; tag <= 4; tag++) {
-        cr_assert_eq(chirr_learner_thread_evaluate(
-                         agent->learner, directory_file(directory, "text"), sizeof text, tag),
+        cr_assert_eq(chirr_learner_thread_evaluate(agent->learner,
+                                                   directory_file(loopback_directory, "text"),
+                                                   sizeof text, tag),
                      CHIRR_OK);
     }
     struct chirr_waiter *waiter = &agent->waiters[0]; /* for the last of the answers */
@@ -300,7 +188,7 @@ Test(agent, a_name_that_is_taken_is_an_error)
     struct chirr_agent_config config = config_of("twin");
     struct chirr_agent *agent = open_agent(&config);
     struct chirr_agent_config second = config;
-    snprintf(second.state_dir, sizeof second.state_dir, "%s/elsewhere", directory);
+    snprintf(second.state_dir, sizeof second.state_dir, "%s/elsewhere", loopback_directory);
     expect_refusal(&second, CHIRR_ERR_BUSY, "an agent named twin is running already");
     chirr_agent_destroy(agent);
 }
@@ -326,7 +214,7 @@ Test(agent, listening_everywhere_needs_an_address_to_advertise)
 Test(agent, a_missing_keyring_is_an_error_that_names_it)
 {
     struct chirr_agent_config config = config_of("lonely");
-    snprintf(config.keyring, sizeof config.keyring, "%s/no-such-keyring", directory);
+    snprintf(config.keyring, sizeof config.keyring, "%s/no-such-keyring", loopback_directory);
     expect_refusal(&config, CHIRR_ERR_IO, "no-such-keyring");
 }
 
