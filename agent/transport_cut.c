@@ -2,8 +2,8 @@
  *
  * libzmq asks ZAP once a connection, and closes none on request. But what a bound socket accepted
  * belongs to its listener and goes with it: unbinding closes all of it, and binding again lets the
- * others come back after a new handshake. libzmq aborts when a connection goes while a message from
- * it is half read, so this waits until nothing is left to be read. */
+ * others come back after a new handshake. What had come in over them can be read to its end, also
+ * of a message that is half read, unlike with zmq_disconnect; so a flood delays nothing here. */
 #include "agent/transport_state.h"
 
 #include <inttypes.h>

@@ -319,6 +319,7 @@ static void keep_house(struct chirr_transport *transport)
         }
     }
     chirr_transport_review(transport);
+    chirr_transport_kick(transport);
     chirr_transport_renew(transport);
 }
 
@@ -332,7 +333,6 @@ bool chirr_transport_receive(struct chirr_transport *transport, chirr_time_us no
     for (int i = 0; i < DROPS_TURN; i++) {
         switch (receive_next(transport, from, message)) {
         case OUTCOME_NONE:
-            chirr_transport_kick(transport);
             return false;
         case OUTCOME_ACCEPTED:
             return true;

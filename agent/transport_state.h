@@ -242,8 +242,7 @@ void chirr_transport_admitted(struct chirr_transport *transport,
                               const uint8_t curve_public[CHIRR_KEY_BYTES]);
 /* After a change of the keyring closes what is no longer trusted; binds again what was unbound. */
 void chirr_transport_review(struct chirr_transport *transport);
-/* Closes every incoming connection, when review found that one must be. Only while nothing waits to
- * be read. */
+/* Closes every incoming connection, when review found that one must be and its time has come. */
 void chirr_transport_kick(struct chirr_transport *transport);
 
 #endif

@@ -437,6 +437,60 @@ Test(transport_hostile, who_asks_without_end_and_reads_no_answer_is_evicted_and_
     raw_close(way.raw);
 }
 
+/* Everything that it can send, in parts that are no message of ours. */
+static void flood_with_parts(void *raw)
+{
+    static const uint8_t part[16];
+    int sent = 0;
+    while (sent < 1000 && zmq_send(raw, part, sizeof part, ZMQ_DONTWAIT | ZMQ_SNDMORE) >= 0) {
+        zmq_send(raw, part, sizeof part, ZMQ_SNDMORE);
+        zmq_send(raw, part, sizeof part, 0);
+        sent++;
+    }
+}
+
+/* Fails where connections are closed only when nothing waits to be read, since something always
+ * does; and if libzmq aborted when a connection goes of which a message is half read, as it does
+ * when a SUB disconnects. */
+Test(transport_hostile, who_is_removed_is_cut_off_though_it_floods)
+{
+    enum { STEP_MS = 10, TURNS_MAX = 60 }; /* twice the time that the news is given */
+    start_patiently();
+    struct chirr_peer_address address = address_of(b);
+    void *raw = raw_client(ZMQ_DEALER, &a->identity, b, address.unicast_endpoint);
+    void *ear = raw_client(ZMQ_SUB, &a->identity, b, address.publish_endpoint);
+    zmq_setsockopt(ear, ZMQ_SUBSCRIBE, "h/", 2);
+    link_to(c, b);
+    WAIT_DOING(flood_with_parts(raw),
+               dropped(b, CHIRR_DROP_MALFORMED) > 0 && subscribers(b, "h/", NULL) == 2);
+    cr_assert_eq(chirr_keyring_remove(b->keyring, a->identity.id), CHIRR_OK);
+    chirr_transport_cut(b->transport, a->identity.id);
+    chirr_time_us now = now_us();
+    for (int turns = 0; b->transport->kick; turns++) {
+        cr_assert_lt(turns, TURNS_MAX);
+        do {
+            flood_with_parts(raw);
+            usleep(STEP_MS * 1000); /* what a loop does besides; some of it arrives */
+            chirr_transport_ready_look(b->transport);
+        } while (!chirr_transport_is_waiting(b->transport));
+        now += STEP_MS * CHIRR_US_PER_MS;
+        chirr_agent_id from;
+        struct chirr_message message;
+        cr_assert_not(chirr_transport_receive(b->transport, now, &from, &message));
+    }
+    WAIT(dropped(b, CHIRR_DROP_UNTRUSTED) >= 2); /* both knock again */
+    WAIT_DOING(publish(b, CHIRR_TOPIC_HEARTBEAT), c->received[CHIRR_MESSAGE_HEARTBEAT] > 0);
+    usleep(ARRIVAL_US); /* of what was said to it before */
+    char words[64];
+    while (zmq_recv(ear, words, sizeof words, ZMQ_DONTWAIT) >= 0) {
+    }
+    unsigned heard = c->received[CHIRR_MESSAGE_HEARTBEAT];
+    WAIT_DOING(publish(b, CHIRR_TOPIC_HEARTBEAT), c->received[CHIRR_MESSAGE_HEARTBEAT] > heard + 9);
+    cr_assert_lt(zmq_recv(ear, words, sizeof words, ZMQ_DONTWAIT), 0);
+    raw_close(raw);
+    raw_close(ear);
+}
+
 /* libzmq would keep them all, two thousand or two million. */
 Test(transport_hostile, who_subscribes_without_end_is_cut_off_and_the_others_come_back)
 {

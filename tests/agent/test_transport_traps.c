@@ -178,6 +178,8 @@ Test(transport_traps, every_socket_that_connects_has_its_limits)
         cr_expect_eq(option_of(sockets[i], ZMQ_LINGER, sizeof(int)), 0);
         cr_expect_gt(option_of(sockets[i], ZMQ_HEARTBEAT_IVL, sizeof(int)), 0);
         cr_expect_gt(option_of(sockets[i], ZMQ_HEARTBEAT_TTL, sizeof(int)), 0);
+        cr_expect_gt(option_of(sockets[i], ZMQ_HEARTBEAT_TIMEOUT, sizeof(int)),
+                     option_of(sockets[i], ZMQ_HEARTBEAT_IVL, sizeof(int)));
         cr_expect_gt(option_of(sockets[i], ZMQ_HANDSHAKE_IVL, sizeof(int)), 0);
         cr_expect_gt(option_of(sockets[i], ZMQ_CONNECT_TIMEOUT, sizeof(int)), 0);
         cr_expect_eq(option_of(sockets[i], ZMQ_SNDHWM, sizeof(int)), a->config.queue_messages_max);
@@ -309,6 +311,48 @@ Test(transport_traps, who_was_speaking_when_it_stopped_is_given_up_and_gets_a_co
     cr_assert_null(peer->dealer);
     kill(child, SIGSTOP);
     WAIT_DOING(ping(a, b, 1), peer->dealer != NULL);
+    end_child(child);
+}
+
+/* Whether a connection ended, as far as a monitor was told since it was asked last. */
+static bool has_ended(void *monitor)
+{
+    char part[CHIRR_ENDPOINT_BYTES_MAX];
+    bool ended = false;
+    while (zmq_recv(monitor, part, sizeof part, ZMQ_DONTWAIT) >= 0) {
+        ended = true;
+    }
+    return ended;
+}
+
+/* Fails without ZMQ_HEARTBEAT_TIMEOUT: libzmq waits for an answer no longer than the pause between
+ * two questions, here a second. Of several tries since a machine that is busy makes it later yet.
+ */
+Test(transport_traps, who_answers_a_heartbeat_late_keeps_its_connection)
+{
+    enum { HELD_MS = 2500, TRIES = 4 };
+    struct chirr_peer_address address;
+    pid_t child;
+    a->config.heartbeat_ms = 1000;
+    a->config.silence_ms = 0;
+    b->config.heartbeat_ms = 0;
+    start_with_other(&address, &child);
+    void *subscriber = chirr_transport_find_peer(a->transport, address.id)->subscriber;
+    cr_assert_eq(zmq_socket_monitor(subscriber, "inproc://late", ZMQ_EVENT_DISCONNECTED), 0);
+    void *monitor = zmq_socket(chirr_transport_context(a->transport), ZMQ_PAIR);
+    cr_assert_eq(zmq_connect(monitor, "inproc://late"), 0);
+    bool kept = false;
+    for (int i = 0; i < TRIES && !kept; i++) {
+        kill(child, SIGSTOP);
+        chirr_time_us until = now_us() + HELD_MS * CHIRR_US_PER_MS;
+        WAIT(now_us() > until);
+        kill(child, SIGCONT);
+        unsigned heard = a->received[CHIRR_MESSAGE_HEARTBEAT];
+        WAIT(a->received[CHIRR_MESSAGE_HEARTBEAT] > heard + 10);
+        kept = !has_ended(monitor);
+    }
+    cr_assert(kept);
+    zmq_close(monitor);
     end_child(child);
 }
 
