@@ -131,19 +131,19 @@ struct chirr_node_counters {
     uint64_t received[CHIRR_MESSAGE_KINDS]; /* by kind */
     uint64_t refused;  /* receive returned an error: all together, each counted by who refused it */
     uint64_t unstated; /* own statements that were not made: the records count why */
-    /* Dropped, besides what the parts count: */
-    uint64_t strays;              /* messages of nobody, of this very agent, or of no kind */
-    uint64_t replayed;            /* heartbeats that do not go on from the last */
-    uint64_t leases_full;         /* heartbeats of somebody for whose lease there is no room */
-    uint64_t unadmitted;          /* cards of agents for whom overlay or membership has no room */
-    uint64_t unreachable;         /* messages to whom no card is known, or no link left */
-    uint64_t relays_dropped;      /* deltas that were not passed on */
-    uint64_t interrupted;         /* messages lost since an input came before all was polled */
     uint64_t clock_steps_back;    /* inputs before the one that came last: its time is held */
     uint64_t leases_begun;        /* lives of others that were heard of */
     uint64_t incarnations_proven; /* claims stated again, since rumours drove the own one up */
     uint64_t strangers;           /* members and authors forgotten, see local_view */
     uint64_t tasks_submitted, tasks_done_here, tasks_failed_here;
+    /* Dropped, besides what the parts count: */
+    uint64_t strays;         /* messages of nobody, of this very agent, or of no kind */
+    uint64_t replayed;       /* heartbeats that do not go on from the last */
+    uint64_t leases_full;    /* heartbeats of somebody for whose lease there is no room */
+    uint64_t unadmitted;     /* cards of agents for whom overlay or membership has no room */
+    uint64_t unreachable;    /* messages to whom no card is known, or no link left */
+    uint64_t relays_dropped; /* deltas that were not passed on */
+    uint64_t interrupted;    /* messages lost since an input came before all was polled */
 };
 const struct chirr_node_counters *chirr_node_count(const struct chirr_node *node);
 

@@ -48,8 +48,7 @@ struct chirr_process_counters {
     uint64_t unsigned_dropped;   /* own messages that could not be signed */
     uint64_t starts_refused;     /* the executor had no slot */
     uint64_t requests;
-    uint64_t
-        requests_failed; /* and nothing that was asked for was refused and counted further in */
+    uint64_t requests_failed; /* but for what was refused further in, and is counted there */
     uint64_t waiters_refused;
     uint64_t store_failures;
     uint64_t trust_refused;    /* operators' changes that the keyring had no room for */
