@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -110,6 +111,7 @@ static pid_t connect_in_vain(const char *endpoint, int connections)
     if (child > 0) {
         return child;
     }
+    prctl(PR_SET_PDEATHSIG, SIGKILL); /* also when a test fails */
     struct sockaddr_in address = {.sin_family = AF_INET};
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     address.sin_port = htons((uint16_t)atoi(strrchr(endpoint, ':') + 1));
@@ -244,7 +246,8 @@ static pid_t start_other(struct chirr_peer_address *address)
         close(ends[1]);
         return child;
     }
-    a->transport = NULL; /* the parent's */
+    prctl(PR_SET_PDEATHSIG, SIGKILL); /* also when a test fails */
+    a->transport = NULL;              /* the parent's */
     start(b);
     *address = address_of(b);
     if (chirr_transport_connect(b->transport, &own, CHIRR_LINK_NEIGHBOUR) != CHIRR_OK ||
