@@ -1,34 +1,10 @@
 /* What a keyring's file says about the keys of connections: a hint, and never more. */
 #include <criterion/criterion.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "agent/keyring.h"
-#include "tests/support/generate.h"
-
-static char directory[] = "/tmp/chirr-keyring-XXXXXX";
-static char path[64];
-static struct chirr_keyring *keyring;
-static struct chirr_random random_stream;
-static struct chirr_error error;
-
-static void setup(void)
-{
-    cr_assert_not_null(mkdtemp(directory));
-    snprintf(path, sizeof path, "%s/file", directory);
-    keyring = chirr_keyring_create();
-    cr_assert_not_null(keyring);
-    chirr_random_init(&random_stream, 5, 0);
-}
-
-static void teardown(void)
-{
-    chirr_keyring_destroy(keyring);
-    unlink(path);
-    rmdir(directory);
-}
+#include "tests/agent/keyring_fixture.h"
 
 TestSuite(keyring_curve, .init = setup, .fini = teardown);
 

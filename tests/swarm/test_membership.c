@@ -4,23 +4,9 @@
 #include <string.h>
 
 #include "tests/support/sample.h"
-#include "tests/swarm/membership_bench.h"
+#include "tests/swarm/membership_fixture.h"
 
 /* One machine by hand; test_membership_swarm.c has many on a network. */
-
-static struct chirr_arena arena;
-static struct chirr_membership *one;
-
-static void setup(void)
-{
-    struct chirr_membership_config config = bench_config(4);
-    one = bench_create(&arena, &config, 3);
-}
-
-static void teardown(void)
-{
-    chirr_arena_finish(&arena);
-}
 
 static bool member_is_known(uint32_t index)
 {

@@ -1,23 +1,9 @@
 #include <criterion/criterion.h>
 
 #include "tests/support/sample.h"
-#include "tests/swarm/membership_bench.h"
+#include "tests/swarm/membership_fixture.h"
 
 /* Whom one machine probes, and what becomes of who does not answer. */
-
-static struct chirr_arena arena;
-static struct chirr_membership *one;
-
-static void setup(void)
-{
-    struct chirr_membership_config config = bench_config(4);
-    one = bench_create(&arena, &config, 3);
-}
-
-static void teardown(void)
-{
-    chirr_arena_finish(&arena);
-}
 
 /* Lets the next probe begin, answers it and counts whom it asked. */
 static void count_probe(uint32_t probes[4])

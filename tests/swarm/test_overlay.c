@@ -4,30 +4,15 @@
 #include <string.h>
 
 #include "tests/support/sample.h"
-#include "tests/swarm/overlay_bench.h"
+#include "tests/swarm/overlay_fixture.h"
 
 #define ANYBODY UINT32_MAX
-#define FIVE 5 /* neighbours are looked for */
-#define MOST 8 /* have room */
-
-static struct bench bench;
-
-static void setup(void)
-{
-    const struct chirr_overlay_config config = bench_config();
-    bench_begin(&bench, &config);
-}
-
-static void teardown(void)
-{
-    bench_end(&bench);
-}
 
 TestSuite(overlay, .init = setup, .fini = teardown);
 
 static void begin_anew(const struct chirr_overlay_config *config)
 {
-    bench_end(&bench);
+    teardown();
     bench_begin(&bench, config);
 }
 
@@ -40,9 +25,8 @@ static void begin_mesh(void)
 
 static void begin_local(void)
 {
-    struct chirr_overlay_config config = bench_config();
-    config.local = true;
-    begin_anew(&config);
+    teardown();
+    setup_local();
 }
 
 /* ---- Joining ------------------------------------------------------------------------------- */

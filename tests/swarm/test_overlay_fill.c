@@ -3,34 +3,14 @@
 #include <criterion/criterion.h>
 
 #include "tests/support/sample.h"
-#include "tests/swarm/overlay_bench.h"
+#include "tests/swarm/overlay_fixture.h"
 
-#define FIVE 5 /* are looked for */
-#define MOST 8 /* have room */
 #define HALF 3 /* are looked for while agents come and go */
 #define SILENCE 0
 #define ALL (BENCH_AGENTS - 1)
 #define TENTH_US (CHIRR_US_PER_S / 10)
 
-static struct bench bench;
-
-static void setup(void)
-{
-    const struct chirr_overlay_config config = bench_config();
-    bench_begin(&bench, &config);
-}
-
-static void teardown(void)
-{
-    bench_end(&bench);
-}
-
 TestSuite(overlay_fill, .init = setup, .fini = teardown);
-
-static const struct chirr_overlay_counters *counters(void)
-{
-    return chirr_overlay_count_events(bench.overlay);
-}
 
 /* The two next to the bench's agent on the circle of ids of all stay out of `befriend` and `meet`,
  * which else would be about them: the ring has tests of its own. */

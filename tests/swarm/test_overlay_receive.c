@@ -2,38 +2,12 @@
 #include <criterion/criterion.h>
 
 #include "tests/support/sample.h"
-#include "tests/swarm/overlay_bench.h"
+#include "tests/swarm/overlay_fixture.h"
 
 #define ANYBODY UINT32_MAX
-#define MOST 8 /* neighbours */
-
-static struct bench bench;
-
-static void setup(void)
-{
-    const struct chirr_overlay_config config = bench_config();
-    bench_begin(&bench, &config);
-}
-
-static void setup_local(void)
-{
-    struct chirr_overlay_config config = bench_config();
-    config.local = true;
-    bench_begin(&bench, &config);
-}
-
-static void teardown(void)
-{
-    bench_end(&bench);
-}
 
 TestSuite(overlay_receive, .init = setup, .fini = teardown);
 TestSuite(overlay_local, .init = setup_local, .fini = teardown);
-
-static const struct chirr_overlay_counters *counters(void)
-{
-    return chirr_overlay_count_events(bench.overlay);
-}
 
 /* ---- Who speaks ---------------------------------------------------------------------------- */
 
