@@ -78,6 +78,8 @@ static void add_statements(const struct chirr_node_counts *counts, struct chirr_
         {"gossip_overflows", gossip->overflows},
         {"gossip_queue", gossip->dropped},
         {"gossip_postponed", gossip->postponed},
+        {"gossip_over_share", gossip->over_share},
+        {"gossip_askers_forgotten", gossip->askers_forgotten},
         {"gossip_strangers", gossip->tree.strangers},
         {"gossip_announcements", gossip->tree.dropped},
         {"gossip_given_up", gossip->tree.given_up},

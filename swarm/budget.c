@@ -40,10 +40,21 @@ static void earn(struct chirr_budget *budget, chirr_time_us now)
     }
 }
 
-bool chirr_budget_allows(struct chirr_budget *budget, chirr_time_us now)
+bool chirr_budget_allows_above(struct chirr_budget *budget, uint32_t kept_bytes, chirr_time_us now)
 {
     earn(budget, now);
-    return budget->level > 0;
+    return budget->level > kept_bytes;
+}
+
+bool chirr_budget_allows(struct chirr_budget *budget, chirr_time_us now)
+{
+    return chirr_budget_allows_above(budget, 0, now);
+}
+
+bool chirr_budget_is_full(struct chirr_budget *budget, chirr_time_us now)
+{
+    earn(budget, now);
+    return budget->level == budget->burst_bytes;
 }
 
 void chirr_budget_spend(struct chirr_budget *budget, uint64_t bytes)
@@ -54,14 +65,19 @@ void chirr_budget_spend(struct chirr_budget *budget, uint64_t bytes)
     budget->level = budget->level < floor ? floor : budget->level;
 }
 
-chirr_time_us chirr_budget_ready_at(const struct chirr_budget *budget)
+chirr_time_us chirr_budget_ready_above_at(const struct chirr_budget *budget, uint32_t kept_bytes)
 {
-    if (budget->level > 0) {
+    if (budget->level > kept_bytes) {
         return budget->at;
     }
     int64_t rate = budget->bytes_per_s;
-    int64_t missing = 1 - budget->level;
+    int64_t missing = kept_bytes + 1 - budget->level;
     int64_t rest = missing % rate * CHIRR_US_PER_S - budget->remainder_us;
     int64_t rounded = rest > 0 ? (rest + rate - 1) / rate : -(-rest / rate);
     return budget->at + missing / rate * CHIRR_US_PER_S + rounded;
+}
+
+chirr_time_us chirr_budget_ready_at(const struct chirr_budget *budget)
+{
+    return chirr_budget_ready_above_at(budget, 0);
 }

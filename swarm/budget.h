@@ -28,4 +28,9 @@ void chirr_budget_spend(struct chirr_budget *budget, uint64_t bytes);
 /* When `allows` will be true; `now` or earlier when it is. */
 chirr_time_us chirr_budget_ready_at(const struct chirr_budget *budget);
 
+/* The same of what there is beyond `kept_bytes`, which are not to be touched; less than a burst. */
+bool chirr_budget_allows_above(struct chirr_budget *budget, uint32_t kept_bytes, chirr_time_us now);
+chirr_time_us chirr_budget_ready_above_at(const struct chirr_budget *budget, uint32_t kept_bytes);
+bool chirr_budget_is_full(struct chirr_budget *budget, chirr_time_us now);
+
 #endif

@@ -52,11 +52,18 @@ enum chirr_err chirr_dissemination_config_validate(const struct chirr_disseminat
     return chirr_tree_config_validate(&config->tree, error);
 }
 
+/* A lone asker, who gets no more places than are left, can fill relays_max of them. */
+static size_t wanted_max(const struct chirr_dissemination_config *config)
+{
+    return 2 * (size_t)config->relays_max;
+}
+
 size_t chirr_dissemination_bytes(const struct chirr_dissemination_config *config)
 {
     return chirr_arena_round(sizeof(struct chirr_dissemination)) +
            chirr_changes_bytes(config->changes_max) + chirr_tree_bytes(&config->tree) +
-           2 * chirr_ring_bytes(config->relays_max, sizeof(struct chirr_handout)) +
+           chirr_ring_bytes(config->relays_max, sizeof(struct chirr_handout)) +
+           chirr_ring_bytes(wanted_max(config), sizeof(struct chirr_handout)) +
            chirr_ring_bytes(ERRANDS_MAX, sizeof(struct chirr_errand)) +
            chirr_arena_round(config->repair_records_max * sizeof(struct chirr_record)) +
            chirr_arena_round(CHIRR_PUSH_RECORDS_MAX * sizeof(struct chirr_record)) +
@@ -70,13 +77,19 @@ static chirr_time_us jittered_interval(struct chirr_dissemination *d)
            (chirr_time_us)chirr_random_below(&d->random, (uint64_t)interval / 2 + 1);
 }
 
+static uint32_t burst_of(uint32_t bytes_per_s, uint32_t seconds)
+{
+    uint64_t bytes = (uint64_t)bytes_per_s * seconds;
+    return bytes < UINT32_MAX / 2 ? (uint32_t)bytes : UINT32_MAX / 2;
+}
+
 static enum chirr_err create_queues(struct chirr_dissemination *d, struct chirr_arena *arena,
                                     const struct chirr_dissemination_config *config)
 {
     enum chirr_err err =
         chirr_ring_init(&d->relays, arena, config->relays_max, sizeof(struct chirr_handout));
     if (err == CHIRR_OK) {
-        err = chirr_ring_init(&d->wanted, arena, config->relays_max, sizeof(struct chirr_handout));
+        err = chirr_ring_init(&d->wanted, arena, wanted_max(config), sizeof(struct chirr_handout));
     }
     if (err == CHIRR_OK) {
         err = chirr_ring_init(&d->errands, arena, ERRANDS_MAX, sizeof(struct chirr_errand));
@@ -113,9 +126,14 @@ chirr_dissemination_create(struct chirr_arena *arena,
         return NULL;
     }
     chirr_tree_set_neighbours(d->tree, NULL, 0, true);
-    chirr_budget_init(&d->push_budget, config->push_bytes_per_s, 2 * config->push_bytes_per_s, now);
-    chirr_budget_init(&d->repair_budget, config->repair_bytes_per_s, 8 * config->repair_bytes_per_s,
-                      now);
+    chirr_budget_init(&d->push_budget, config->push_bytes_per_s,
+                      burst_of(config->push_bytes_per_s, 2), now);
+    const struct chirr_shares_config repair = {
+        .bytes_per_s = config->repair_bytes_per_s,
+        .common_bytes = burst_of(config->repair_bytes_per_s, 8),
+        .held_back_bytes = burst_of(config->repair_bytes_per_s, 4),
+    };
+    chirr_shares_init(&d->repair_shares, &repair, config->self, now);
     chirr_random_init(&d->random, config->seed, config->self ^ STREAM);
     /* Agents that start together do not repair in step. */
     d->repair_at = now + (chirr_time_us)chirr_random_below(
@@ -237,11 +255,24 @@ void chirr_dissemination_tick(struct chirr_dissemination *d,
     }
     d->repair_at = now + jittered_interval(d);
     d->pushed_news = 0;
-    if (!chirr_budget_allows(&d->repair_budget, now)) {
-        d->counters.postponed++;
-        return;
+    if (chirr_dissemination_affords(d, d->config.self)) {
+        chirr_dissemination_ask(d, choose_partner(d, membership));
     }
-    chirr_dissemination_ask(d, choose_partner(d, membership));
+}
+
+/* When the first of those who wait for what they asked for may have it. */
+static chirr_time_us wanted_at(const struct chirr_dissemination *d)
+{
+    chirr_time_us at = CHIRR_TIME_NEVER;
+    chirr_agent_id last = 0;
+    for (size_t i = 0; i < d->wanted.count; i++) {
+        chirr_agent_id asker = ((const struct chirr_handout *)chirr_ring_at(&d->wanted, i))->agent;
+        if (asker != last) {
+            at = chirr_time_min(at, chirr_shares_ready_at(&d->repair_shares, asker));
+        }
+        last = asker;
+    }
+    return at;
 }
 
 chirr_time_us chirr_dissemination_deadline(const struct chirr_dissemination *d)
@@ -252,7 +283,7 @@ chirr_time_us chirr_dissemination_deadline(const struct chirr_dissemination *d)
     } else if (something_to_push(d)) {
         at = chirr_time_min(at, chirr_budget_ready_at(&d->push_budget));
     }
-    return d->wanted.count > 0 ? chirr_time_min(at, chirr_budget_ready_at(&d->repair_budget)) : at;
+    return chirr_time_min(at, wanted_at(d));
 }
 
 /* ---- Looking in ---------------------------------------------------------------------------- */
@@ -266,6 +297,7 @@ struct chirr_dissemination_counters chirr_dissemination_count(const struct chirr
 {
     struct chirr_dissemination_counters counters = d->counters;
     counters.overflows = d->changes.overflows;
+    counters.askers_forgotten = d->repair_shares.forgotten;
     counters.tree = *chirr_tree_count(d->tree);
     return counters;
 }

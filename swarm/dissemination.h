@@ -10,7 +10,8 @@
  * ways. Who got much asks again at once. Anti-entropy alone makes every loss harmless; the push
  * makes it fast.
  * Budgets: what is pushed and what repairs it have a byte budget each. Over it a push waits, in a
- * bounded queue, and a repair is left to a later round.
+ * bounded queue, and a repair is left to a later round. That of repair is shared between those who
+ * ask, self included (shares.h): nobody delays the others by asking for ever, nor the own rounds.
  *
  * Deviations, most for agents that restart:
  *   - In its own digest an agent's entry about itself is (incarnation that this life began with,
@@ -48,10 +49,10 @@ struct chirr_dissemination_config {
     uint32_t repair_records_max; /* in one answer, 1…CHIRR_RECORDS_MAX */
     uint32_t changes_max;        /* >= 1; changed records that wait to be collected; beyond that
                                     everything held is shown once more */
-    uint32_t relays_max; /* >= 1; statements that wait to be passed on, and as many that were asked
+    uint32_t relays_max; /* >= 1; statements that wait to be passed on, and that one agent asked
                             for; more are dropped and left to announcement and repair */
     uint32_t push_bytes_per_s;   /* >= 1; bursts of two seconds' worth */
-    uint32_t repair_bytes_per_s; /* >= 1; bursts of eight */
+    uint32_t repair_bytes_per_s; /* >= 1; bursts of eight, and four more in shares */
     struct chirr_tree_config tree;
 };
 struct chirr_dissemination_config chirr_dissemination_config_default(void);
@@ -122,9 +123,12 @@ struct chirr_dissemination_counters {
     uint64_t answered_records;
     uint64_t first_deliveries, duplicates; /* statements that came by push */
     uint64_t overflows;                    /* too many changes waited */
-    uint64_t dropped;   /* relays, digests and answers that found their queue full */
-    uint64_t postponed; /* repairs for which there was no budget */
-    uint64_t restated;  /* own statements of an earlier life, made again */
+    uint64_t dropped;    /* relays, digests and answers that found their queue full */
+    uint64_t postponed;  /* repairs for which there was no budget left */
+    uint64_t over_share; /* repairs, and statements asked for, beyond what one asker is due while
+                            little is left for the others */
+    uint64_t askers_forgotten; /* who had not their whole share again; more than are remembered */
+    uint64_t restated;         /* own statements of an earlier life, made again */
     /* Repeats: */
     uint64_t own;   /* own registers that came back */
     uint64_t ended; /* statements on tasks that had ended and were forgotten */

@@ -135,7 +135,7 @@ static void tell_greater(struct chirr_dissemination *d, const struct chirr_recor
         return;
     }
     const struct chirr_digest_entry greater = {held->author, held->stamp};
-    chirr_dissemination_want(d, &greater, to);
+    chirr_dissemination_want(d, &greater, 1, to);
 }
 
 /* With a local view cards come from their holders, and from the overlay. */
@@ -202,7 +202,7 @@ enum chirr_err chirr_dissemination_hear_records(struct chirr_dissemination *d, c
         chirr_tree_pushed(d->tree, from, haul.first > 0);
         d->pushed_news += haul.changed;
     } else if (!haul.pushed && haul.changed >= FOLLOW_UP_RECORDS && haul.changed > d->pushed_news) {
-        chirr_dissemination_ask(d, from);
+        chirr_dissemination_follow_up(d, from);
     }
     if (!haul.pushed && haul.changed > 0) {
         chirr_tree_lost(d->tree, d->now);

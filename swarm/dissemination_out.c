@@ -5,13 +5,28 @@
 #include "proto/codec.h"
 #include "swarm/dissemination_state.h"
 
-static const struct chirr_message *make_records(struct chirr_dissemination *d, uint32_t count,
-                                                struct chirr_budget *budget)
+static void make_records(struct chirr_dissemination *d, uint32_t count)
 {
     d->message = (struct chirr_message){.kind = CHIRR_MESSAGE_RECORDS,
                                         .records = {.count = count, .records = d->push}};
-    chirr_budget_spend(budget, chirr_codec_message_bytes(&d->message));
-    return &d->message;
+}
+
+static void publish_records(struct chirr_dissemination *d, uint32_t count, chirr_agent_id except,
+                            struct chirr_output *output)
+{
+    make_records(d, count);
+    chirr_budget_spend(&d->push_budget, chirr_codec_message_bytes(&d->message));
+    *output = (struct chirr_output){.kind = CHIRR_OUTPUT_PUBLISH,
+                                    .topic = CHIRR_TOPIC_EAGER,
+                                    .except = except,
+                                    .message = &d->message};
+}
+
+static void send_repair(struct chirr_dissemination *d, chirr_agent_id to, chirr_agent_id payer,
+                        struct chirr_output *output)
+{
+    chirr_shares_spend(&d->repair_shares, payer, chirr_codec_message_bytes(&d->message));
+    *output = (struct chirr_output){.kind = CHIRR_OUTPUT_SEND, .to = to, .message = &d->message};
 }
 
 static void announce_pushed(struct chirr_dissemination *d, uint32_t count)
@@ -36,9 +51,7 @@ static bool poll_own(struct chirr_dissemination *d, struct chirr_output *output)
     }
     d->counters.pushed_records += count;
     announce_pushed(d, count);
-    *output = (struct chirr_output){.kind = CHIRR_OUTPUT_PUBLISH,
-                                    .topic = CHIRR_TOPIC_EAGER,
-                                    .message = make_records(d, count, &d->push_budget)};
+    publish_records(d, count, 0, output);
     return true;
 }
 
@@ -55,16 +68,20 @@ static const struct chirr_record *find_or_newer(struct chirr_dissemination *d,
     return found ? newer : NULL;
 }
 
-/* The oldest handout and those that go the same way, into d->push; the others keep their order. */
+static chirr_agent_id agent_at(const struct chirr_ring *handouts, size_t index)
+{
+    return ((const struct chirr_handout *)chirr_ring_at(handouts, index))->agent;
+}
+
+/* The handouts of one agent, into d->push; the others keep their order. */
 static uint32_t take_handouts(struct chirr_dissemination *d, struct chirr_ring *handouts,
-                              chirr_agent_id *agent)
+                              chirr_agent_id agent)
 {
     uint32_t count = 0;
     struct chirr_handout handout;
-    *agent = ((const struct chirr_handout *)chirr_ring_at(handouts, 0))->agent;
     for (size_t i = handouts->count; i > 0 && chirr_ring_pop(handouts, &handout); i--) {
         struct chirr_record newer;
-        if (handout.agent != *agent || count == CHIRR_PUSH_RECORDS_MAX) {
+        if (handout.agent != agent || count == CHIRR_PUSH_RECORDS_MAX) {
             bool is_back = chirr_ring_push(handouts, &handout);
             CHIRR_ASSERT(is_back); /* its place was free a moment ago */
             continue;
@@ -81,14 +98,11 @@ static uint32_t take_handouts(struct chirr_dissemination *d, struct chirr_ring *
 static bool poll_relays(struct chirr_dissemination *d, struct chirr_output *output)
 {
     while (d->relays_due && d->relays.count > 0 && chirr_budget_allows(&d->push_budget, d->now)) {
-        chirr_agent_id from;
-        uint32_t count = take_handouts(d, &d->relays, &from);
+        chirr_agent_id from = agent_at(&d->relays, 0);
+        uint32_t count = take_handouts(d, &d->relays, from);
         if (count > 0) {
             d->counters.relayed_records += count;
-            *output = (struct chirr_output){.kind = CHIRR_OUTPUT_PUBLISH,
-                                            .topic = CHIRR_TOPIC_EAGER,
-                                            .except = from,
-                                            .message = make_records(d, count, &d->push_budget)};
+            publish_records(d, count, from, output);
             return true;
         }
     }
@@ -96,27 +110,32 @@ static bool poll_relays(struct chirr_dissemination *d, struct chirr_output *outp
     return false;
 }
 
+/* Who has waited longest of those who may have what they asked for; 0: nobody. */
+static chirr_agent_id choose_asker(struct chirr_dissemination *d)
+{
+    chirr_agent_id refused = 0;
+    for (size_t i = 0; i < d->wanted.count; i++) {
+        chirr_agent_id asker = agent_at(&d->wanted, i);
+        if (asker != refused && chirr_shares_allow(&d->repair_shares, asker, d->now)) {
+            return asker;
+        }
+        refused = asker;
+    }
+    return 0;
+}
+
 static bool poll_wanted(struct chirr_dissemination *d, struct chirr_output *output)
 {
-    while (d->wanted.count > 0 && chirr_budget_allows(&d->repair_budget, d->now)) {
-        chirr_agent_id to;
-        uint32_t count = take_handouts(d, &d->wanted, &to);
+    for (chirr_agent_id to = choose_asker(d); to != 0; to = choose_asker(d)) {
+        uint32_t count = take_handouts(d, &d->wanted, to);
         if (count > 0) {
             d->counters.grafted_records += count;
-            *output = (struct chirr_output){.kind = CHIRR_OUTPUT_SEND,
-                                            .to = to,
-                                            .message = make_records(d, count, &d->repair_budget)};
+            make_records(d, count);
+            send_repair(d, to, to, output);
             return true;
         }
     }
     return false;
-}
-
-static void send_repair(struct chirr_dissemination *d, chirr_agent_id to,
-                        struct chirr_output *output)
-{
-    chirr_budget_spend(&d->repair_budget, chirr_codec_message_bytes(&d->message));
-    *output = (struct chirr_output){.kind = CHIRR_OUTPUT_SEND, .to = to, .message = &d->message};
 }
 
 static bool poll_answer(struct chirr_dissemination *d, struct chirr_output *output)
@@ -134,7 +153,7 @@ static bool poll_answer(struct chirr_dissemination *d, struct chirr_output *outp
                     .covered_count = answer->covered_count,
                     .covered = answer->covered},
     };
-    send_repair(d, d->answer_to, output);
+    send_repair(d, d->answer_to, d->answer_to, output);
     return true;
 }
 
@@ -158,7 +177,7 @@ static bool poll_digest(struct chirr_dissemination *d, struct chirr_output *outp
                             ? chirr_repair_list_live(d->store, errand.buckets, &self, d->entries)
                             : chirr_repair_list(d->store, errand.buckets, &self, d->entries);
     }
-    send_repair(d, errand.to, output);
+    send_repair(d, errand.to, errand.payer, output);
     return true;
 }
 

@@ -10,6 +10,7 @@
 #include "swarm/changes.h"
 #include "swarm/dissemination.h"
 #include "swarm/repair.h"
+#include "swarm/shares.h"
 
 #define CHIRR_PUSH_RECORDS_MAX 16 /* in one message; the rest follows */
 
@@ -22,6 +23,7 @@ struct chirr_handout {
 /* A digest that is to go out. */
 struct chirr_errand {
     chirr_agent_id to;
+    chirr_agent_id payer; /* who caused it: self, or `to` */
     bool answer_wanted;
     uint64_t buckets; /* 0: a summary */
 };
@@ -47,7 +49,8 @@ struct chirr_dissemination {
     struct chirr_ring relays; /* of struct chirr_handout: pushed on to all but `agent` */
     bool relays_due;          /* with the tick, so that what came in together goes on together */
     struct chirr_ring wanted; /* of struct chirr_handout: sent to `agent`, who grafted */
-    struct chirr_budget push_budget, repair_budget;
+    struct chirr_budget push_budget;
+    struct chirr_shares repair_shares;
 
     struct chirr_ring errands;         /* of struct chirr_errand */
     struct chirr_repair_answer answer; /* borrowed by a SEND */
@@ -76,9 +79,14 @@ void chirr_dissemination_hear_graft(struct chirr_dissemination *dissemination, c
 void chirr_dissemination_hear_digest(struct chirr_dissemination *dissemination, chirr_agent_id from,
                                      const struct chirr_digest_message *digest);
 
-/* `to` is to be sent this statement, or what its author said after it. */
+/* `to` is to be sent these, or what their authors said after them. */
 void chirr_dissemination_want(struct chirr_dissemination *dissemination,
-                              const struct chirr_digest_entry *statement, chirr_agent_id to);
+                              const struct chirr_digest_entry *statements, uint32_t count,
+                              chirr_agent_id to);
+/* May a repair go out that `payer` caused? Counted when it may not. */
+bool chirr_dissemination_affords(struct chirr_dissemination *dissemination, chirr_agent_id payer);
+/* There is more where that answer came from: asked again, as far as `from` has budget for it. */
+void chirr_dissemination_follow_up(struct chirr_dissemination *dissemination, chirr_agent_id from);
 /* Where repair finds something there is more to find: the next round comes sooner. */
 void chirr_dissemination_hurry(struct chirr_dissemination *dissemination);
 

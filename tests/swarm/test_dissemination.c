@@ -463,7 +463,7 @@ Test(dissemination, a_flood_of_questions_does_not_starve_the_pushes)
         }
     }
     cr_assert_lt(answered, 20);
-    cr_assert_geq(chirr_dissemination_count(agent->dissemination).postponed, 980);
+    cr_assert_geq(chirr_dissemination_count(agent->dissemination).over_share, 980);
     struct chirr_record task = sample_task(0, 1);
     cr_assert_eq(chirr_dissemination_state(agent->dissemination, &task, 1, 0), CHIRR_OK);
     cr_assert(poll_kind(agent, CHIRR_OUTPUT_PUBLISH, CHIRR_MESSAGE_RECORDS, &output));
