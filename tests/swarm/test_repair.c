@@ -5,6 +5,7 @@
 #include "proto/codec.h"
 #include "proto/frame.h"
 #include "tests/support/sample.h"
+#include "tests/support/stores.h"
 
 /* Digests: the prints that the store keeps up, and the lists that follow where they differ. */
 
@@ -12,25 +13,19 @@
 #define TASKS_MAX 3
 #define STEPS 300
 
-static struct chirr_arena arenas[2];
-static struct chirr_record_store *stores[2];
+static struct stores stores;
 static struct chirr_record_store *store;
 
 static void setup(void)
 {
     const struct chirr_records_config config = {.agents_max = AGENTS_MAX, .tasks_max = TASKS_MAX};
-    for (int i = 0; i < 2; i++) {
-        cr_assert_eq(chirr_arena_init(&arenas[i], chirr_records_bytes(&config)), CHIRR_OK);
-        stores[i] = chirr_records_create(&arenas[i], &config);
-        cr_assert_not_null(stores[i]);
-    }
-    store = stores[0];
+    stores_create(&stores, &config);
+    store = stores.held[0];
 }
 
 static void teardown(void)
 {
-    chirr_arena_finish(&arenas[0]);
-    chirr_arena_finish(&arenas[1]);
+    stores_finish(&stores);
 }
 
 TestSuite(repair, .init = setup, .fini = teardown);
@@ -39,20 +34,12 @@ static void join_card(struct chirr_record_store *into, uint32_t author, uint64_t
 {
     struct chirr_record card = sample_card(author);
     card = sample_stamped(&card, author, 1, version);
-    enum chirr_join join;
-    cr_assert_eq(chirr_records_join(into, &card, &join), CHIRR_OK);
+    stores_join(into, &card);
 }
 
 static void cover(struct chirr_record_store *into, uint32_t author, uint64_t version)
 {
     chirr_records_cover(into, (struct chirr_digest_entry){sample_agent(author), {1, version}});
-}
-
-static uint64_t summarise_and_compare(uint32_t salt)
-{
-    struct chirr_digest_message summary = {.salt = salt};
-    chirr_repair_summarise(stores[0], false, &summary);
-    return chirr_repair_compare(stores[1], false, &summary);
 }
 
 /* The sum over everything that is held, from nothing. */
@@ -125,20 +112,20 @@ Test(repair, prints_are_those_of_what_is_held_whatever_came_and_went)
 Test(repair, equal_stores_sum_alike_whatever_way_they_came_about_and_others_do_not)
 {
     for (uint32_t i = 0; i < AGENTS_MAX; i++) {
-        join_card(stores[0], i, 1);
-        join_card(stores[1], AGENTS_MAX - 1 - i, 1);
+        join_card(stores.held[0], i, 1);
+        join_card(stores.held[1], AGENTS_MAX - 1 - i, 1);
     }
-    join_card(stores[0], 2, 5);
-    join_card(stores[1], 2, 3);
+    join_card(stores.held[0], 2, 5);
+    join_card(stores.held[1], 2, 3);
     uint64_t bucket = UINT64_C(1) << chirr_digest_bucket(sample_agent(2));
-    cr_assert_eq(summarise_and_compare(7), bucket);
-    join_card(stores[1], 2, 5);
-    cr_assert_eq(summarise_and_compare(7), 0);
+    cr_assert_eq(stores_compare(&stores, false, 7), bucket);
+    join_card(stores.held[1], 2, 5);
+    cr_assert_eq(stores_compare(&stores, false, 7), 0);
     /* The same is held, but one does not know that nothing is missing before it. */
-    cover(stores[0], 2, 5);
-    cr_assert_eq(summarise_and_compare(7), bucket);
-    cover(stores[1], 2, 5);
-    cr_assert_eq(summarise_and_compare(7), 0);
+    cover(stores.held[0], 2, 5);
+    cr_assert_eq(stores_compare(&stores, false, 7), bucket);
+    cover(stores.held[1], 2, 5);
+    cr_assert_eq(stores_compare(&stores, false, 7), 0);
 }
 
 Test(repair, lists_the_marks_of_the_buckets_asked_for_ascending_and_only_those_raised)
@@ -196,16 +183,15 @@ Test(repair, answers_with_what_is_missing_in_the_buckets_asked_for_and_the_echo)
 #define ABSENT 1234
 
 /* Everybody's card; the first store lacks one. */
-static void crowd(struct chirr_arena crowds[2])
+static void crowd(struct stores *crowds)
 {
     const struct chirr_records_config config = {.agents_max = CROWD, .tasks_max = 1};
+    stores_create(crowds, &config);
     for (uint32_t i = 0; i < 2; i++) {
-        cr_assert_eq(chirr_arena_init(&crowds[i], chirr_records_bytes(&config)), CHIRR_OK);
-        stores[i] = chirr_records_create(&crowds[i], &config);
         for (uint32_t agent = 0; agent < CROWD; agent++) {
             if (i == 1 || agent != ABSENT) {
-                join_card(stores[i], agent, 1);
-                cover(stores[i], agent, 1);
+                join_card(crowds->held[i], agent, 1);
+                cover(crowds->held[i], agent, 1);
             }
         }
     }
@@ -216,30 +202,29 @@ Test(repair, two_who_know_two_thousand_find_the_one_card_that_is_missing)
     static struct chirr_digest_entry entries[CROWD];
     static struct chirr_digest_entry covered[CROWD];
     struct chirr_record records[4];
-    struct chirr_arena crowds[2];
-    crowd(crowds);
+    struct stores crowds;
+    crowd(&crowds);
     cr_assert_geq(CROWD, 2000);
-    uint64_t different = summarise_and_compare(5);
+    uint64_t different = stores_compare(&crowds, false, 5);
     cr_assert_eq(different, UINT64_C(1) << chirr_digest_bucket(sample_agent(ABSENT)));
     const struct chirr_digest_entry self = {sample_agent(0), {1, 1}};
     struct chirr_message message = {.kind = CHIRR_MESSAGE_DIGEST};
     message.digest.buckets = different;
     message.digest.entries = entries;
-    message.digest.count = chirr_repair_list(stores[0], different, &self, entries);
+    message.digest.count = chirr_repair_list(crowds.held[0], different, &self, entries);
     cr_assert_lt(message.digest.count, CROWD / 32);
     cr_assert_eq(chirr_message_validate(&message), CHIRR_OK);
     struct chirr_repair_answer answer = {.records = records, .capacity = 4, .covered = covered};
     struct chirr_random random;
     chirr_random_init(&random, 1, 0);
-    cr_assert(chirr_repair_answer(&answer, stores[1], &random, self.author, &message.digest));
+    cr_assert(chirr_repair_answer(&answer, crowds.held[1], &random, self.author, &message.digest));
     cr_assert_eq(answer.count, 1);
     cr_assert_eq(records[0].author, sample_agent(ABSENT));
     /* Whoever differs in every bucket lists them all, in one message. */
     message.digest.buckets = UINT64_MAX;
-    message.digest.count = chirr_repair_list(stores[1], UINT64_MAX, &self, entries);
+    message.digest.count = chirr_repair_list(crowds.held[1], UINT64_MAX, &self, entries);
     cr_assert_eq(message.digest.count, CROWD);
     cr_assert_eq(chirr_message_validate(&message), CHIRR_OK);
     cr_assert_lt(chirr_codec_message_bytes(&message), CHIRR_FRAME_BYTES_MAX);
-    chirr_arena_finish(&crowds[0]);
-    chirr_arena_finish(&crowds[1]);
+    stores_finish(&crowds);
 }
