@@ -205,7 +205,7 @@ enum chirr_err chirr_dissemination_hear_records(struct chirr_dissemination *d, c
         chirr_dissemination_follow_up(d, from);
     }
     if (!haul.pushed && haul.changed > 0) {
-        chirr_tree_lost(d->tree, d->now);
+        chirr_tree_lost(d->tree);
         chirr_dissemination_hurry(d);
     }
     return err;

@@ -8,8 +8,14 @@
 #define NEIGHBOURS_MAX 64
 #define SOURCES_MAX 3   /* who announced a missing statement, the first few */
 #define ROUNDS_MAX 4    /* each of them is asked so often */
+#define FRESH_MAX 256   /* announcements that wait to be made */
 #define REPEATS_MAX 256 /* announcements that wait to be made again */
-#define EMPTY 0         /* no statement digests to it */
+/* Loss is a share in 1/65,536, of about the last 16 statements. More than one in eight missing is
+ * more than a tree has to mend while its agents come and go. */
+#define LOSS_ALL 65536
+#define LOSS_SPAN 16
+#define LOSSY (LOSS_ALL / 8)
+#define EMPTY 0 /* no statement digests to it */
 
 struct neighbour {
     chirr_agent_id agent;
@@ -27,10 +33,10 @@ struct missing {
     chirr_time_us ask_at; /* the next, or nobody any more */
 };
 
-/* An announcement that was made once. */
-struct repeat {
+/* A statement that waits to be announced, or to be announced again. */
+struct announcement {
     struct chirr_digest_entry statement;
-    chirr_time_us at; /* of the second time */
+    chirr_time_us at;
 };
 
 struct chirr_tree {
@@ -48,11 +54,9 @@ struct chirr_tree {
     struct chirr_digest_entry asked[CHIRR_HAVE_ENTRIES_MAX]; /* borrowed by a SEND */
     chirr_time_us now;                                       /* of the newest input */
 
-    struct chirr_digest_entry fresh[CHIRR_HAVE_ENTRIES_MAX]; /* to be announced */
-    uint32_t fresh_count;
-    chirr_time_us announce_at;
-    struct chirr_ring repeats; /* of struct repeat, in order of time */
-    chirr_time_us lossy_until;
+    struct chirr_ring fresh;   /* of struct announcement, in order of time */
+    struct chirr_ring repeats; /* of struct announcement, in order of time */
+    uint32_t loss;             /* share of what was said lately that was missed, of LOSS_ALL */
     struct chirr_digest_entry announced[CHIRR_HAVE_ENTRIES_MAX]; /* borrowed by a PUBLISH */
     uint32_t announced_count;
     uint32_t eager_from; /* from there on to be published to the eager, if not announced_count */
@@ -67,10 +71,9 @@ struct chirr_tree_config chirr_tree_config_default(void)
         .seen_max = 2048,
         .missing_max = 256,
         .prune_after = 3,
-        .have_delay_ms = 10,
+        .have_delay_ms = 60,
         .have_repeat_ms = 50,
-        .lossy_ms = 30000,
-        .graft_delay_ms = 60,
+        .graft_delay_ms = 10,
         .graft_retry_ms = 60,
     };
 }
@@ -104,7 +107,8 @@ size_t chirr_tree_bytes(const struct chirr_tree_config *config)
     return chirr_arena_round(sizeof(struct chirr_tree)) +
            chirr_arena_round(2 * (size_t)config->seen_max * sizeof(uint64_t)) +
            chirr_ring_bytes(config->seen_max, sizeof(uint64_t)) +
-           chirr_ring_bytes(REPEATS_MAX, sizeof(struct repeat)) +
+           chirr_ring_bytes(FRESH_MAX, sizeof(struct announcement)) +
+           chirr_ring_bytes(REPEATS_MAX, sizeof(struct announcement)) +
            chirr_arena_round(config->missing_max * sizeof(struct missing));
 }
 
@@ -120,10 +124,12 @@ struct chirr_tree *chirr_tree_create(struct chirr_arena *arena,
     tree->seen = chirr_arena_take(arena, 2 * (size_t)config->seen_max, sizeof *tree->seen);
     enum chirr_err err = chirr_ring_init(&tree->history, arena, config->seen_max, sizeof(uint64_t));
     if (err == CHIRR_OK) {
-        err = chirr_ring_init(&tree->repeats, arena, REPEATS_MAX, sizeof(struct repeat));
+        err = chirr_ring_init(&tree->repeats, arena, REPEATS_MAX, sizeof(struct announcement));
+    }
+    if (err == CHIRR_OK) {
+        err = chirr_ring_init(&tree->fresh, arena, FRESH_MAX, sizeof(struct announcement));
     }
     tree->missing = chirr_arena_take(arena, config->missing_max, sizeof *tree->missing);
-    tree->announce_at = CHIRR_TIME_NEVER;
     return tree->seen == NULL || tree->missing == NULL || err != CHIRR_OK ? NULL : tree;
 }
 
@@ -206,6 +212,7 @@ bool chirr_tree_see(struct chirr_tree *tree, const struct chirr_digest_entry *st
     }
     chirr_ring_push(&tree->history, &print);
     tree->seen[slot_of(tree, print)] = print;
+    tree->loss -= tree->loss / LOSS_SPAN;
     struct missing *missing = find_missing(tree, statement);
     if (missing != NULL) {
         drop_missing(tree, (uint32_t)(missing - tree->missing));
@@ -296,17 +303,19 @@ void chirr_tree_announce(struct chirr_tree *tree, const struct chirr_digest_entr
     if (tree->mesh) {
         return;
     }
-    if (tree->fresh_count == CHIRR_HAVE_ENTRIES_MAX) {
-        tree->counters.dropped++;
-        return;
+    const struct announcement fresh = {*statement,
+                                       now + chirr_time_from_ms(tree->config.have_delay_ms)};
+    tree->counters.dropped += !chirr_ring_push(&tree->fresh, &fresh);
+}
+
+/* When the first of them is due; a message full of them goes at once. */
+static chirr_time_us announced_at(const struct chirr_tree *tree)
+{
+    if (tree->fresh.count == 0) {
+        return CHIRR_TIME_NEVER;
     }
-    if (tree->fresh_count == 0) {
-        tree->announce_at = now + chirr_time_from_ms(tree->config.have_delay_ms);
-    }
-    tree->fresh[tree->fresh_count++] = *statement;
-    if (tree->fresh_count == CHIRR_HAVE_ENTRIES_MAX) {
-        tree->announce_at = now;
-    }
+    const struct announcement *first = chirr_ring_at(&tree->fresh, 0);
+    return tree->fresh.count < CHIRR_HAVE_ENTRIES_MAX ? first->at : tree->now;
 }
 
 static void add_source(struct missing *missing, chirr_agent_id from)
@@ -349,10 +358,20 @@ void chirr_tree_announced(struct chirr_tree *tree, chirr_agent_id from,
     }
 }
 
-void chirr_tree_lost(struct chirr_tree *tree, chirr_time_us now)
+void chirr_tree_lost(struct chirr_tree *tree)
 {
-    tree->now = now;
-    tree->lossy_until = now + chirr_time_from_ms(tree->config.lossy_ms);
+    tree->loss += (LOSS_ALL - tree->loss) / LOSS_SPAN;
+}
+
+/* The neighbours' losses count as many times less as there are neighbours. */
+void chirr_tree_grafted(struct chirr_tree *tree, chirr_agent_id from)
+{
+    struct neighbour *neighbour = find_neighbour(tree, from);
+    if (neighbour == NULL) {
+        return;
+    }
+    tree->loss += (LOSS_ALL - tree->loss) / (LOSS_SPAN * tree->neighbour_count);
+    move(tree, neighbour, true);
 }
 
 /* ---- Time and output ----------------------------------------------------------------------- */
@@ -364,9 +383,10 @@ void chirr_tree_tick(struct chirr_tree *tree, chirr_time_us now)
 
 chirr_time_us chirr_tree_deadline(const struct chirr_tree *tree)
 {
-    chirr_time_us at = tree->fresh_count > 0 ? tree->announce_at : CHIRR_TIME_NEVER;
+    chirr_time_us at = announced_at(tree);
     if (tree->repeats.count > 0) {
-        at = chirr_time_min(at, ((const struct repeat *)chirr_ring_at(&tree->repeats, 0))->at);
+        at =
+            chirr_time_min(at, ((const struct announcement *)chirr_ring_at(&tree->repeats, 0))->at);
     }
     for (uint32_t i = 0; i < tree->missing_count; i++) {
         at = chirr_time_min(at, tree->missing[i].ask_at);
@@ -436,7 +456,7 @@ static bool poll_graft(struct chirr_tree *tree, struct chirr_output *output)
         move(tree, neighbour, true);
         uint32_t count = collect_due(tree, source);
         tree->counters.grafts++;
-        chirr_tree_lost(tree, tree->now);
+        chirr_tree_lost(tree);
         tree->counters.asked += count;
         tree->message = (struct chirr_message){.kind = CHIRR_MESSAGE_GRAFT,
                                                .have = {.count = count, .entries = tree->asked}};
@@ -447,21 +467,32 @@ static bool poll_graft(struct chirr_tree *tree, struct chirr_output *output)
     return false;
 }
 
-/* Into tree->announced: what is new, and is made again later while there is loss. */
+static bool is_lossy(const struct chirr_tree *tree)
+{
+    return tree->loss > LOSSY;
+}
+
+/* Into tree->announced: what is new, and is made again later while there is loss. What is due soon
+ * goes along. */
 static uint32_t take_fresh(struct chirr_tree *tree)
 {
-    if (tree->fresh_count == 0 || tree->announce_at > tree->now) {
-        return 0;
+    bool due = announced_at(tree) <= tree->now;
+    bool full = tree->fresh.count >= CHIRR_HAVE_ENTRIES_MAX;
+    chirr_time_us until_us = tree->now + chirr_time_from_ms(tree->config.have_delay_ms) / 4;
+    uint32_t count = 0;
+    while (due && tree->fresh.count > 0 && count < CHIRR_HAVE_ENTRIES_MAX) {
+        const struct announcement *next = chirr_ring_at(&tree->fresh, 0);
+        if (next->at > until_us && !full) {
+            break;
+        }
+        struct announcement fresh;
+        chirr_ring_pop(&tree->fresh, &fresh);
+        tree->announced[count++] = fresh.statement;
+        fresh.at = tree->now + chirr_time_from_ms(tree->config.have_repeat_ms);
+        if (is_lossy(tree)) {
+            tree->counters.dropped += !chirr_ring_push(&tree->repeats, &fresh);
+        }
     }
-    uint32_t count = tree->fresh_count;
-    memcpy(tree->announced, tree->fresh, count * sizeof tree->fresh[0]);
-    for (uint32_t i = 0; i < count && tree->now < tree->lossy_until; i++) {
-        const struct repeat repeat = {tree->fresh[i],
-                                      tree->now + chirr_time_from_ms(tree->config.have_repeat_ms)};
-        tree->counters.dropped += !chirr_ring_push(&tree->repeats, &repeat);
-    }
-    tree->fresh_count = 0;
-    tree->announce_at = CHIRR_TIME_NEVER;
     return count;
 }
 
@@ -487,8 +518,8 @@ static bool poll_have(struct chirr_tree *tree, struct chirr_output *output)
     uint32_t count = take_fresh(tree);
     tree->eager_from = count;
     while (tree->repeats.count > 0 && count < CHIRR_HAVE_ENTRIES_MAX &&
-           ((const struct repeat *)chirr_ring_at(&tree->repeats, 0))->at <= tree->now) {
-        struct repeat repeat;
+           ((const struct announcement *)chirr_ring_at(&tree->repeats, 0))->at <= tree->now) {
+        struct announcement repeat;
         chirr_ring_pop(&tree->repeats, &repeat);
         tree->announced[count++] = repeat.statement;
     }

@@ -9,10 +9,12 @@
  *   - one tree carries what all agents say, so a neighbour is pruned only after `prune_after`
  *     pushes in a row without a single first delivery, and the last eager one never;
  *   - a message is a statement, named by (author, stamp);
- *   - while something is being lost, an announcement is made twice, the second time to the eager
- *     too: their push may have been lost, and who listens eagerly to all its neighbours would
- *     otherwise hear of it from nobody. Connections rarely lose anything, and eight announcements
- *     of each statement at each agent would be most of what a broadcast costs;
+ *   - it is the announcement that waits for the push to overtake it, rather than who hears it:
+ *     among many processes that share a machine announcements that nobody needs would be most of
+ *     what a broadcast costs;
+ *   - while much is being lost, an announcement is made twice, the second time to the eager too:
+ *     their push may have been lost, and who listens eagerly to all its neighbours would otherwise
+ *     hear of it from nobody;
  *   - a missing statement is asked for until everybody who announced it was asked four times: at a
  *     loss of one in five, once is not enough.
  *
@@ -29,9 +31,8 @@ struct chirr_tree_config {
     uint32_t seen_max;       /* statements remembered, a power of two, 64…65,536 */
     uint32_t missing_max;    /* announced ones waited for at once, 1…1,024 */
     uint32_t prune_after;    /* >= 1 */
-    uint32_t have_delay_ms;  /* announcements wait that long for company */
+    uint32_t have_delay_ms;  /* announcements wait that long for the push, and for company */
     uint32_t have_repeat_ms; /* and are made once more after that, to all, while there is loss */
-    uint32_t lossy_ms;       /* there is, so long after something was found missing; 0: never */
     uint32_t graft_delay_ms; /* the push gets that long after an announcement */
     uint32_t graft_retry_ms; /* then the next who announced it is asked */
 };
@@ -70,8 +71,10 @@ bool chirr_tree_poll(struct chirr_tree *tree, struct chirr_output *output);
 
 bool chirr_tree_is_eager(const struct chirr_tree *tree, chirr_agent_id neighbour);
 
-/* Something was missed, here (repair brought it) or by a neighbour (it sent a GRAFT). */
-void chirr_tree_lost(struct chirr_tree *tree, chirr_time_us now);
+/* Repair brought something that was missed here. */
+void chirr_tree_lost(struct chirr_tree *tree);
+/* A GRAFT of `from` came: it missed something, and listens eagerly from now on. */
+void chirr_tree_grafted(struct chirr_tree *tree, chirr_agent_id from);
 
 struct chirr_tree_counters {
     uint64_t prunes, grafts;

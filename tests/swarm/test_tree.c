@@ -255,6 +255,14 @@ static void expect_have(struct chirr_tree *tree, enum chirr_topic topic, uint32_
     cr_assert_eq(output.message->have.entries[0].stamp.version, first_version);
 }
 
+/* More often than a tree has to be mended while its agents come and go. */
+static void lose_often(struct chirr_tree *tree)
+{
+    for (int i = 0; i < 4; i++) {
+        chirr_tree_lost(tree);
+    }
+}
+
 /* Without the second one to the eager, who listens eagerly to all its neighbours and loses every
  * push would wait for the repair. */
 Test(tree, while_there_is_loss_announcements_are_made_once_more_to_all_and_then_no_more)
@@ -263,7 +271,7 @@ Test(tree, while_there_is_loss_announcements_are_made_once_more_to_all_and_then_
     struct chirr_output output;
     const struct chirr_digest_entry one = statement(1);
     const struct chirr_digest_entry two = statement(2);
-    chirr_tree_lost(tree, 0);
+    lose_often(tree);
     chirr_tree_announce(tree, &one, 0);
     chirr_tree_tick(tree, ms(config.have_delay_ms));
     expect_have(tree, CHIRR_TOPIC_LAZY, 1, 1);
@@ -287,7 +295,7 @@ Test(tree, what_was_to_be_announced_once_more_is_not_in_a_mesh_and_counted)
     struct chirr_tree *tree = tree_of_three();
     const struct chirr_digest_entry one = statement(1);
     const chirr_agent_id neighbours[] = {10, 20, 30};
-    chirr_tree_lost(tree, 0);
+    lose_often(tree);
     chirr_tree_announce(tree, &one, 0);
     chirr_tree_tick(tree, ms(config.have_delay_ms));
     expect_have(tree, CHIRR_TOPIC_LAZY, 1, 1);
@@ -308,34 +316,114 @@ static void expect_announced_once(struct chirr_tree *tree, uint64_t version, chi
     cr_assert_eq(chirr_tree_deadline(tree), CHIRR_TIME_NEVER);
 }
 
-Test(tree, where_nothing_is_lost_announcements_are_made_once)
+Test(tree, where_little_is_lost_announcements_are_made_once)
 {
     struct chirr_tree *tree = tree_of_three();
     expect_announced_once(tree, 1, 0);
-    chirr_tree_lost(tree, ms(1000));
-    expect_announced_once(tree, 2, ms(1000 + config.lossy_ms));
+    chirr_tree_lost(tree);
+    expect_announced_once(tree, 2, ms(1000));
 }
 
-/* A GRAFT of one's own says that something was lost. */
-Test(tree, who_had_to_ask_for_something_announces_twice)
+Test(tree, what_arrives_makes_up_for_what_was_lost)
 {
     struct chirr_tree *tree = tree_of_three();
+    lose_often(tree);
+    for (uint64_t version = 1; version <= 16; version++) {
+        const struct chirr_digest_entry news = statement(version);
+        cr_assert(chirr_tree_see(tree, &news));
+    }
+    expect_announced_once(tree, 17, 0);
+}
+
+/* Lets a statement be announced, and its push not come. */
+static void miss(struct chirr_tree *tree, uint64_t version)
+{
     struct chirr_output output;
-    announce(tree, 20, 7, 0);
+    announce(tree, 20, version, 0);
     chirr_tree_tick(tree, chirr_tree_deadline(tree));
     while (chirr_tree_poll(tree, &output)) {
     }
-    cr_assert_eq(chirr_tree_count(tree)->grafts, 1);
-    chirr_time_us now = ms(config.graft_delay_ms);
-    const struct chirr_digest_entry news = statement(1);
-    chirr_tree_announce(tree, &news, now);
-    chirr_tree_tick(tree, now + ms(config.have_delay_ms));
-    expect_have(tree, CHIRR_TOPIC_LAZY, 1, 1);
-    chirr_tree_tick(tree, now + ms(config.have_delay_ms + config.have_repeat_ms));
-    while (chirr_tree_poll(tree, &output) && output.kind != CHIRR_OUTPUT_PUBLISH) {
+    const struct chirr_digest_entry late = statement(version);
+    cr_assert(chirr_tree_see(tree, &late));
+}
+
+Test(tree, who_has_to_ask_for_much_announces_twice)
+{
+    struct chirr_tree *tree = tree_of_three();
+    for (uint64_t version = 1; version <= 4; version++) {
+        miss(tree, version);
     }
-    cr_assert_eq(output.kind, CHIRR_OUTPUT_PUBLISH);
+    cr_assert_eq(chirr_tree_count(tree)->grafts, 4);
+    const struct chirr_digest_entry news = statement(5);
+    chirr_tree_announce(tree, &news, 0);
+    chirr_tree_tick(tree, ms(config.have_delay_ms));
+    expect_have(tree, CHIRR_TOPIC_LAZY, 1, 5);
+    chirr_tree_tick(tree, ms(config.have_delay_ms + config.have_repeat_ms));
+    expect_have(tree, CHIRR_TOPIC_LAZY, 1, 5);
+    expect_have(tree, CHIRR_TOPIC_EAGER, 1, 5);
+}
+
+/* Else a tree that is cut in one place for each direction would need a graft from either side. */
+Test(tree, who_is_asked_listens_eagerly_to_who_asked)
+{
+    struct chirr_tree *tree = tree_of_three();
+    struct chirr_output output;
+    for (int i = 0; i < 3; i++) {
+        chirr_tree_pushed(tree, 20, false);
+    }
+    cr_assert(chirr_tree_poll(tree, &output));
     cr_assert_eq(output.topic, CHIRR_TOPIC_LAZY);
+    chirr_tree_grafted(tree, 99); /* no neighbour */
+    cr_assert_not(chirr_tree_poll(tree, &output));
+    chirr_tree_grafted(tree, 20);
+    cr_assert(chirr_tree_poll(tree, &output));
+    cr_assert_eq(output.kind, CHIRR_OUTPUT_LISTEN);
+    cr_assert_eq(output.to, 20);
+    cr_assert_eq(output.topic, CHIRR_TOPIC_EAGER);
+}
+
+Test(tree, who_is_asked_for_much_announces_twice)
+{
+    struct chirr_tree *tree = tree_of_three();
+    for (int i = 0; i < 3; i++) {
+        chirr_tree_grafted(tree, 20);
+    }
+    expect_announced_once(tree, 1, 0); /* one of three neighbours lost so much */
+    for (int i = 0; i < 9; i++) {
+        chirr_tree_grafted(tree, 20);
+    }
+    const struct chirr_digest_entry news = statement(2);
+    chirr_tree_announce(tree, &news, 0);
+    chirr_tree_tick(tree, ms(config.have_delay_ms));
+    expect_have(tree, CHIRR_TOPIC_LAZY, 1, 2);
+    cr_assert_eq(chirr_tree_deadline(tree), ms(config.have_delay_ms + config.have_repeat_ms));
+}
+
+Test(tree, a_newer_announcement_is_not_made_much_sooner_for_an_older_one)
+{
+    struct chirr_tree *tree = tree_of_three();
+    struct chirr_output output;
+    const struct chirr_digest_entry one = statement(1);
+    const struct chirr_digest_entry two = statement(2);
+    chirr_tree_announce(tree, &one, 0);
+    chirr_tree_announce(tree, &two, ms(config.have_delay_ms / 2));
+    chirr_tree_tick(tree, ms(config.have_delay_ms));
+    expect_have(tree, CHIRR_TOPIC_LAZY, 1, 1);
+    cr_assert_not(chirr_tree_poll(tree, &output));
+    chirr_tree_tick(tree, chirr_tree_deadline(tree));
+    expect_have(tree, CHIRR_TOPIC_LAZY, 1, 2);
+}
+
+Test(tree, a_message_full_of_announcements_goes_at_once)
+{
+    struct chirr_tree *tree = tree_of_three();
+    for (uint64_t version = 1; version <= CHIRR_HAVE_ENTRIES_MAX; version++) {
+        const struct chirr_digest_entry entry = statement(version);
+        chirr_tree_announce(tree, &entry, ms(1));
+    }
+    cr_assert_eq(chirr_tree_deadline(tree), ms(1));
+    expect_have(tree, CHIRR_TOPIC_LAZY, CHIRR_HAVE_ENTRIES_MAX, 1);
+    cr_assert_eq(chirr_tree_deadline(tree), CHIRR_TIME_NEVER);
 }
 
 Test(tree, more_announcements_than_it_has_room_for_are_counted)
