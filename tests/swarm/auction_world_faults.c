@@ -54,7 +54,9 @@ static void tell_status(struct world *world, uint32_t to, uint32_t subject,
     world_push(world, (struct event){.at = at,
                                      .kind = EVENT_STATUS,
                                      .to = to,
-                                     .status = {about->id, about->member_incarnation, status}});
+                                     .status = {.agent = about->id,
+                                                .incarnation = about->member_incarnation,
+                                                .status = status}});
 }
 
 void world_crash(struct world *world, uint32_t index)
