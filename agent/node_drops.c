@@ -73,7 +73,6 @@ static void add_statements(const struct chirr_node_counts *counts, struct chirr_
     const struct chirr_reason list[] = {
         {"gossip_refused", gossip->refused},
         {"gossip_passed_over", gossip->passed_over},
-        {"gossip_unechoed", gossip->unechoed},
         {"gossip_gone", gossip->gone},
         {"gossip_overflows", gossip->overflows},
         {"gossip_queue", gossip->dropped},
@@ -112,6 +111,7 @@ void chirr_node_repeats(const struct chirr_node_counts *counts, struct chirr_rea
     const struct chirr_dissemination_counters *gossip = &counts->gossip;
     const struct chirr_reason list[] = {
         {"records", records->known + records->dominated + gossip->own + gossip->ended},
+        {"marks", gossip->unechoed},
         {"deltas", counts->ledger.repeats},
     };
     ADD(reasons, list);

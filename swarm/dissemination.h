@@ -130,11 +130,11 @@ struct chirr_dissemination_counters {
     uint64_t askers_forgotten; /* who had not their whole share again; more than are remembered */
     uint64_t restated;         /* own statements of an earlier life, made again */
     /* Repeats: */
-    uint64_t own;   /* own registers that came back */
-    uint64_t ended; /* statements on tasks that had ended and were forgotten */
+    uint64_t own;      /* own registers that came back */
+    uint64_t ended;    /* statements on tasks that had ended and were forgotten */
+    uint64_t unechoed; /* marks of an answer that does not name this life: they come again */
     /* Dropped, besides what the store refuses: */
     uint64_t passed_over; /* cards of others, with a local view: see passes_over */
-    uint64_t unechoed;    /* marks of an answer that does not name this life: to nothing asked */
     uint64_t refused;     /* messages too long, questions without an echo with a local view, own
                              statements that none can follow */
     uint64_t gone;        /* statements asked for, or to be passed on, that are not held any more */

@@ -180,6 +180,22 @@ Test(drops, every_counter_is_told_once_or_is_named_here_as_no_drop)
     }
 }
 
+Test(drops, what_comes_again_is_a_repeat_and_no_drop)
+{
+    static struct chirr_process_counts counts = {
+        .node = {.records = {.known = 1, .dominated = 1},
+                 .gossip = {.own = 1, .ended = 1, .unechoed = 1},
+                 .ledger = {.repeats = 1}},
+        .beacon = {.known = 1, .own = 1},
+    };
+    struct chirr_reasons drops = {0};
+    struct chirr_reasons repeats = {0};
+    chirr_process_drops(&counts, &drops);
+    chirr_process_repeats(&counts, &repeats);
+    cr_assert_eq(chirr_reasons_sum(&drops), 0);
+    cr_assert_eq(chirr_reasons_sum(&repeats), 8);
+}
+
 Test(drops, every_reason_has_a_name_of_its_own_that_fits_the_summary)
 {
     static const struct chirr_process_counts counts;
