@@ -263,7 +263,8 @@ struct chirr_records {
  * author belongs to bucket chirr_digest_bucket(author). A first digest carries a summary, for each
  * bucket a salted hash of all that is held of its authors, and lists nobody but the sender; who
  * answers it lists the authors of the buckets that differ. Entries of authors outside `buckets` are
- * allowed (the sender's own always comes along). */
+ * allowed (the sender's own always comes along). An author's first entry is its mark; further ones
+ * name statements that the sender holds beyond it, which need not be sent. */
 struct chirr_digest_message {
     bool answer_wanted;     /* the receiver sends its own digest of these buckets back */
     uint32_t salt;          /* of the summary, so that no collision stays; 0 without one */
@@ -271,7 +272,7 @@ struct chirr_digest_message {
     uint32_t summary[CHIRR_DIGEST_BUCKETS];
     uint64_t buckets; /* bit b: every author of bucket b who is known is listed; 0 in a summary */
     uint32_t count;
-    const struct chirr_digest_entry *entries; /* borrowed; ascending by author */
+    const struct chirr_digest_entry *entries; /* borrowed; ascending by author, then by stamp */
 };
 
 /* 0…CHIRR_DIGEST_BUCKETS-1. */

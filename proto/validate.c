@@ -301,21 +301,27 @@ static enum chirr_err validate_heartbeat(const struct chirr_heartbeat *heartbeat
     return in_range ? CHIRR_OK : CHIRR_ERR_RANGE;
 }
 
-/* Strictly ascending, so that no author is named twice. */
-static enum chirr_err validate_entries(const struct chirr_digest_entry *entries, uint32_t count)
+static bool is_ascending(const struct chirr_digest_entry *a, const struct chirr_digest_entry *b,
+                         bool by_stamp)
+{
+    bool further = by_stamp && a->author == b->author;
+    return further ? chirr_stamp_compare(a->stamp, b->stamp) < 0 : a->author < b->author;
+}
+
+/* Strictly ascending, so that no author is named twice, or, `by_stamp`, no statement of it. */
+static enum chirr_err validate_entries(const struct chirr_digest_entry *entries, uint32_t count,
+                                       bool by_stamp)
 {
     if (count > CHIRR_DIGEST_ENTRIES_MAX) {
         return CHIRR_ERR_FULL;
     }
-    chirr_agent_id previous = 0;
     for (uint32_t i = 0; i < count; i++) {
         if (entries[i].author == 0 || entries[i].stamp.incarnation == 0) {
             return CHIRR_ERR_RANGE;
         }
-        if (entries[i].author <= previous) {
+        if (i > 0 && !is_ascending(&entries[i - 1], &entries[i], by_stamp)) {
             return CHIRR_ERR_MALFORMED;
         }
-        previous = entries[i].author;
     }
     return CHIRR_OK;
 }
@@ -337,7 +343,8 @@ static enum chirr_err validate_records(const struct chirr_records *records)
         return CHIRR_ERR_FULL;
     }
     enum chirr_err err = validate_list(records->records, records->count);
-    return err != CHIRR_OK ? err : validate_entries(records->covered, records->covered_count);
+    return err != CHIRR_OK ? err
+                           : validate_entries(records->covered, records->covered_count, false);
 }
 
 static enum chirr_err validate_digest(const struct chirr_digest_message *digest)
@@ -348,7 +355,8 @@ static enum chirr_err validate_digest(const struct chirr_digest_message *digest)
     bool whole = digest->summary_count == CHIRR_DIGEST_BUCKETS && digest->buckets == 0;
     bool none = digest->summary_count == 0 && digest->salt == 0 &&
                 is_zero(digest->summary, sizeof digest->summary);
-    return whole || none ? validate_entries(digest->entries, digest->count) : CHIRR_ERR_MALFORMED;
+    return whole || none ? validate_entries(digest->entries, digest->count, true)
+                         : CHIRR_ERR_MALFORMED;
 }
 
 static enum chirr_err validate_have(const struct chirr_have *have)

@@ -114,6 +114,11 @@ uint32_t chirr_records_since(const struct chirr_record_store *store, chirr_agent
                              struct chirr_stamp after, struct chirr_record *records,
                              uint32_t capacity);
 
+/* The same, but only their stamps. */
+uint32_t chirr_records_stamps_since(const struct chirr_record_store *store, chirr_agent_id author,
+                                    struct chirr_stamp after, struct chirr_stamp *stamps,
+                                    uint32_t capacity);
+
 /* ---- What still matters of an author ------------------------------------------------------- */
 
 /* What would be lost with an author, the least first. */

@@ -210,3 +210,20 @@ uint32_t chirr_records_since(const struct chirr_record_store *store, chirr_agent
     }
     return count;
 }
+
+uint32_t chirr_records_stamps_since(const struct chirr_record_store *store, chirr_agent_id author,
+                                    struct chirr_stamp after, struct chirr_stamp *stamps,
+                                    uint32_t capacity)
+{
+    const struct chirr_author *found = chirr_records_author(store, author);
+    if (found == NULL) {
+        return 0;
+    }
+    uint32_t count = 0;
+    uint32_t at = chirr_records_slot_after(store, found, after);
+    while (at != CHIRR_SLOT_NONE && count < capacity) {
+        stamps[count++] = store->slots[at].stamp;
+        at = store->slots[at].by_stamp.after;
+    }
+    return count;
+}

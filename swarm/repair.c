@@ -4,10 +4,22 @@
 #include <string.h>
 
 /* How often records beyond a gap are offered that no mark covers. Who lacks them gets them in the
- * end; who has them has no way to say so, and should not be sent them every time. */
+ * end; who had them and holds what dominates them, or has no room for them, has no way to say so,
+ * and should not be sent them every time. */
 #define GAP_OFFER_ONE_IN 8
+/* So many statements of an author beyond its mark are listed: what there is of almost all. */
+#define BEYOND_MAX 32
 
 static const struct chirr_stamp nothing = {0, 0};
+/* The mark of an author of whom nothing is covered, but something held. */
+static const struct chirr_stamp nothing_yet = {1, 0};
+
+/* What the asker knows of one author. */
+struct knowledge {
+    struct chirr_stamp mark;
+    const struct chirr_digest_entry *beyond; /* [beyond_count], ascending by stamp: held as well */
+    uint32_t beyond_count;
+};
 
 const struct chirr_digest_entry *chirr_repair_find(const struct chirr_digest_entry *entries,
                                                    uint32_t count, chirr_agent_id author)
@@ -16,16 +28,13 @@ const struct chirr_digest_entry *chirr_repair_find(const struct chirr_digest_ent
     uint32_t high = count;
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
-        if (entries[middle].author == author) {
-            return &entries[middle];
-        }
         if (entries[middle].author < author) {
             low = middle + 1;
         } else {
             high = middle;
         }
     }
-    return NULL;
+    return low < count && entries[low].author == author ? &entries[low] : NULL;
 }
 
 /* ---- Digests ------------------------------------------------------------------------------- */
@@ -72,20 +81,41 @@ uint64_t chirr_repair_compare(const struct chirr_record_store *store, bool live,
     return different;
 }
 
+/* Statements held beyond `mark`, into at most `room` entries. */
+static uint32_t list_beyond(const struct chirr_record_store *store, struct chirr_digest_entry mark,
+                            struct chirr_digest_entry *entries, uint32_t room)
+{
+    struct chirr_stamp stamps[BEYOND_MAX];
+    uint32_t count = chirr_records_stamps_since(store, mark.author, mark.stamp, stamps,
+                                                room < BEYOND_MAX ? room : BEYOND_MAX);
+    for (uint32_t i = 0; i < count; i++) {
+        entries[i] = (struct chirr_digest_entry){mark.author, stamps[i]};
+    }
+    return count;
+}
+
+/* Every author has room for its mark; what is left is for what is held beyond. */
 uint32_t chirr_repair_list(const struct chirr_record_store *store, uint64_t buckets,
                            const struct chirr_digest_entry *self,
                            struct chirr_digest_entry *entries)
 {
+    uint32_t author_count = chirr_records_author_count(store);
     uint32_t count = 0;
-    for (uint32_t i = 0; i < chirr_records_author_count(store); i++) {
-        struct chirr_digest_entry entry = {chirr_records_author_at(store, i), nothing};
-        if (entry.author == self->author) {
-            entry = *self;
-        } else if (is_in(buckets, entry.author)) {
-            entry.stamp = chirr_records_span(store, entry.author).covered;
-        }
-        if (entry.stamp.incarnation != 0) {
-            entries[count++] = entry;
+    uint32_t room = CHIRR_DIGEST_ENTRIES_MAX - author_count;
+    for (uint32_t i = 0; i < author_count; i++) {
+        struct chirr_digest_entry mark = {chirr_records_author_at(store, i), nothing};
+        if (mark.author == self->author) {
+            if (self->stamp.incarnation != 0) {
+                entries[count++] = *self;
+            }
+        } else if (is_in(buckets, mark.author)) {
+            mark.stamp = chirr_records_span(store, mark.author).covered;
+            mark.stamp = mark.stamp.incarnation != 0 ? mark.stamp : nothing_yet;
+            uint32_t beyond = list_beyond(store, mark, &entries[count + 1], room);
+            bool known = beyond > 0 || chirr_stamp_compare(mark.stamp, nothing_yet) != 0;
+            entries[count] = mark;
+            count += known ? 1 + beyond : 0;
+            room -= beyond;
         }
     }
     return count;
@@ -124,24 +154,67 @@ static uint32_t add_since(struct chirr_repair_answer *answer,
     return count;
 }
 
+static bool holds(const struct knowledge *asker, struct chirr_stamp stamp)
+{
+    for (uint32_t i = 0; i < asker->beyond_count; i++) {
+        if (chirr_stamp_compare(asker->beyond[i].stamp, stamp) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Of `count` records that were just added those stay that the asker does not hold. */
+static void leave_out_held(struct chirr_repair_answer *answer, uint32_t count,
+                           const struct knowledge *asker)
+{
+    uint32_t end = answer->count;
+    answer->count -= count;
+    for (uint32_t i = answer->count; i < end; i++) {
+        if (!holds(asker, answer->records[i].stamp)) {
+            if (i != answer->count) {
+                chirr_record_copy(&answer->records[answer->count], &answer->records[i]);
+            }
+            answer->count++;
+        }
+    }
+}
+
+/* Adds what the asker misses of `author`, as far as there is room. Returns up to which statement it
+ * misses nothing then. */
+static struct chirr_stamp add_missing(struct chirr_repair_answer *answer,
+                                      const struct chirr_record_store *store, chirr_agent_id author,
+                                      const struct knowledge *asker)
+{
+    struct chirr_stamp last = asker->mark;
+    for (;;) {
+        uint32_t count = add_since(answer, store, author, last);
+        if (count == 0) {
+            return last;
+        }
+        last = answer->records[answer->count - 1].stamp;
+        leave_out_held(answer, count, asker);
+    }
+}
+
 /* Returns the mark that holds once what was added is taken in; zero: none that is news. */
 static struct chirr_stamp add_author(struct chirr_repair_answer *answer,
                                      const struct chirr_record_store *store,
-                                     struct chirr_random *random, struct chirr_digest_entry known)
+                                     struct chirr_random *random, chirr_agent_id author,
+                                     const struct knowledge *asker)
 {
-    struct chirr_records_span span = chirr_records_span(store, known.author);
-    bool mark_is_news = chirr_stamp_compare(span.covered, known.stamp) > 0;
-    if (chirr_stamp_compare(span.newest, known.stamp) <= 0) {
+    struct chirr_records_span span = chirr_records_span(store, author);
+    bool mark_is_news = chirr_stamp_compare(span.covered, asker->mark) > 0;
+    if (chirr_stamp_compare(span.newest, asker->mark) <= 0) {
         return mark_is_news ? span.covered : nothing;
     }
     if (!mark_is_news && chirr_random_below(random, GAP_OFFER_ONE_IN) != 0) {
         return nothing;
     }
-    uint32_t count = add_since(answer, store, known.author, known.stamp);
-    if (!mark_is_news || count == 0) {
+    struct chirr_stamp last = add_missing(answer, store, author, asker);
+    if (!mark_is_news || chirr_stamp_compare(last, asker->mark) == 0) {
         return nothing;
     }
-    struct chirr_stamp last = answer->records[answer->count - 1].stamp;
     bool cut = chirr_stamp_compare(last, span.newest) < 0;
     return cut && chirr_stamp_compare(last, span.covered) < 0 ? last : span.covered;
 }
@@ -199,6 +272,23 @@ static void settle_marks(struct chirr_repair_answer *answer)
     answer->covered_count = count;
 }
 
+static struct knowledge knowledge_of(const struct chirr_digest_message *digest,
+                                     chirr_agent_id author)
+{
+    const struct chirr_digest_entry *mark =
+        chirr_repair_find(digest->entries, digest->count, author);
+    if (mark == NULL) {
+        return (struct knowledge){.mark = nothing};
+    }
+    const struct chirr_digest_entry *end = digest->entries + digest->count;
+    struct knowledge asker = {.mark = mark->stamp, .beyond = mark + 1};
+    while (asker.beyond + asker.beyond_count < end &&
+           asker.beyond[asker.beyond_count].author == author) {
+        asker.beyond_count++;
+    }
+    return asker;
+}
+
 /* The authors are gone through from a random one on, so that none whose records never get through
  * (its asker has no room for them) keeps the others from being sent. The echo, whose place is the
  * asker's own mark, is left out of an asker who is not known here: it will not trust the marks. */
@@ -219,9 +309,8 @@ bool chirr_repair_answer(struct chirr_repair_answer *answer, const struct chirr_
     for (uint32_t i = 0; i < answer->covered_count; i++) {
         struct chirr_digest_entry *mark = &answer->covered[(first + i) % answer->covered_count];
         if (mark->author != from) {
-            const struct chirr_digest_entry *known =
-                chirr_repair_find(digest->entries, digest->count, mark->author);
-            mark->stamp = add_author(answer, store, random, known != NULL ? *known : *mark);
+            const struct knowledge asker = knowledge_of(digest, mark->author);
+            mark->stamp = add_author(answer, store, random, mark->author, &asker);
             marks_are_news = marks_are_news || mark->stamp.incarnation != 0;
         } else if (echo != NULL) {
             add_other_lives(answer, store, from, echo->stamp);

@@ -35,8 +35,9 @@ void chirr_repair_summarise(const struct chirr_record_store *store, bool live,
 /* The buckets in which the store differs from a summary; bit by bit. */
 uint64_t chirr_repair_compare(const struct chirr_record_store *store, bool live,
                               const struct chirr_digest_message *summary);
-/* The marks of all authors in `buckets`, and `self` instead of the own one, whatever its bucket;
- * into `entries` [CHIRR_DIGEST_ENTRIES_MAX], ascending. Returns how many. */
+/* The marks of all authors in `buckets`, each followed by what is held beyond it, as far as there is
+ * room, and `self` instead of the own one, whatever its bucket; into `entries`
+ * [CHIRR_DIGEST_ENTRIES_MAX], ascending. Returns how many. */
 uint32_t chirr_repair_list(const struct chirr_record_store *store, uint64_t buckets,
                            const struct chirr_digest_entry *self,
                            struct chirr_digest_entry *entries);
@@ -44,7 +45,7 @@ uint32_t chirr_repair_list_live(const struct chirr_record_store *store, uint64_t
                                 const struct chirr_digest_entry *self,
                                 struct chirr_digest_entry *entries);
 
-/* NULL when there is none of `author`; `entries` are ascending. */
+/* The first of `author`, its mark; NULL when there is none. `entries` are ascending. */
 const struct chirr_digest_entry *chirr_repair_find(const struct chirr_digest_entry *entries,
                                                    uint32_t count, chirr_agent_id author);
 

@@ -143,11 +143,12 @@ static struct chirr_record records[CHIRR_RECORDS_MAX];
 static struct chirr_digest_entry entries[ENTRIES_MAX];
 static uint8_t payload[CHIRR_DELTA_PAYLOAD_BYTES_MAX];
 
-static int compare_authors(const void *a, const void *b)
+static int compare_entries(const void *a, const void *b)
 {
     const struct chirr_digest_entry *left = a;
     const struct chirr_digest_entry *right = b;
-    return (left->author > right->author) - (left->author < right->author);
+    int authors = (left->author > right->author) - (left->author < right->author);
+    return authors != 0 ? authors : chirr_stamp_compare(left->stamp, right->stamp);
 }
 
 static uint32_t some_entries(struct node_input *input, uint32_t count_max)
@@ -159,14 +160,15 @@ static uint32_t some_entries(struct node_input *input, uint32_t count_max)
     return count;
 }
 
-/* Ascending, each author once: as digests and marks are. */
-static uint32_t some_marks(struct node_input *input)
+/* Ascending: in digests each statement once, among marks each author. */
+static uint32_t some_marks(struct node_input *input, bool by_stamp)
 {
     uint32_t count = some_entries(input, NODE_INPUT_AGENTS);
-    qsort(entries, count, sizeof entries[0], compare_authors);
+    qsort(entries, count, sizeof entries[0], compare_entries);
     uint32_t kept = 0;
     for (uint32_t i = 0; i < count; i++) {
-        if (kept == 0 || entries[kept - 1].author != entries[i].author) {
+        if (kept == 0 || entries[kept - 1].author != entries[i].author ||
+            (by_stamp && compare_entries(&entries[kept - 1], &entries[i]) != 0)) {
             entries[kept++] = entries[i];
         }
     }
@@ -203,7 +205,7 @@ static void some_records(struct node_input *input, struct chirr_records *list)
     for (uint32_t i = 0; i < list->count; i++) {
         node_input_record(input, &records[i]);
     }
-    list->covered_count = some_marks(input);
+    list->covered_count = some_marks(input, false);
     list->covered = entries;
 }
 
@@ -219,7 +221,7 @@ static void some_digest(struct node_input *input, struct chirr_digest_message *d
     } else {
         digest->buckets = some_number(input);
     }
-    digest->count = some_marks(input);
+    digest->count = some_marks(input, true);
     digest->entries = entries;
 }
 

@@ -251,6 +251,8 @@ static uint32_t many_sums[CHIRR_DIGEST_BUCKETS + 1];
     X(RECORDS, MALFORMED, w->records->covered = NULL)                                              \
     X(RECORDS, RANGE, w->records->covered->authors[0] = 0)                                         \
     X(RECORDS, MALFORMED, w->records->covered->authors[0] = 3)                                     \
+    X(RECORDS, MALFORMED,                                                                          \
+      (w->records->covered->authors[1] = 1, w->records->covered->versions[1] = 2))                 \
     X(RECORDS, FULL, MANY_ENTRIES(w->records->covered))                                            \
     X(DIGEST, MALFORMED, w->digest->entries = NULL)                                                \
     X(DIGEST, MALFORMED, w->digest->entries->n_authors = 1)                                        \
@@ -258,6 +260,8 @@ static uint32_t many_sums[CHIRR_DIGEST_BUCKETS + 1];
     X(DIGEST, MALFORMED, w->digest->entries->n_versions = 1)                                       \
     X(DIGEST, RANGE, w->digest->entries->authors[0] = 0)                                           \
     X(DIGEST, MALFORMED, w->digest->entries->authors[1] = 1)                                       \
+    X(DIGEST, MALFORMED,                                                                           \
+      (w->digest->entries->authors[1] = 1, w->digest->entries->versions[1] = 1))                   \
     X(DIGEST, MALFORMED, w->digest->entries->authors[0] = 3)                                       \
     X(DIGEST, RANGE, w->digest->entries->incarnations[1] = 0)                                      \
     X(DIGEST, FULL, MANY_ENTRIES(w->digest->entries))                                              \

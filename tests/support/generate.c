@@ -214,15 +214,24 @@ static void generate_updates(struct chirr_random *random, struct chirr_member_up
     }
 }
 
-/* Steps small enough that the last author of the longest list still fits into 64 bits. */
+/* `by_stamp`: an author may be named more than once. Steps small enough that the last author of the
+ * longest list still fits into 64 bits. */
 static const struct chirr_digest_entry *generate_entries(struct chirr_random *random,
-                                                         struct chirr_arena *arena, uint32_t *count)
+                                                         struct chirr_arena *arena, bool by_stamp,
+                                                         uint32_t *count)
 {
     *count = (uint32_t)generate_between(random, 0, CHIRR_DIGEST_ENTRIES_MAX);
     struct chirr_digest_entry *entries = chirr_arena_take(arena, *count, sizeof *entries);
     CHIRR_ASSERT(entries != NULL);
     chirr_agent_id author = 0;
     for (uint32_t i = 0; i < *count; i++) {
+        bool further = by_stamp && i > 0 && entries[i - 1].stamp.version < UINT64_MAX &&
+                       generate_between(random, 0, 2) == 0;
+        if (further) {
+            entries[i] = entries[i - 1];
+            entries[i].stamp.version++;
+            continue;
+        }
         author += generate_between(random, 1, UINT64_MAX / CHIRR_DIGEST_ENTRIES_MAX);
         entries[i].author = author;
         entries[i].stamp = any_stamp(random);
@@ -241,14 +250,14 @@ static void generate_records(struct chirr_random *random, struct chirr_arena *ar
         generate_record(random, author, 0, &each[i]);
     }
     records->records = records->count == 0 ? NULL : each;
-    records->covered = generate_entries(random, arena, &records->covered_count);
+    records->covered = generate_entries(random, arena, false, &records->covered_count);
 }
 
 static void generate_digest(struct chirr_random *random, struct chirr_arena *arena,
                             struct chirr_digest_message *digest)
 {
     digest->answer_wanted = chirr_random_below(random, 2) == 1;
-    digest->entries = generate_entries(random, arena, &digest->count);
+    digest->entries = generate_entries(random, arena, true, &digest->count);
     if (chirr_random_below(random, 2) == 0) {
         digest->buckets = generate_between(random, 0, UINT64_MAX);
         return;

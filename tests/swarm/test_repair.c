@@ -128,7 +128,7 @@ Test(repair, equal_stores_sum_alike_whatever_way_they_came_about_and_others_do_n
     cr_assert_eq(stores_compare(&stores, false, 7), 0);
 }
 
-Test(repair, lists_the_marks_of_the_buckets_asked_for_ascending_and_only_those_raised)
+Test(repair, lists_the_marks_of_the_buckets_asked_for_and_what_is_held_beyond_ascending)
 {
     for (uint32_t i = 0; i < AGENTS_MAX; i++) {
         join_card(store, i, 1);
@@ -136,18 +136,87 @@ Test(repair, lists_the_marks_of_the_buckets_asked_for_ascending_and_only_those_r
             cover(store, i, 1);
         }
     }
+    struct chirr_record claims = sample_claims(1, 1);
+    claims = sample_stamped(&claims, 2, 1, 4);
+    stores_join(store, &claims);
     const struct chirr_digest_entry self = {sample_agent(0), {9, 9}};
     struct chirr_digest_entry entries[CHIRR_DIGEST_ENTRIES_MAX];
-    cr_assert_eq(chirr_repair_list(store, UINT64_MAX, &self, entries), AGENTS_MAX - 1);
-    for (uint32_t i = 1; i < AGENTS_MAX - 1; i++) {
-        cr_assert_lt(entries[i - 1].author, entries[i].author);
-    }
-    cr_assert_null(chirr_repair_find(entries, AGENTS_MAX - 1, sample_agent(2)));
+    uint32_t count = chirr_repair_list(store, UINT64_MAX, &self, entries);
+    cr_assert_eq(count, AGENTS_MAX + 2);
+    const struct chirr_message message = {
+        .kind = CHIRR_MESSAGE_DIGEST,
+        .digest = {.buckets = UINT64_MAX, .count = count, .entries = entries}};
+    cr_assert_eq(chirr_message_validate(&message), CHIRR_OK);
+    const struct chirr_digest_entry *second = chirr_repair_find(entries, count, sample_agent(2));
+    cr_assert_eq(second[0].stamp.version, 0); /* nothing is covered */
+    cr_assert_eq(second[1].author, sample_agent(2));
+    cr_assert_eq(second[1].stamp.version, 1);
+    cr_assert_eq(second[2].author, sample_agent(2));
+    cr_assert_eq(second[2].stamp.version, 4);
     uint64_t bucket = UINT64_C(1) << chirr_digest_bucket(sample_agent(1));
     cr_assert_neq(chirr_digest_bucket(sample_agent(0)), chirr_digest_bucket(sample_agent(1)));
     cr_assert_eq(chirr_repair_list(store, bucket, &self, entries), 2);
     cr_assert_eq(chirr_repair_find(entries, 2, sample_agent(0))->stamp.version, 9);
     cr_assert_eq(chirr_repair_find(entries, 2, sample_agent(1))->stamp.version, 1);
+}
+
+/* As taking in an answer does. The asker is agent 0. */
+static void take_in(struct chirr_record_store *into, const struct chirr_repair_answer *answer)
+{
+    for (uint32_t i = 0; i < answer->count; i++) {
+        const struct chirr_record *record = &answer->records[i];
+        cr_assert_null(
+            chirr_records_find(into, &(struct chirr_digest_entry){record->author, record->stamp}),
+            "what the asker said it holds is sent again");
+        stores_join(into, record);
+        chirr_records_cover_next(into, (struct chirr_digest_entry){record->author, record->stamp});
+    }
+    for (uint32_t i = 0; i < answer->covered_count; i++) {
+        if (answer->covered[i].author != sample_agent(0)) {
+            chirr_records_cover(into, answer->covered[i]);
+        }
+    }
+}
+
+/* Both hear some of what is said, pushed, in any order; one hears all of it. */
+static void push_at_random(struct chirr_random *random)
+{
+    for (uint64_t version = 1; version <= 40; version++) {
+        uint32_t author = 1 + (uint32_t)chirr_random_below(random, AGENTS_MAX - 1);
+        struct chirr_record record =
+            chirr_random_below(random, 2) == 0 ? sample_card(author) : sample_claims(version, 1);
+        record = sample_stamped(&record, author, 1, version);
+        stores_join(stores.held[1], &record);
+        cover(stores.held[1], author, version);
+        if (chirr_random_below(random, 2) == 0) {
+            stores_join(stores.held[0], &record);
+        }
+    }
+}
+
+Test(repair, an_answer_brings_what_is_missing_once_and_nothing_that_was_pushed)
+{
+    struct chirr_digest_entry entries[CHIRR_DIGEST_ENTRIES_MAX];
+    struct chirr_digest_entry covered[CHIRR_DIGEST_ENTRIES_MAX];
+    struct chirr_record records[3]; /* less than is missing */
+    for (uint64_t seed = 0; seed < 200; seed++) {
+        struct chirr_random random;
+        chirr_random_init(&random, seed, 0);
+        push_at_random(&random);
+        const struct chirr_digest_entry self = {sample_agent(0), {1, 1}};
+        uint32_t rounds = 0;
+        while (stores_compare(&stores, false, 1) != 0) {
+            cr_assert_lt(rounds++, 6, "seed %llu", (unsigned long long)seed);
+            struct chirr_digest_message digest = {.buckets = UINT64_MAX, .entries = entries};
+            digest.count = chirr_repair_list(stores.held[0], UINT64_MAX, &self, entries);
+            struct chirr_repair_answer answer = {
+                .records = records, .capacity = 3, .covered = covered};
+            cr_assert(chirr_repair_answer(&answer, stores.held[1], &random, self.author, &digest));
+            take_in(stores.held[0], &answer);
+        }
+        teardown();
+        setup();
+    }
 }
 
 /* Whoever is answered finds its echo among the marks, in order, and what it lacks. */
