@@ -22,6 +22,7 @@
 
 #include "agent/transport_state.h"
 #include "tests/agent/transport_nodes.h"
+#include "tests/support/sanitizer.h"
 
 TestSuite(transport_traps, .init = nodes_setup, .fini = nodes_teardown, .timeout = 120);
 
@@ -360,7 +361,7 @@ Test(transport_traps, who_answers_a_heartbeat_late_keeps_its_connection)
 }
 
 /* The sanitizer keeps a quarter of a gigabyte of what was freed. */
-#ifdef __SANITIZE_ADDRESS__
+#if ADDRESS_SANITIZER
 #define GROWTH_KIB_MAX ((uint64_t)448 * 1024)
 #else
 #define GROWTH_KIB_MAX ((uint64_t)48 * 1024)

@@ -13,16 +13,9 @@
 #include "model/elementary.h"
 #include "model/internal.h"
 #include "tests/model/support.h"
+#include "tests/support/sanitizer.h"
 
-#if defined(__SANITIZE_ADDRESS__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(undefined_behavior_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-
-#ifdef SANITIZED
+#if ADDRESS_SANITIZER
 #define STEPS_DEFAULT 60000
 #else
 #define STEPS_DEFAULT 1000000

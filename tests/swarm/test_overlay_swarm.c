@@ -2,6 +2,7 @@
 #include <criterion/criterion.h>
 #include <inttypes.h>
 
+#include "tests/support/sanitizer.h"
 #include "tests/swarm/overlay_world.h"
 
 #define LOSS_PERMILLE 200
@@ -66,7 +67,7 @@ Test(overlay_swarm, two_hundred_with_local_views_likewise)
 /* Work grows with the pairs of agents, all of whom hear of each other three times: some five
  * seconds for a thousand, and under a sanitizer, on a machine that is busy, minutes. What that is
  * there to find it finds among fewer. */
-#ifdef __SANITIZE_ADDRESS__
+#if ADDRESS_SANITIZER
 Test(overlay_swarm, four_hundred_likewise)
 {
     survive(1, 400, false);
