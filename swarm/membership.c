@@ -438,6 +438,12 @@ uint32_t chirr_membership_count(const struct chirr_membership *m)
     return m->roster.count;
 }
 
+uint32_t chirr_membership_status_count(const struct chirr_membership *m,
+                                       enum chirr_member_status status)
+{
+    return m->roster.status_count[status];
+}
+
 const struct chirr_member *chirr_membership_at(const struct chirr_membership *m, uint32_t index)
 {
     return &chirr_roster_at(&m->roster, index)->member;

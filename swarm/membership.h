@@ -128,6 +128,9 @@ uint64_t chirr_membership_incarnation(const struct chirr_membership *membership)
 /* Lifeguard's local health: 0 (well) … awareness_max. */
 uint32_t chirr_membership_awareness(const struct chirr_membership *membership);
 uint32_t chirr_membership_count(const struct chirr_membership *membership); /* without self */
+/* How many of them are of this status; kept, not counted. */
+uint32_t chirr_membership_status_count(const struct chirr_membership *membership,
+                                       enum chirr_member_status status);
 /* Ascending by id; borrowed until the next input. */
 const struct chirr_member *chirr_membership_at(const struct chirr_membership *membership,
                                                uint32_t index);

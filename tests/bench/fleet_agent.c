@@ -12,22 +12,22 @@
 
 #define TURN_MS_MAX 1000
 
-/* The look: whatever is new bears this time. */
+static bool is_dead(const struct chirr_membership *membership, chirr_agent_id agent)
+{
+    const struct chirr_member *member = chirr_membership_find(membership, agent);
+    return member != NULL && member->status == CHIRR_MEMBER_DEAD;
+}
+
+/* The look: whatever is new bears this time. After every turn of every agent, on the CPU that they
+ * are measured on: so it does not go through the members. */
 static void look_at_members(const struct chirr_bench_post *post, const struct chirr_node *node,
                             chirr_time_us now)
 {
     const struct chirr_membership *membership = chirr_node_membership(node);
     struct chirr_bench_page *page = post->page;
-    chirr_agent_id victim = atomic_load(&post->head->victim);
-    uint32_t alive = 0; /* the suspected, too: they are members until the suspicion ends */
-    uint32_t suspected = 0;
-    bool victim_dead = false;
-    for (uint32_t i = 0; i < chirr_membership_count(membership); i++) {
-        const struct chirr_member *member = chirr_membership_at(membership, i);
-        suspected += member->status == CHIRR_MEMBER_SUSPECT;
-        alive += member->status == CHIRR_MEMBER_ALIVE || member->status == CHIRR_MEMBER_SUSPECT;
-        victim_dead |= member->agent == victim && member->status == CHIRR_MEMBER_DEAD;
-    }
+    uint32_t suspected = chirr_membership_status_count(membership, CHIRR_MEMBER_SUSPECT);
+    /* The suspected, too: they are members until the suspicion ends. */
+    uint32_t alive = chirr_membership_status_count(membership, CHIRR_MEMBER_ALIVE) + suspected;
     atomic_store(&page->alive, alive);
     atomic_store(&page->suspected, suspected);
     bool complete = alive + 1 == atomic_load(&post->head->live_count);
@@ -38,7 +38,8 @@ static void look_at_members(const struct chirr_bench_post *post, const struct ch
     if (certain != (atomic_load(&page->certain_us) != 0)) {
         atomic_store(&page->certain_us, certain ? now : 0);
     }
-    if (victim_dead && atomic_load(&page->dead) != victim) {
+    chirr_agent_id victim = atomic_load(&post->head->victim);
+    if (atomic_load(&page->dead) != victim && is_dead(membership, victim)) {
         atomic_store(&page->dead_us, now);
         atomic_store(&page->dead, victim);
     }

@@ -1,6 +1,7 @@
 #include "swarm/membership.h"
 
 #include <criterion/criterion.h>
+#include <inttypes.h>
 #include <string.h>
 
 #include "tests/support/sample.h"
@@ -79,6 +80,34 @@ Test(membership, of_two_statuses_in_one_incarnation_the_worse_stands, .init = se
     }
     cr_assert_eq(gossip(1, 2, 6, CHIRR_MEMBER_SUSPECT), CHIRR_OK);
     cr_assert_eq(member(2)->status, CHIRR_MEMBER_SUSPECT);
+}
+
+static void expect_counts(uint32_t alive, uint32_t suspect, uint32_t dead, uint32_t left)
+{
+    const uint32_t expected[] = {[CHIRR_MEMBER_ALIVE] = alive,
+                                 [CHIRR_MEMBER_SUSPECT] = suspect,
+                                 [CHIRR_MEMBER_DEAD] = dead,
+                                 [CHIRR_MEMBER_LEFT] = left};
+    for (enum chirr_member_status status = CHIRR_MEMBER_ALIVE; status <= CHIRR_MEMBER_LEFT;
+         status++) {
+        cr_expect_eq(chirr_membership_status_count(one, status), expected[status],
+                     "%" PRIu32 " of status %d", chirr_membership_status_count(one, status),
+                     (int)status);
+    }
+}
+
+Test(membership, counts_the_members_of_every_status, .init = setup, .fini = teardown)
+{
+    expect_counts(3, 0, 0, 0);
+    cr_assert_eq(gossip(1, 2, 5, CHIRR_MEMBER_SUSPECT), CHIRR_OK);
+    expect_counts(2, 1, 0, 0);
+    cr_assert_eq(gossip(1, 2, 5, CHIRR_MEMBER_DEAD), CHIRR_OK);
+    cr_assert_eq(gossip(1, 3, 5, CHIRR_MEMBER_LEFT), CHIRR_OK);
+    expect_counts(1, 0, 1, 1);
+    cr_assert_eq(chirr_membership_add(one, sample_agent(2), 6, 0), CHIRR_OK);
+    expect_counts(2, 0, 0, 1);
+    chirr_membership_forget(one, sample_agent(3));
+    expect_counts(2, 0, 0, 0);
 }
 
 Test(membership, a_card_revives_the_dead_only_with_a_greater_incarnation, .init = setup,
