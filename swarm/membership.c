@@ -5,8 +5,9 @@
 
 #include "swarm/membership_state.h"
 
-#define INTRODUCTION_INTERVALS 3    /* before the first probe */
-#define STREAM UINT64_C(0x6d656d62) /* the machine's own, should seeds be shared */
+#define INTRODUCTION_INTERVALS 3      /* before the first probe */
+#define INTRODUCTION_INTERVALS_MAX 10 /* while newcomers go on coming */
+#define STREAM UINT64_C(0x6d656d62)   /* the machine's own, should seeds be shared */
 
 struct chirr_membership_config chirr_membership_config_default(void)
 {
@@ -84,6 +85,7 @@ struct chirr_membership *chirr_membership_create(struct chirr_arena *arena,
         return NULL;
     }
     m->config = *config;
+    m->created_us = now;
     m->incarnation = config->incarnation;
     m->awareness.score_max = config->lifeguard ? config->awareness_max : 0;
     m->push_us = CHIRR_TIME_NEVER;
@@ -99,6 +101,19 @@ struct chirr_membership *chirr_membership_create(struct chirr_arena *arena,
 }
 
 /* ---- Who is known -------------------------------------------------------------------------- */
+
+/* While a swarm gathers, its agents have more to do than to answer in time; an interval without a
+ * newcomer says that it has. */
+static void put_off_first_probe(struct chirr_membership *m, chirr_time_us now)
+{
+    chirr_time_us interval_us = chirr_time_from_ms(m->config.probe_interval_ms);
+    if (m->period_count == 0 && now + interval_us > m->period_us &&
+        now < m->created_us + INTRODUCTION_INTERVALS_MAX * interval_us) {
+        m->period_us = now + interval_us +
+                       (chirr_time_us)chirr_random_below(&m->random, (uint64_t)interval_us);
+        m->inquiry_us = m->period_us;
+    }
+}
 
 enum chirr_err chirr_membership_add(struct chirr_membership *m, chirr_agent_id agent,
                                     uint64_t incarnation, chirr_time_us now)
@@ -131,6 +146,7 @@ enum chirr_err chirr_membership_add(struct chirr_membership *m, chirr_agent_id a
     slot = chirr_roster_add(&m->roster, &m->random, &member);
     CHIRR_ASSERT(slot != NULL);
     slot->proven = incarnation;
+    put_off_first_probe(m, now);
     return CHIRR_OK;
 }
 

@@ -11,6 +11,8 @@
  *   - probes go to the neighbours of the overlay, and every few periods to one of the whole list,
  *     so that nobody escapes watching; a watched suspect goes first, which brings the independent
  *     confirmations within a period or two;
+ *   - who has just started probes nobody for three intervals, nor, for at most ten, before one has
+ *     passed without a newcomer: while a swarm gathers, who is silent has much to do;
  *   - what is heard for the first time is passed on at once to the neighbours, besides riding on
  *     probes;
  *   - the dead go on being probed for ever, with jitter, on one budget for all of them, so that a

@@ -51,6 +51,7 @@ struct chirr_membership {
     struct chirr_roster roster;
     struct chirr_watch watch;
     struct chirr_awareness awareness;
+    chirr_time_us created_us;
     uint64_t incarnation; /* own */
     bool leaving;
 

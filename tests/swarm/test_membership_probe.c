@@ -167,3 +167,33 @@ Test(membership_probe, a_tick_before_the_deadline_has_no_effect, .init = setup, 
         bench_drain(one);
     }
 }
+
+/* When the first probe goes out of one who hears of a newcomer every half second until `until`. */
+static chirr_time_us first_probe_at(chirr_time_us until)
+{
+    struct chirr_membership_config config = bench_config(64);
+    struct chirr_arena arena_of_one;
+    struct chirr_membership *newcomer = bench_create(&arena_of_one, &config, 1);
+    uint32_t known = 2;
+    for (chirr_time_us now = 0;; now += 10000) {
+        if (now % 500000 == 0 && now <= until) {
+            cr_assert_eq(chirr_membership_add(newcomer, sample_agent(known++), 1, now), CHIRR_OK);
+        }
+        chirr_membership_tick(newcomer, now);
+        bench_drain(newcomer);
+        if (chirr_membership_count_events(newcomer)->probes > 0) {
+            chirr_arena_finish(&arena_of_one);
+            return now;
+        }
+    }
+}
+
+Test(membership_probe, nobody_is_probed_while_a_swarm_gathers_but_not_for_ever)
+{
+    chirr_time_us alone = first_probe_at(0);
+    cr_assert(alone >= chirr_time_from_ms(3000) && alone <= chirr_time_from_ms(4010));
+    chirr_time_us gathering = first_probe_at(chirr_time_from_ms(6000));
+    cr_assert(gathering >= chirr_time_from_ms(7000) && gathering <= chirr_time_from_ms(8010));
+    chirr_time_us endless = first_probe_at(chirr_time_from_ms(25000));
+    cr_assert(endless >= chirr_time_from_ms(10000) && endless <= chirr_time_from_ms(12010));
+}
