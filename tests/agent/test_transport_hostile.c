@@ -454,7 +454,7 @@ static void flood_with_parts(void *raw)
  * when a SUB disconnects. */
 Test(transport_hostile, who_is_removed_is_cut_off_though_it_floods)
 {
-    enum { STEP_MS = 10, TURNS_MAX = 60 }; /* twice the time that the news is given */
+    enum { STEP_MS = 10, TURNS_MAX = 600 }; /* 25 are enough, if something arrives in each */
     start_patiently();
     struct chirr_peer_address address = address_of(b);
     void *raw = raw_client(ZMQ_DEALER, &a->identity, b, address.unicast_endpoint);
@@ -468,11 +468,12 @@ Test(transport_hostile, who_is_removed_is_cut_off_though_it_floods)
     chirr_time_us now = now_us();
     for (int turns = 0; b->transport->kick; turns++) {
         cr_assert_lt(turns, TURNS_MAX);
-        do {
-            flood_with_parts(raw);
-            usleep(STEP_MS * 1000); /* what a loop does besides; some of it arrives */
-            chirr_transport_ready_look(b->transport);
-        } while (!chirr_transport_is_waiting(b->transport));
+        flood_with_parts(raw);
+        usleep(STEP_MS * 1000); /* what a loop does besides; some of it arrives */
+        chirr_transport_ready_look(b->transport);
+        if (!chirr_transport_is_waiting(b->transport)) {
+            continue;
+        }
         now += STEP_MS * CHIRR_US_PER_MS;
         chirr_agent_id from;
         struct chirr_message message;
