@@ -2,7 +2,8 @@
  *
  * Push: a record that changed the state is published on "e/" by its author, and passed on there by
  * whoever it was news to, along the broadcast tree over the neighbours (tree.h); who is off the
- * tree hears of it on "i/", and who is on it once more too. In a mesh one hop is all.
+ * tree hears of it on "i/", and while much is being lost who is on it hears of it as well. In a
+ * mesh one hop is all.
  * Repair: scuttlebutt anti-entropy (van Renesse, Dumitriu, Gough, Thomas, "Efficient Reconciliation
  * and Flow Control for Anti-Entropy Protocols", LADIS 2008, section 3): every interval a DIGEST to
  * one random neighbour or member. The first is a summary of constant size: 64 hashes. Where
