@@ -50,6 +50,8 @@ void chirr_dissemination_hear_graft(struct chirr_dissemination *d, chirr_agent_i
     chirr_dissemination_want(d, have->entries, have->count, from);
 }
 
+/* One digest serves both who waits and who comes. `to` pays for it if it caused either: its share
+ * has to bear that one anyway, and self's must never be spent on what another caused. */
 static void send_digest(struct chirr_dissemination *d, struct chirr_errand errand)
 {
     for (size_t i = 0; i < d->errands.count; i++) {
@@ -57,6 +59,7 @@ static void send_digest(struct chirr_dissemination *d, struct chirr_errand erran
         if (waiting->to == errand.to && (waiting->buckets == 0) == (errand.buckets == 0)) {
             waiting->buckets |= errand.buckets;
             waiting->answer_wanted = waiting->answer_wanted || errand.answer_wanted;
+            waiting->payer = errand.payer == errand.to ? errand.to : waiting->payer;
             return;
         }
     }

@@ -3,7 +3,7 @@
 #include <criterion/criterion.h>
 
 #include "proto/codec.h"
-#include "swarm/shares.h"
+#include "swarm/dissemination_state.h"
 #include "tests/support/sample.h"
 #include "tests/swarm/dissemination_agent.h"
 
@@ -78,11 +78,16 @@ static void drain(void)
     }
 }
 
-static void give(uint32_t from, const struct chirr_message *message, chirr_time_us now)
+static void give_quietly(uint32_t from, const struct chirr_message *message, chirr_time_us now)
 {
     cr_assert_eq(chirr_dissemination_receive(agent.dissemination, sample_agent(from), message, now),
                  CHIRR_OK);
     agent_take_changes(&agent);
+}
+
+static void give(uint32_t from, const struct chirr_message *message, chirr_time_us now)
+{
+    give_quietly(from, message, now);
     drain();
 }
 
@@ -169,7 +174,7 @@ Test(repair_fair, own_rounds_go_on_however_many_flood)
     cr_assert_geq(sent.rounds, SECONDS * 4 / 5 - 1);
 }
 
-/* Each brings as much as makes an agent ask on. */
+/* Each brings as much as makes an agent ask on, once what waits goes out. */
 static void answer_with_news(uint32_t from, uint64_t version, chirr_time_us now)
 {
     struct chirr_record records[2 * (NODES - 1)];
@@ -183,7 +188,7 @@ static void answer_with_news(uint32_t from, uint64_t version, chirr_time_us now)
     const struct chirr_digest_entry echo = {sample_agent(0), {1, 1}};
     const struct chirr_message message = {.kind = CHIRR_MESSAGE_RECORDS,
                                           .records = {count, records, 1, &echo}};
-    give(from, &message, now);
+    give_quietly(from, &message, now);
 }
 
 Test(repair_fair, who_makes_an_agent_ask_on_for_ever_pays_for_it_from_its_own_share)
@@ -193,6 +198,7 @@ Test(repair_fair, who_makes_an_agent_ask_on_for_ever_pays_for_it_from_its_own_sh
     uint64_t version = 0;
     for (chirr_time_us now = 0; now < SECONDS * CHIRR_US_PER_S; now += STEP_US) {
         answer_with_news(FLOODER, ++version, now);
+        drain();
         if (now % (2 * CHIRR_US_PER_S) == 0) {
             uint32_t before = sent.rounds;
             chirr_dissemination_ask(agent.dissemination, sample_agent(HONEST));
@@ -205,6 +211,45 @@ Test(repair_fair, who_makes_an_agent_ask_on_for_ever_pays_for_it_from_its_own_sh
     }
     cr_assert_lt(sent.rounds, version / 4);
     cr_assert_gt(counters().over_share, version / 2);
+}
+
+/* What is left of the share of who asked before. */
+static int64_t left_of(chirr_agent_id asker)
+{
+    const struct chirr_shares *shares = &agent.dissemination->repair_shares;
+    for (uint32_t i = 0; i < shares->asker_count; i++) {
+        if (shares->askers[i].agent == asker) {
+            return shares->askers[i].share.level;
+        }
+    }
+    cr_assert_fail("never counted");
+    return 0;
+}
+
+/* The two are merged, whichever waits already. */
+Test(repair_fair, an_own_question_to_who_caused_one_is_paid_by_who_caused_it)
+{
+    while (counters().over_share == 0) {
+        ask(FLOODER, 0); /* until nothing common is left */
+    }
+    for (uint32_t own_first = 0; own_first < 2; own_first++) {
+        uint32_t peer = FLOODER + 1 + own_first;
+        uint32_t rounds = sent.rounds;
+        ask(peer, 0); /* from now on it is counted */
+        int64_t own = left_of(sample_agent(0));
+        int64_t others = left_of(sample_agent(peer));
+        if (own_first == 1) {
+            chirr_dissemination_ask(agent.dissemination, sample_agent(peer));
+        }
+        answer_with_news(peer, 1 + own_first, 0);
+        if (own_first == 0) {
+            chirr_dissemination_ask(agent.dissemination, sample_agent(peer));
+        }
+        drain();
+        cr_assert_eq(sent.rounds, rounds + 1);
+        cr_assert_eq(left_of(sample_agent(0)), own, "own first: %u", (unsigned)own_first);
+        cr_assert_lt(left_of(sample_agent(peer)), others);
+    }
 }
 
 Test(repair_fair, whatever_is_refused_is_counted_with_its_reason)
