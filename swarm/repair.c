@@ -3,11 +3,14 @@
 
 #include <string.h>
 
+#include "base/error.h"
+
 /* How often records beyond a gap are offered that no mark covers. Who lacks them gets them in the
  * end; who had them and holds what dominates them, or has no room for them, has no way to say so,
  * and should not be sent them every time. */
 #define GAP_OFFER_ONE_IN 8
-/* So many statements of an author beyond its mark are listed: what there is of almost all. */
+/* So many statements of an author beyond its mark are listed: what there is of almost all. Of
+ * others no more are heeded either: naming is cheap, and each is one more record copied in vain. */
 #define BEYOND_MAX 32
 
 static const struct chirr_stamp nothing = {0, 0};
@@ -100,6 +103,7 @@ uint32_t chirr_repair_list(const struct chirr_record_store *store, uint64_t buck
                            struct chirr_digest_entry *entries)
 {
     uint32_t author_count = chirr_records_author_count(store);
+    CHIRR_ASSERT(author_count <= CHIRR_DIGEST_ENTRIES_MAX);
     uint32_t count = 0;
     uint32_t room = CHIRR_DIGEST_ENTRIES_MAX - author_count;
     for (uint32_t i = 0; i < author_count; i++) {
@@ -154,46 +158,62 @@ static uint32_t add_since(struct chirr_repair_answer *answer,
     return count;
 }
 
-static bool holds(const struct knowledge *asker, struct chirr_stamp stamp)
-{
-    for (uint32_t i = 0; i < asker->beyond_count; i++) {
-        if (chirr_stamp_compare(asker->beyond[i].stamp, stamp) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Of `count` records that were just added those stay that the asker does not hold. */
-static void leave_out_held(struct chirr_repair_answer *answer, uint32_t count,
-                           const struct knowledge *asker)
+/* Of `count` records that were just added those stay that the asker does not hold. Both they and
+ * what it holds ascend, so what lies before `held` matters no more; returns how far that is now. */
+static uint32_t leave_out_held(struct chirr_repair_answer *answer, uint32_t count,
+                               const struct knowledge *asker, uint32_t held)
 {
     uint32_t end = answer->count;
     answer->count -= count;
     for (uint32_t i = answer->count; i < end; i++) {
-        if (!holds(asker, answer->records[i].stamp)) {
-            if (i != answer->count) {
-                chirr_record_copy(&answer->records[answer->count], &answer->records[i]);
-            }
-            answer->count++;
+        int order = 1;
+        while (held < asker->beyond_count && order > 0) {
+            order = chirr_stamp_compare(answer->records[i].stamp, asker->beyond[held].stamp);
+            held += order > 0;
         }
+        if (order == 0) {
+            continue;
+        }
+        if (i != answer->count) {
+            chirr_record_copy(&answer->records[answer->count], &answer->records[i]);
+        }
+        answer->count++;
     }
+    return held;
 }
 
 /* Adds what the asker misses of `author`, as far as there is room. Returns up to which statement it
- * misses nothing then. */
+ * misses nothing then. Another turn is taken only for places that became free again, so no more
+ * than BEYOND_MAX records are copied in vain. */
 static struct chirr_stamp add_missing(struct chirr_repair_answer *answer,
                                       const struct chirr_record_store *store, chirr_agent_id author,
                                       const struct knowledge *asker)
 {
     struct chirr_stamp last = asker->mark;
-    for (;;) {
+    uint32_t held = 0;
+    while (answer->count < answer->capacity) {
         uint32_t count = add_since(answer, store, author, last);
         if (count == 0) {
-            return last;
+            break;
         }
         last = answer->records[answer->count - 1].stamp;
-        leave_out_held(answer, count, asker);
+        held = leave_out_held(answer, count, asker, held);
+    }
+    return last;
+}
+
+/* Beyond a gap that is in both stores. Two contents under one stamp look alike in a digest, and no
+ * mark says how they differ: only who is sent what it seems to hold can find out. So every other
+ * offer leaves nothing out; not each, for such a one might never reach what is really missing. */
+static void offer_beyond_gap(struct chirr_repair_answer *answer,
+                             const struct chirr_record_store *store, struct chirr_random *random,
+                             chirr_agent_id author, const struct knowledge *asker)
+{
+    uint64_t chance = chirr_random_below(random, 2 * GAP_OFFER_ONE_IN);
+    if (chance < 2) {
+        struct knowledge heeded = *asker;
+        heeded.beyond_count = chance == 0 ? 0 : asker->beyond_count;
+        add_missing(answer, store, author, &heeded);
     }
 }
 
@@ -208,11 +228,12 @@ static struct chirr_stamp add_author(struct chirr_repair_answer *answer,
     if (chirr_stamp_compare(span.newest, asker->mark) <= 0) {
         return mark_is_news ? span.covered : nothing;
     }
-    if (!mark_is_news && chirr_random_below(random, GAP_OFFER_ONE_IN) != 0) {
+    if (!mark_is_news) {
+        offer_beyond_gap(answer, store, random, author, asker);
         return nothing;
     }
     struct chirr_stamp last = add_missing(answer, store, author, asker);
-    if (!mark_is_news || chirr_stamp_compare(last, asker->mark) == 0) {
+    if (chirr_stamp_compare(last, asker->mark) == 0) {
         return nothing;
     }
     bool cut = chirr_stamp_compare(last, span.newest) < 0;
@@ -282,7 +303,7 @@ static struct knowledge knowledge_of(const struct chirr_digest_message *digest,
     }
     const struct chirr_digest_entry *end = digest->entries + digest->count;
     struct knowledge asker = {.mark = mark->stamp, .beyond = mark + 1};
-    while (asker.beyond + asker.beyond_count < end &&
+    while (asker.beyond_count < BEYOND_MAX && asker.beyond + asker.beyond_count < end &&
            asker.beyond[asker.beyond_count].author == author) {
         asker.beyond_count++;
     }

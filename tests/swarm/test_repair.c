@@ -246,6 +246,206 @@ Test(repair, answers_with_what_is_missing_in_the_buckets_asked_for_and_the_echo)
     }
 }
 
+/* ---- An author of many statements ----------------------------------------------------------- */
+
+#define SPEAKER 1
+#define STATEMENTS 60
+#define HEARD_TO 50
+#define NAMED_MAX 32 /* beyond a mark, in one digest */
+#define PIECE 5
+
+static struct stores speech;
+static struct chirr_digest_entry named[CHIRR_DIGEST_ENTRIES_MAX];
+static struct chirr_digest_entry marks[CHIRR_DIGEST_ENTRIES_MAX];
+static struct chirr_record piece[CHIRR_RECORDS_MAX];
+
+static void setup_speech(void)
+{
+    const struct chirr_records_config config = {.agents_max = AGENTS_MAX, .tasks_max = STATEMENTS};
+    stores_create(&speech, &config);
+}
+
+static void teardown_speech(void)
+{
+    stores_finish(&speech);
+}
+
+TestSuite(repair_many, .init = setup_speech, .fini = teardown_speech);
+
+static struct chirr_record say(uint64_t nonce, uint64_t version)
+{
+    struct chirr_record task = sample_task(SPEAKER, nonce);
+    return sample_stamped(&task, SPEAKER, 1, version);
+}
+
+/* What overtakes the statement of that version. */
+static struct chirr_record take_back(uint64_t version)
+{
+    struct chirr_record task = say(version, version);
+    task = sample_phase(&task, CHIRR_TASK_CANCELLED, 0, SPEAKER);
+    return sample_stamped(&task, SPEAKER, 1, STATEMENTS + version);
+}
+
+/* The first store lists, the second answers. */
+static bool answer_in_pieces(struct chirr_repair_answer *answer, uint32_t capacity,
+                             struct chirr_random *random)
+{
+    const struct chirr_digest_entry self = {sample_agent(0), {1, 1}};
+    struct chirr_message message = {.kind = CHIRR_MESSAGE_DIGEST,
+                                    .digest = {.buckets = UINT64_MAX, .entries = named}};
+    message.digest.count = chirr_repair_list(speech.held[0], UINT64_MAX, &self, named);
+    cr_assert_eq(chirr_message_validate(&message), CHIRR_OK);
+    *answer =
+        (struct chirr_repair_answer){.records = piece, .capacity = capacity, .covered = marks};
+    bool any = chirr_repair_answer(answer, speech.held[1], random, self.author, &message.digest);
+    for (uint32_t i = 0; i < answer->count; i++) {
+        for (uint32_t j = 0; j < message.digest.count; j++) {
+            cr_assert(named[j].author != piece[i].author ||
+                          chirr_stamp_compare(named[j].stamp, piece[i].stamp) != 0,
+                      "what was named is sent again");
+        }
+    }
+    return any;
+}
+
+/* As push_at_random, but of one author: the first store lacks the first statement, all after
+ * HEARD_TO and some between; the second has all, and of some what overtook them. */
+static void speak_at_random(struct chirr_random *random)
+{
+    for (uint64_t version = 1; version <= STATEMENTS; version++) {
+        struct chirr_record record = say(version, version);
+        stores_join(speech.held[1], &record);
+        bool heard = version > 1 && version <= HEARD_TO && chirr_random_below(random, 6) != 0;
+        if (heard) {
+            stores_join(speech.held[0], &record);
+        }
+        if (heard && chirr_random_below(random, 6) == 0) {
+            record = take_back(version);
+            stores_join(speech.held[1], &record);
+        }
+    }
+    cover(speech.held[1], SPEAKER, 2 * STATEMENTS);
+}
+
+Test(repair_many, what_was_said_comes_in_pieces_and_without_what_was_named)
+{
+    for (uint64_t seed = 0; seed < 50; seed++) {
+        struct chirr_random random;
+        chirr_random_init(&random, seed, 0);
+        speak_at_random(&random);
+        uint32_t rounds = 0;
+        while (stores_compare(&speech, false, 1) != 0) {
+            cr_assert_lt(rounds++, 1 + 2 * STATEMENTS / PIECE, "seed %u", (unsigned)seed);
+            struct chirr_repair_answer answer;
+            cr_assert(answer_in_pieces(&answer, PIECE, &random), "seed %u", (unsigned)seed);
+            for (uint32_t i = 0; i < answer.count; i++) {
+                stores_join(speech.held[0], &piece[i]);
+            }
+            cr_assert_eq(answer.covered_count, 1);
+            chirr_records_cover(speech.held[0], marks[0]);
+        }
+        cr_assert_eq(chirr_records_state_hash(speech.held[0]),
+                     chirr_records_state_hash(speech.held[1]), "seed %u", (unsigned)seed);
+        teardown_speech();
+        setup_speech();
+    }
+}
+
+/* More than fits is missing behind more than is left out: none of the room stays empty. */
+Test(repair_many, places_of_what_was_named_go_to_what_is_missing)
+{
+    for (uint64_t version = 1; version <= STATEMENTS; version++) {
+        struct chirr_record record = say(version, version);
+        stores_join(speech.held[1], &record);
+        if (version > 1 && version <= 1 + NAMED_MAX) {
+            stores_join(speech.held[0], &record);
+        }
+    }
+    cover(speech.held[1], SPEAKER, STATEMENTS);
+    struct chirr_random random;
+    chirr_random_init(&random, 1, 0);
+    struct chirr_repair_answer answer;
+    cr_assert(answer_in_pieces(&answer, PIECE, &random));
+    cr_assert_eq(answer.count, PIECE);
+    cr_assert_eq(piece[0].stamp.version, 1);
+    cr_assert_eq(piece[1].stamp.version, 2 + NAMED_MAX);
+    cr_assert_eq(answer.covered_count, 1);
+    cr_assert_eq(marks[0].stamp.version, NAMED_MAX + PIECE);
+}
+
+Test(repair_many, whoever_names_more_than_a_digest_lists_is_sent_the_rest_all_the_same)
+{
+    named[0] = (struct chirr_digest_entry){sample_agent(SPEAKER), {1, 1}};
+    for (uint64_t version = 2; version <= STATEMENTS; version++) {
+        struct chirr_record record = say(version, version);
+        stores_join(speech.held[1], &record);
+        named[version - 1] = (struct chirr_digest_entry){record.author, record.stamp};
+    }
+    cover(speech.held[1], SPEAKER, STATEMENTS);
+    const struct chirr_digest_message digest = {
+        .buckets = UINT64_MAX, .count = STATEMENTS, .entries = named};
+    struct chirr_repair_answer answer = {
+        .records = piece, .capacity = CHIRR_RECORDS_MAX, .covered = marks};
+    struct chirr_random random;
+    chirr_random_init(&random, 1, 0);
+    cr_assert(chirr_repair_answer(&answer, speech.held[1], &random, sample_agent(0), &digest));
+    cr_assert_eq(answer.count, STATEMENTS - 1 - NAMED_MAX);
+    cr_assert_eq(piece[0].stamp.version, 2 + NAMED_MAX);
+}
+
+/* Neither knows what was said first, so no mark covers what was said since. */
+Test(repair_many, two_contents_under_one_stamp_are_found_beyond_a_gap)
+{
+    for (uint64_t version = 2; version < 2 + PIECE; version++) {
+        struct chirr_record record = say(version, version);
+        stores_join(speech.held[1], &record);
+        record = say(STATEMENTS + version, version);
+        stores_join(speech.held[0], &record);
+    }
+    const struct chirr_digest_entry self = {sample_agent(0), {1, 1}};
+    struct chirr_digest_message digest = {.buckets = UINT64_MAX, .entries = named};
+    digest.count = chirr_repair_list(speech.held[0], UINT64_MAX, &self, named);
+    struct chirr_repair_answer answer = {
+        .records = piece, .capacity = CHIRR_RECORDS_MAX, .covered = marks};
+    struct chirr_random random;
+    chirr_random_init(&random, 1, 0);
+    uint32_t offers = 0;
+    for (uint32_t i = 0; i < 400; i++) {
+        chirr_repair_answer(&answer, speech.held[1], &random, self.author, &digest);
+        offers += answer.count > 0;
+        for (uint32_t j = 0; j < answer.count; j++) {
+            enum chirr_join join;
+            cr_assert_eq(chirr_records_join(speech.held[0], &piece[j], &join),
+                         CHIRR_ERR_EQUIVOCATION);
+        }
+    }
+    cr_assert(chirr_records_is_quarantined(speech.held[0], sample_agent(SPEAKER)));
+    cr_assert_lt(offers, 100, "%u of 400: it cannot say that it holds them", (unsigned)offers);
+}
+
+Test(repair_many, what_is_missing_beyond_a_gap_is_reached_past_what_is_held)
+{
+    for (uint64_t version = 2; version <= 2 + 2 * PIECE; version++) {
+        struct chirr_record record = say(version, version);
+        stores_join(speech.held[1], &record);
+        if (version < 2 + 2 * PIECE) {
+            stores_join(speech.held[0], &record);
+        }
+    }
+    const struct chirr_digest_entry self = {sample_agent(0), {1, 1}};
+    struct chirr_digest_message digest = {.buckets = UINT64_MAX, .entries = named};
+    digest.count = chirr_repair_list(speech.held[0], UINT64_MAX, &self, named);
+    struct chirr_repair_answer answer = {.records = piece, .capacity = PIECE, .covered = marks};
+    struct chirr_random random;
+    chirr_random_init(&random, 1, 0);
+    bool reached = false;
+    for (uint32_t i = 0; i < 400; i++) {
+        chirr_repair_answer(&answer, speech.held[1], &random, self.author, &digest);
+        reached = reached || (answer.count == 1 && piece[0].stamp.version == 2 + 2 * PIECE);
+    }
+    cr_assert(reached);
+}
+
 /* ---- A full view of the largest swarm ------------------------------------------------------- */
 
 #define CROWD CHIRR_DIGEST_ENTRIES_MAX
@@ -295,5 +495,37 @@ Test(repair, two_who_know_two_thousand_find_the_one_card_that_is_missing)
     cr_assert_eq(message.digest.count, CROWD);
     cr_assert_eq(chirr_message_validate(&message), CHIRR_OK);
     cr_assert_lt(chirr_codec_message_bytes(&message), CHIRR_FRAME_BYTES_MAX);
+    stores_finish(&crowds);
+}
+
+/* Two statements each beyond the marks, and room for fewer. */
+Test(repair, every_mark_is_listed_however_little_room_is_left_for_what_is_beyond)
+{
+    enum { LISTED = CROWD - 9, SPEAKERS = 8 };
+    static struct chirr_digest_entry entries[2 * CROWD];
+    const struct chirr_records_config config = {.agents_max = CROWD, .tasks_max = 2 * SPEAKERS};
+    struct stores crowds;
+    stores_create(&crowds, &config);
+    for (uint32_t agent = 0; agent < LISTED; agent++) {
+        join_card(crowds.held[0], agent, 1);
+        cover(crowds.held[0], agent, 1);
+    }
+    for (uint32_t i = 0; i < 2 * SPEAKERS; i++) {
+        struct chirr_record task = sample_task(1 + i / 2, 1 + i);
+        task = sample_stamped(&task, 1 + i / 2, 1, 3 + i);
+        stores_join(crowds.held[0], &task);
+    }
+    const struct chirr_digest_entry self = {sample_agent(0), {1, 1}};
+    struct chirr_message message = {.kind = CHIRR_MESSAGE_DIGEST,
+                                    .digest = {.buckets = UINT64_MAX, .entries = entries}};
+    message.digest.count = chirr_repair_list(crowds.held[0], UINT64_MAX, &self, entries);
+    cr_assert_eq(message.digest.count, CROWD);
+    cr_assert_eq(chirr_message_validate(&message), CHIRR_OK);
+    for (uint32_t agent = 0; agent < LISTED; agent++) {
+        const struct chirr_digest_entry *mark =
+            chirr_repair_find(entries, message.digest.count, sample_agent(agent));
+        cr_assert_not_null(mark);
+        cr_assert_eq(mark->stamp.version, 1);
+    }
     stores_finish(&crowds);
 }
