@@ -77,7 +77,7 @@ static bool evict_one(struct chirr_node *node, enum chirr_stake stake_max)
 static enum chirr_stake worth(const struct chirr_record *record)
 {
     bool state = record->kind == CHIRR_RECORD_TASK || record->kind == CHIRR_RECORD_TRUST;
-    return state ? CHIRR_STAKE_CLAIMS : CHIRR_STAKE_RESULTS;
+    return state ? CHIRR_STAKE_RESULTS : CHIRR_STAKE_NONE;
 }
 
 void chirr_node_make_room(struct chirr_node *node, chirr_agent_id from,

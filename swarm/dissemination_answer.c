@@ -46,7 +46,7 @@ void chirr_dissemination_want(struct chirr_dissemination *d,
 void chirr_dissemination_hear_graft(struct chirr_dissemination *d, chirr_agent_id from,
                                     const struct chirr_have *have)
 {
-    chirr_tree_grafted(d->tree, from);
+    chirr_tree_grafted(d->tree, from, have);
     chirr_dissemination_want(d, have->entries, have->count, from);
 }
 

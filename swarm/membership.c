@@ -225,6 +225,8 @@ void chirr_membership_learn(struct chirr_membership *m, struct chirr_roster_slot
         chirr_suspicion_begin(&slot->suspicion, update->accuser,
                               m->roster.status_count[CHIRR_MEMBER_ALIVE], now);
         chirr_membership_judge(m, slot);
+        /* Who had nobody to ask about did not oversleep it. */
+        m->inquiry_us = m->inquiry_us > now ? m->inquiry_us : now;
     }
     if (update->status == CHIRR_MEMBER_DEAD && !was_dead) {
         chirr_time_us mean = chirr_time_from_ms(m->config.dead_probe_ms);

@@ -94,7 +94,9 @@ static bool is_believable(struct chirr_roster_slot *slot, const struct chirr_mem
  * as well. */
 static void hear_late(struct chirr_membership *m, const struct chirr_roster_slot *slot)
 {
-    if (m->corrections.count < CHIRR_MEMBER_UPDATES_MAX) {
+    uint32_t count = m->corrections.count;
+    bool again = count > 0 && m->corrections.agents[count - 1] == slot->member.agent;
+    if (!again && count < CHIRR_MEMBER_UPDATES_MAX) {
         m->corrections.agents[m->corrections.count++] = slot->member.agent;
     }
     if (!chirr_roster_is_told(&m->roster, slot)) {

@@ -124,9 +124,9 @@ uint32_t chirr_records_stamps_since(const struct chirr_record_store *store, chir
 /* What would be lost with an author, the least first. */
 enum chirr_stake {
     CHIRR_STAKE_NONE,    /* nothing that lives */
-    CHIRR_STAKE_RESULTS, /* how tasks ended that the asker submitted */
     CHIRR_STAKE_CLAIMS,  /* claims on a task that is open here, in the same epoch, or that the
                             author is quarantined */
+    CHIRR_STAKE_RESULTS, /* how tasks ended that the asker submitted */
     CHIRR_STAKE_TASKS,   /* statements on tasks that have not ended, or trust */
 };
 enum chirr_stake chirr_records_stake(const struct chirr_record_store *store, chirr_agent_id author,

@@ -324,19 +324,32 @@ struct chirr_member_update chirr_roster_update(const struct chirr_roster *roster
     return update;
 }
 
+static bool is_among(const struct chirr_member_updates *news, chirr_agent_id agent)
+{
+    for (uint32_t i = 0; i < news->count; i++) {
+        if (news->updates[i].agent == agent) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void chirr_roster_add_news(struct chirr_roster *roster, const struct chirr_roster_slot *except,
                            struct chirr_member_updates *news)
 {
-    uint32_t told[CHIRR_MEMBER_UPDATES_MAX];
+    uint32_t told[2 * CHIRR_MEMBER_UPDATES_MAX]; /* added, or there before */
     uint32_t told_count = 0;
     for (uint32_t index = chirr_news_first(&roster->news);
          index != CHIRR_NEWS_NONE && news->count < CHIRR_MEMBER_UPDATES_MAX;
          index = chirr_news_next(&roster->news, index)) {
         const struct chirr_roster_slot *slot = &roster->slots[index];
-        if (slot != except) {
-            news->updates[news->count++] = chirr_roster_update(roster, slot);
-            told[told_count++] = index;
+        if (slot == except) {
+            continue;
         }
+        if (!is_among(news, slot->member.agent)) {
+            news->updates[news->count++] = chirr_roster_update(roster, slot);
+        }
+        told[told_count++] = index;
     }
     for (uint32_t i = 0; i < told_count; i++) {
         chirr_news_set(&roster->news, told[i], chirr_news_left(&roster->news, told[i]) - 1);

@@ -214,6 +214,9 @@ bool chirr_tree_see(struct chirr_tree *tree, const struct chirr_digest_entry *st
     tree->seen[slot_of(tree, print)] = print;
     tree->loss -= tree->loss / LOSS_SPAN;
     struct missing *missing = find_missing(tree, statement);
+    if (missing != NULL && missing->asked > 0) {
+        chirr_tree_lost(tree);
+    }
     if (missing != NULL) {
         drop_missing(tree, (uint32_t)(missing - tree->missing));
     }
@@ -258,8 +261,11 @@ void chirr_tree_set_neighbours(struct chirr_tree *tree, const chirr_agent_id *ag
     memcpy(tree->neighbours, next, count * sizeof next[0]);
     tree->neighbour_count = count;
     tree->mesh = mesh;
-    tree->counters.dropped += mesh ? tree->repeats.count : 0;
-    tree->repeats.count = mesh ? 0 : tree->repeats.count;
+    if (mesh) {
+        tree->counters.dropped += tree->repeats.count + tree->fresh.count;
+        tree->repeats.count = 0;
+        tree->fresh.count = 0;
+    }
     for (uint32_t i = 0; mesh && i < count; i++) {
         move(tree, &tree->neighbours[i], true);
     }
@@ -330,6 +336,16 @@ static void add_source(struct missing *missing, chirr_agent_id from)
     }
 }
 
+/* Nobody takes more places than are left, so that who makes statements up leaves room to others. */
+static bool has_room(const struct chirr_tree *tree, chirr_agent_id from)
+{
+    uint32_t taken = 0;
+    for (uint32_t i = 0; i < tree->missing_count; i++) {
+        taken += tree->missing[i].sources[0] == from;
+    }
+    return taken < tree->config.missing_max - tree->missing_count;
+}
+
 void chirr_tree_announced(struct chirr_tree *tree, chirr_agent_id from,
                           const struct chirr_have *have, chirr_time_us now)
 {
@@ -344,7 +360,7 @@ void chirr_tree_announced(struct chirr_tree *tree, chirr_agent_id from,
             continue;
         }
         struct missing *missing = find_missing(tree, statement);
-        if (missing == NULL && tree->missing_count == tree->config.missing_max) {
+        if (missing == NULL && !has_room(tree, from)) {
             tree->counters.dropped++;
             continue;
         }
@@ -363,11 +379,21 @@ void chirr_tree_lost(struct chirr_tree *tree)
     tree->loss += (LOSS_ALL - tree->loss) / LOSS_SPAN;
 }
 
+static bool was_any_seen(const struct chirr_tree *tree, const struct chirr_have *have)
+{
+    for (uint32_t i = 0; i < have->count; i++) {
+        if (was_seen(tree, &have->entries[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* The neighbours' losses count as many times less as there are neighbours. */
-void chirr_tree_grafted(struct chirr_tree *tree, chirr_agent_id from)
+void chirr_tree_grafted(struct chirr_tree *tree, chirr_agent_id from, const struct chirr_have *have)
 {
     struct neighbour *neighbour = find_neighbour(tree, from);
-    if (neighbour == NULL) {
+    if (neighbour == NULL || !was_any_seen(tree, have)) {
         return;
     }
     tree->loss += (LOSS_ALL - tree->loss) / (LOSS_SPAN * tree->neighbour_count);
@@ -456,7 +482,6 @@ static bool poll_graft(struct chirr_tree *tree, struct chirr_output *output)
         move(tree, neighbour, true);
         uint32_t count = collect_due(tree, source);
         tree->counters.grafts++;
-        chirr_tree_lost(tree);
         tree->counters.asked += count;
         tree->message = (struct chirr_message){.kind = CHIRR_MESSAGE_GRAFT,
                                                .have = {.count = count, .entries = tree->asked}};

@@ -15,8 +15,10 @@
  *   - while much is being lost, an announcement is made twice, the second time to the eager too:
  *     their push may have been lost, and who listens eagerly to all its neighbours would otherwise
  *     hear of it from nobody;
- *   - a missing statement is asked for until everybody who announced it was asked four times: at a
- *     loss of one in five, once is not enough.
+ *   - a missing statement is asked for until the first three who announced it were asked four times
+ *     each: at a loss of one in five, once is not enough;
+ *   - a GRAFT for something that was seen here moves both ends of the link: where each end prunes
+ * on its own, some are left to whom nobody listens.
  *
  * Knows no records: whoever drives it says what was seen. Inside dissemination; outputs LISTEN,
  * SEND (GRAFT) and PUBLISH (HAVE). Not thread-safe; no allocation after create. */
@@ -48,7 +50,7 @@ struct chirr_tree *chirr_tree_create(struct chirr_arena *arena,
                                      const struct chirr_tree_config *config);
 
 /* The neighbours from now on, ascending by id. New ones are eager; more than neighbours_max: the
- * rest is left out. `lone` says that all are each other's neighbours (a mesh): then nothing is
+ * rest is left out. `mesh` says that all are each other's neighbours: then nothing is
  * announced or pruned. */
 void chirr_tree_set_neighbours(struct chirr_tree *tree, const chirr_agent_id *agents,
                                uint32_t count, bool mesh);
@@ -73,12 +75,14 @@ bool chirr_tree_is_eager(const struct chirr_tree *tree, chirr_agent_id neighbour
 
 /* Repair brought something that was missed here. */
 void chirr_tree_lost(struct chirr_tree *tree);
-/* A GRAFT of `from` came: it missed something, and listens eagerly from now on. */
-void chirr_tree_grafted(struct chirr_tree *tree, chirr_agent_id from);
+/* A GRAFT of `from` came for something that was seen here: it missed that, and listens eagerly from
+ * now on; so does this agent to it. */
+void chirr_tree_grafted(struct chirr_tree *tree, chirr_agent_id from,
+                        const struct chirr_have *have);
 
 struct chirr_tree_counters {
     uint64_t prunes, grafts;
-    uint64_t announced; /* statements, to the lazy, and once more to all */
+    uint64_t announced; /* statements, to the lazy, and again to all while there is loss */
     uint64_t asked;     /* statements, in GRAFTs */
     uint64_t given_up;  /* nobody of those who announced it sent it: left to the repair */
     uint64_t dropped;   /* announcements without room, either way, and those that a mesh ends */

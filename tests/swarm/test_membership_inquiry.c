@@ -163,3 +163,55 @@ Test(membership_inquiry, a_swarm_without_a_single_link_is_whole_within_10_second
         world_destroy(world);
     }
 }
+
+Test(membership_inquiry, a_suspicion_long_after_the_last_probe_makes_nobody_doubt_itself_more,
+     .init = setup, .fini = teardown)
+{
+    chirr_time_us now = doubt_itself();
+    for (uint32_t agent = 1; agent <= MEMBERS; agent++) {
+        refute(agent, now); /* nobody is left to ask about */
+    }
+    bench_drain(one);
+    const struct chirr_membership_counters *count = chirr_membership_count_events(one);
+    uint32_t score = chirr_membership_awareness(one);
+    uint64_t pauses = count->pauses;
+    for (chirr_time_us end = now + 4 * CHIRR_US_PER_S; now < end; now += 1000) {
+        chirr_membership_tick(one, now);
+        bench_drain(one);
+    }
+    const struct chirr_member_update suspect = {.agent = sample_agent(30),
+                                                .incarnation = BENCH_INCARNATION + 1,
+                                                .status = CHIRR_MEMBER_SUSPECT,
+                                                .accuser = sample_agent(NEIGHBOUR)};
+    cr_assert_eq(bench_hear(one, NEIGHBOUR, &suspect, now), CHIRR_OK);
+    cr_assert_eq(bench_status(one, 30), CHIRR_MEMBER_SUSPECT);
+    chirr_membership_tick(one, now);
+    cr_assert_eq(count->pauses, pauses);
+    cr_assert_leq(chirr_membership_awareness(one), score);
+}
+
+Test(membership_inquiry, a_message_names_nobody_twice, .init = setup, .fini = teardown)
+{
+    for (uint32_t agent = 10; agent < 17; agent++) {
+        refute(agent, 0);
+    }
+    bench_drain(one);
+    struct chirr_message ping = {.kind = CHIRR_MESSAGE_PING,
+                                 .probe = {.sequence = 1, .target = sample_agent(0)}};
+    struct chirr_member_updates *said = &ping.probe.news;
+    for (uint32_t agent = 10; agent < 17; agent++) {
+        said->updates[said->count++] =
+            (struct chirr_member_update){.agent = sample_agent(agent),
+                                         .incarnation = BENCH_INCARNATION,
+                                         .status = CHIRR_MEMBER_SUSPECT,
+                                         .accuser = sample_agent(NEIGHBOUR)};
+    }
+    cr_assert_eq(chirr_membership_receive(one, sample_agent(NEIGHBOUR), &ping, 0), CHIRR_OK);
+    const struct chirr_member_updates *news =
+        &bench_next(one, CHIRR_MESSAGE_ACK, sample_agent(NEIGHBOUR), NULL)->probe.news;
+    for (uint32_t i = 0; i < news->count; i++) {
+        for (uint32_t j = 0; j < i; j++) {
+            cr_assert_neq(news->updates[i].agent, news->updates[j].agent);
+        }
+    }
+}

@@ -363,6 +363,17 @@ Test(tree, who_has_to_ask_for_much_announces_twice)
     expect_have(tree, CHIRR_TOPIC_EAGER, 1, 5);
 }
 
+/* A GRAFT of something that was seen, or was not. */
+static void grafted(struct chirr_tree *tree, chirr_agent_id from, bool was_seen)
+{
+    const struct chirr_digest_entry wanted = statement(was_seen ? 1000 : 1001);
+    const struct chirr_have have = {.count = 1, .entries = &wanted};
+    if (was_seen) {
+        (void)chirr_tree_see(tree, &wanted); /* the first time */
+    }
+    chirr_tree_grafted(tree, from, &have);
+}
+
 /* Else a tree that is cut in one place for each direction would need a graft from either side. */
 Test(tree, who_is_asked_listens_eagerly_to_who_asked)
 {
@@ -373,9 +384,10 @@ Test(tree, who_is_asked_listens_eagerly_to_who_asked)
     }
     cr_assert(chirr_tree_poll(tree, &output));
     cr_assert_eq(output.topic, CHIRR_TOPIC_LAZY);
-    chirr_tree_grafted(tree, 99); /* no neighbour */
+    grafted(tree, 99, true); /* no neighbour */
+    grafted(tree, 20, false);
     cr_assert_not(chirr_tree_poll(tree, &output));
-    chirr_tree_grafted(tree, 20);
+    grafted(tree, 20, true);
     cr_assert(chirr_tree_poll(tree, &output));
     cr_assert_eq(output.kind, CHIRR_OUTPUT_LISTEN);
     cr_assert_eq(output.to, 20);
@@ -386,11 +398,11 @@ Test(tree, who_is_asked_for_much_announces_twice)
 {
     struct chirr_tree *tree = tree_of_three();
     for (int i = 0; i < 3; i++) {
-        chirr_tree_grafted(tree, 20);
+        grafted(tree, 20, true);
     }
     expect_announced_once(tree, 1, 0); /* one of three neighbours lost so much */
     for (int i = 0; i < 9; i++) {
-        chirr_tree_grafted(tree, 20);
+        grafted(tree, 20, true);
     }
     const struct chirr_digest_entry news = statement(2);
     chirr_tree_announce(tree, &news, 0);
@@ -432,7 +444,38 @@ Test(tree, more_announcements_than_it_has_room_for_are_counted)
     for (uint64_t version = 1; version <= config.missing_max + 5; version++) {
         announce(tree, 20, version, 0);
     }
-    cr_assert_eq(chirr_tree_count(tree)->dropped, 5);
+    cr_assert_eq(chirr_tree_count(tree)->dropped, config.missing_max / 2 + 5);
+}
+
+Test(tree, who_makes_statements_up_leaves_room_to_others_and_does_not_make_it_announce_twice)
+{
+    struct chirr_tree *tree = tree_of_three();
+    struct chirr_output output;
+    for (uint64_t version = 1; version <= 10 * config.missing_max; version++) {
+        announce(tree, 20, 10000 + version, 0);
+        while (chirr_tree_poll(tree, &output)) {
+        }
+    }
+    uint64_t dropped = chirr_tree_count(tree)->dropped;
+    for (uint64_t version = 1; version <= config.missing_max / 4; version++) {
+        announce(tree, 30, version, 0);
+    }
+    cr_assert_eq(chirr_tree_count(tree)->dropped, dropped);
+    chirr_tree_tick(tree, chirr_tree_deadline(tree));
+    while (chirr_tree_poll(tree, &output)) { /* asked for, and never seen */
+    }
+    cr_assert_gt(chirr_tree_count(tree)->asked, 0);
+    const struct chirr_digest_entry news = statement(5000);
+    chirr_tree_announce(tree, &news, ms(1000));
+    chirr_tree_tick(tree, ms(1000 + config.have_delay_ms));
+    while (chirr_tree_poll(tree, &output) && output.kind != CHIRR_OUTPUT_PUBLISH) {
+    }
+    cr_assert_eq(output.topic, CHIRR_TOPIC_LAZY);
+    cr_assert_eq(chirr_tree_count(tree)->announced, 1);
+    chirr_tree_tick(tree, ms(1000 + config.have_delay_ms + config.have_repeat_ms));
+    while (chirr_tree_poll(tree, &output)) {
+        cr_assert_neq(output.kind, CHIRR_OUTPUT_PUBLISH);
+    }
 }
 
 Test(tree, a_neighbour_that_left_and_came_back_is_eager_again)
