@@ -232,27 +232,27 @@ Test(transport_traps, strangers_who_come_and_go_stop_nothing_while_the_loop_is_b
 /* ---- A process that is stopped -----------------------------------------------------------------
  */
 
-/* Agent b as a process of its own, with a context made after the fork: it befriends a, publishes
- * a heartbeat and sends a ping in every turn. */
-static pid_t start_other(struct chirr_peer_address *address)
+static void tell(int end, const struct chirr_peer_address *address)
 {
-    int ends[2];
-    cr_assert_eq(pipe(ends), 0);
-    struct chirr_peer_address own = address_of(a);
-    pid_t child = fork();
-    cr_assert_geq(child, 0);
-    if (child > 0) {
-        cr_assert_eq(read(ends[0], address, sizeof *address), (ssize_t)sizeof *address);
-        close(ends[0]);
-        close(ends[1]);
-        return child;
-    }
+    cr_assert_eq(write(end, address, sizeof *address), (ssize_t)sizeof *address);
+}
+
+static void ask(int end, struct chirr_peer_address *address)
+{
+    cr_assert_eq(read(end, address, sizeof *address), (ssize_t)sizeof *address);
+}
+
+/* Agent b as a process of its own: it befriends the one at the address that it is told, publishes a
+ * heartbeat and sends a ping in every turn. */
+static void be_other(int from_parent, int to_parent)
+{
+    struct chirr_peer_address address;
     prctl(PR_SET_PDEATHSIG, SIGKILL); /* also when a test fails */
-    a->transport = NULL;              /* the parent's */
     start(b);
-    *address = address_of(b);
-    if (chirr_transport_connect(b->transport, &own, CHIRR_LINK_NEIGHBOUR) != CHIRR_OK ||
-        write(ends[1], address, sizeof *address) != (ssize_t)sizeof *address) {
+    address = address_of(b);
+    tell(to_parent, &address);
+    ask(from_parent, &address);
+    if (chirr_transport_connect(b->transport, &address, CHIRR_LINK_NEIGHBOUR) != CHIRR_OK) {
         _exit(1);
     }
     for (;;) {
@@ -260,6 +260,29 @@ static pid_t start_other(struct chirr_peer_address *address)
         publish(b, CHIRR_TOPIC_HEARTBEAT);
         ping(b, a, 1);
     }
+}
+
+/* Forked before this process has threads: one of them could hold a lock that nobody in the child
+ * would ever release. */
+static pid_t start_both(struct chirr_peer_address *address)
+{
+    int down[2];
+    int up[2];
+    cr_assert(pipe(down) == 0 && pipe(up) == 0);
+    pid_t child = fork();
+    cr_assert_geq(child, 0);
+    if (child == 0) {
+        be_other(down[0], up[1]);
+    }
+    start(a);
+    struct chirr_peer_address own = address_of(a);
+    tell(down[1], &own);
+    ask(up[0], address);
+    for (int i = 0; i < 2; i++) {
+        close(down[i]);
+        close(up[i]);
+    }
+    return child;
 }
 
 static uint64_t resident_kib(void)
@@ -276,8 +299,7 @@ static void start_with_other(struct chirr_peer_address *address, pid_t *child)
 {
     trust(a, b);
     trust(b, a);
-    start(a);
-    *child = start_other(address);
+    *child = start_both(address);
     cr_assert_eq(chirr_transport_connect(a->transport, address, CHIRR_LINK_NEIGHBOUR), CHIRR_OK);
     WAIT(a->received[CHIRR_MESSAGE_HEARTBEAT] > 0 && subscribers(a, "e/", b) == 1);
 }
