@@ -194,16 +194,19 @@ uint64_t chirr_records_print(const struct chirr_record_store *store, uint32_t bu
     return store->prints[bucket];
 }
 
+static uint32_t first_since(const struct chirr_record_store *store, chirr_agent_id author,
+                            struct chirr_stamp after)
+{
+    const struct chirr_author *found = chirr_records_author(store, author);
+    return found == NULL ? CHIRR_SLOT_NONE : chirr_records_slot_after(store, found, after);
+}
+
 uint32_t chirr_records_since(const struct chirr_record_store *store, chirr_agent_id author,
                              struct chirr_stamp after, struct chirr_record *records,
                              uint32_t capacity)
 {
-    const struct chirr_author *found = chirr_records_author(store, author);
-    if (found == NULL) {
-        return 0;
-    }
     uint32_t count = 0;
-    uint32_t at = chirr_records_slot_after(store, found, after);
+    uint32_t at = first_since(store, author, after);
     while (at != CHIRR_SLOT_NONE && count < capacity) {
         chirr_record_copy(&records[count++], store->slots[at].record);
         at = store->slots[at].by_stamp.after;
@@ -215,12 +218,8 @@ uint32_t chirr_records_stamps_since(const struct chirr_record_store *store, chir
                                     struct chirr_stamp after, struct chirr_stamp *stamps,
                                     uint32_t capacity)
 {
-    const struct chirr_author *found = chirr_records_author(store, author);
-    if (found == NULL) {
-        return 0;
-    }
     uint32_t count = 0;
-    uint32_t at = chirr_records_slot_after(store, found, after);
+    uint32_t at = first_since(store, author, after);
     while (at != CHIRR_SLOT_NONE && count < capacity) {
         stamps[count++] = store->slots[at].stamp;
         at = store->slots[at].by_stamp.after;
